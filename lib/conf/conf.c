@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The local file into struct mt_conf. Happy path: the file is read and compared
+ * with the table of options, then each row below puts one option into its
+ * member, the table's default where the file has none; what depends on more
+ * than one option follows by hand. Failure modes: the first error ends it, with
+ * file, line and what to write; nothing half-filled gets out. Reads no
+ * environment and touches no directory.
+ */
+#include "conf/conf.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "conf/check.h"
+#include "conf/fill.h"
+#include "conf/options.h"
+
+static const char reserved_name[] =
+    "__patroni_strict_sync_replica_placeholder__";
+
+static int
+missing(struct mt_conf_source *src, const char *path, const char *example)
+{
+	return mt_conf_fail(src, path,
+			    "\"%s\" is missing; add it, as in \"%s\"", path,
+			    example);
+}
+
+/* Identity. */
+
+static int
+fill_identity(struct mt_conf_source *src, struct mt_conf *c)
+{
+	char ns[sizeof(c->namespace)];
+	size_t n;
+
+	if (c->scope[0] == '\0')
+		return missing(src, "scope", "scope: cluster_1");
+	if (strchr(c->scope, '/') != NULL || mt_streq(c->scope, ".") ||
+	    mt_streq(c->scope, ".."))
+		return mt_conf_fail(src, "scope",
+				    "\"scope\" names a directory and must not "
+				    "hold a slash");
+	/* the old place of it */
+	if (c->name[0] == '\0') {
+		const json_t *old =
+		    mt_conf_lookup(src->yaml.root, "postgresql.name");
+
+		if (json_is_string(old))
+			mt_copy(c->name, sizeof(c->name),
+				json_string_value(old));
+	}
+	if (c->name[0] == '\0')
+		return missing(src, "name", "name: node1");
+	if (mt_streq(c->name, reserved_name))
+		return mt_conf_fail(src, "name",
+				    "\"name\" is a reserved word; give the "
+				    "member another name");
+	mt_copy(ns, sizeof(ns), c->namespace + strspn(c->namespace, "/"));
+	for (n = strlen(ns); n > 0 && ns[n - 1] == '/'; n--)
+		ns[n - 1] = '\0';
+	mt_copy(c->namespace, sizeof(c->namespace), ns);
+	return 0;
+}
+
+/* Raft. */
+
+static int
+raft_missing(struct mt_conf_source *src, const struct mt_conf *c)
+{
+	/* Lines of their own, as an error's text is one line. */
+	mt_error("raft:");
+	mt_error("  self_addr: 10.0.0.1:7500");
+	mt_error("  partner_addrs: [10.0.0.2:7500, 10.0.0.3:7500]");
+	mt_error("  data_dir: /var/lib/matriarch/%s", c->scope);
+	return mt_conf_fail(
+	    src, "",
+	    "section \"raft\" is missing; add one like the four "
+	    "lines above, with this member's address and those "
+	    "of the others");
+}
+
+static int
+add_partner(struct mt_conf_source *src, struct mt_conf_raft *r, size_t i,
+	    const char *text)
+{
+	struct mt_err why;
+	struct mt_addr a;
+	char path[64];
+
+	mt_format(path, sizeof(path), "raft.partner_addrs[%zu]", i);
+	if (mt_yaml_place(&src->yaml, path) == NULL)
+		mt_copy(path, sizeof(path), "raft.partner_addrs");
+	if (mt_addr_parse(&a, text, 0, &why) != 0)
+		return mt_conf_fail(src, path, "\"raft.partner_addrs\": %s",
+				    why.text);
+	if (mt_addr_is_wildcard(&a))
+		return mt_conf_fail(src, path,
+				    "\"raft.partner_addrs\" needs addresses to "
+				    "connect to, not a wildcard");
+	if (mt_addr_equal(&a, &r->self_addr))
+		return 0;
+	for (size_t k = 0; k < r->n; k++)
+		if (mt_addr_equal(&a, &r->partner_addrs[k]))
+			return 0;
+	if (r->n == MT_CONF_PARTNERS_MAX)
+		return mt_conf_fail(src, path,
+				    "\"raft.partner_addrs\" has more than %d "
+				    "members",
+				    MT_CONF_PARTNERS_MAX);
+	r->partner_addrs[r->n++] = a;
+	return 0;
+}
+
+static int
+fill_partners(struct mt_conf_source *src, struct mt_conf_raft *r)
+{
+	const json_t *v = mt_conf_lookup(src->yaml.root, "raft.partner_addrs");
+	char text[4096], *save = NULL;
+	const json_t *item;
+	size_t i;
+	int rc = 0;
+
+	if (!json_is_string(v)) {
+		json_array_foreach ((json_t *)v, i, item)
+			if (rc == 0)
+				rc = add_partner(src, r, i,
+						 json_string_value(item));
+		return rc;
+	}
+	/* "a:1,b:1", as environment files like to have it */
+	if (!mt_copy(text, sizeof(text), json_string_value(v)))
+		return mt_conf_fail(src, "raft.partner_addrs",
+				    "\"raft.partner_addrs\" is too long");
+	for (char *s = strtok_r(text, ", ", &save); s != NULL && rc == 0;
+	     s = strtok_r(NULL, ", ", &save))
+		rc = add_partner(src, r, 0, s);
+	return rc;
+}
+
+/* Plain connections stay on this machine unless the user says so. */
+static int
+check_insecure(struct mt_conf_source *src, const struct mt_conf_raft *r)
+{
+	bool local = mt_addr_is_loopback(&r->self_addr) &&
+		     mt_addr_is_loopback(&r->bind_addr);
+
+	for (size_t i = 0; i < r->n; i++)
+		local = local && mt_addr_is_loopback(&r->partner_addrs[i]);
+	if (local || r->insecure)
+		return 0;
+	return mt_conf_fail(
+	    src, "raft",
+	    "the members' connections are not encrypted yet and "
+	    "reach beyond this machine; protect their network "
+	    "and say so by \"insecure: true\" in section "
+	    "\"raft\"");
+}
+
+static int
+fill_raft(struct mt_conf_source *src, struct mt_conf *c)
+{
+	struct mt_conf_raft *r = &c->raft;
+	int rc;
+
+	r->present = mt_conf_lookup(src->yaml.root, "raft") != NULL;
+	if (!r->present)
+		return raft_missing(src, c);
+	if (r->self_addr.port == 0)
+		return missing(src, "raft.self_addr",
+			       "self_addr: 10.0.0.1:7500");
+	if (mt_addr_is_wildcard(&r->self_addr))
+		return mt_conf_fail(src, "raft.self_addr",
+				    "\"raft.self_addr\" is where the others "
+				    "connect to; write this member's address "
+				    "and put the wildcard into "
+				    "\"raft.bind_addr\"");
+	if (r->bind_addr.port == 0)
+		r->bind_addr = r->self_addr;
+	if (mt_conf_lookup(src->yaml.root, "raft.data_dir") == NULL &&
+	    !mt_format(r->data_dir, sizeof(r->data_dir),
+		       "/var/lib/matriarch/%s", c->scope))
+		return mt_conf_fail(src, "scope", "\"scope\" is too long");
+	rc = mt_fill_directory(src, "raft.data_dir", r->data_dir);
+	if (rc == 0)
+		rc = fill_partners(src, r);
+	return rc != 0 ? rc : check_insecure(src, r);
+}
+
+/* REST API. */
+
+static int
+fill_restapi(struct mt_conf_source *src, struct mt_conf *c)
+{
+	struct mt_conf_restapi *r = &c->restapi;
+
+	if (r->listen.port == 0)
+		return missing(src, "restapi.listen", "listen: 0.0.0.0:8008");
+	if (r->connect_address.port == 0) {
+		r->connect_address = r->listen;
+		if (mt_addr_is_wildcard(&r->listen))
+			mt_copy(r->connect_address.host,
+				sizeof(r->connect_address.host),
+				c->raft.self_addr.host);
+	}
+	if (mt_addr_is_wildcard(&r->connect_address))
+		return mt_conf_fail(src, "restapi.connect_address",
+				    "\"restapi.connect_address\" is where "
+				    "others connect to; write this member's "
+				    "address");
+	return 0;
+}
+
+/* PostgreSQL. */
+
+/* "a,[v6],b:port": the text for listen_addresses, the port, the first host. */
+static int
+fill_listen(struct mt_conf_source *src, struct mt_conf_postgresql *p,
+	    struct mt_addr *first)
+{
+	const char *path = "postgresql.listen";
+	const json_t *v = mt_conf_lookup(src->yaml.root, path);
+	char text[sizeof(p->listen_addresses)], *save = NULL, *colon;
+	struct mt_addr whole = {.port = 5432}, a;
+	size_t n = 0;
+
+	if (!json_is_string(v))
+		return missing(src, path, "listen: 0.0.0.0:5432");
+	if (!mt_copy(text, sizeof(text), json_string_value(v)))
+		return mt_conf_fail(src, path, "\"%s\" is too long", path);
+	colon = strrchr(text, ':');
+	if (colon != NULL && strchr(colon, ']') == NULL) {
+		char port[16];
+
+		mt_format(port, sizeof(port), "x%s", colon);
+		if (mt_addr_parse(&whole, port, 0, NULL) != 0)
+			return mt_conf_fail(src, path,
+					    "\"%s\" has no port from 1 to "
+					    "65535 after its last colon",
+					    path);
+		*colon = '\0';
+	}
+	p->port = whole.port;
+	memset(first, 0, sizeof(*first));
+	for (char *s = strtok_r(text, ", ", &save); s != NULL;
+	     s = strtok_r(NULL, ", ", &save)) {
+		bool lone = s[0] == '[' ? s[strlen(s) - 1] == ']'
+					: strchr(s, ':') == NULL;
+
+		if (!lone || mt_addr_parse(&a, s, p->port, NULL) != 0 ||
+		    strlen(a.host) + n + 2 > sizeof(p->listen_addresses))
+			return mt_conf_fail(src, path,
+					    "\"%s\" must be addresses and a "
+					    "port, as in \"10.0.0.1,"
+					    "127.0.0.1:5432\"",
+					    path);
+		n += (size_t)snprintf(p->listen_addresses + n,
+				      sizeof(p->listen_addresses) - n, "%s%s",
+				      n > 0 ? "," : "", a.host);
+		if (first->port == 0)
+			*first = a;
+	}
+	if (first->port == 0) { /* ":5432" */
+		mt_copy(p->listen_addresses, sizeof(p->listen_addresses), "*");
+		mt_copy(first->host, sizeof(first->host), "*");
+		first->port = p->port;
+	}
+	return 0;
+}
+
+static int
+fill_directories(struct mt_conf_source *src, struct mt_conf *c)
+{
+	struct mt_conf_postgresql *p = &c->postgresql;
+	size_t n;
+	int rc;
+
+	if (mt_conf_lookup(src->yaml.root, "postgresql.data_dir") == NULL)
+		return missing(src, "postgresql.data_dir",
+			       "data_dir: /var/lib/postgresql/15/main");
+	rc = mt_fill_directory(src, "postgresql.data_dir", p->data_dir);
+	if (rc == 0 && p->bin_dir[0] != '\0')
+		rc = mt_fill_directory(src, "postgresql.bin_dir", p->bin_dir);
+	if (rc != 0)
+		return rc;
+	/* A clone empties data_dir: the store must not lie in it. */
+	n = strlen(p->data_dir);
+	if (strncmp(c->raft.data_dir, p->data_dir, n) == 0 &&
+	    (c->raft.data_dir[n] == '\0' || c->raft.data_dir[n] == '/'))
+		return mt_conf_fail(src, "raft.data_dir",
+				    "\"raft.data_dir\" lies in "
+				    "\"postgresql.data_dir\", which is emptied "
+				    "for a clone; give it a directory of its "
+				    "own");
+	if (p->pgpass[0] == '\0' && !mt_format(p->pgpass, sizeof(p->pgpass),
+					       "%s/pgpass", c->raft.data_dir))
+		return mt_conf_fail(src, "raft.data_dir",
+				    "\"raft.data_dir\" is too long");
+	return 0;
+}
+
+static int
+fill_postgresql(struct mt_conf_source *src, struct mt_conf *c)
+{
+	struct mt_conf_postgresql *p = &c->postgresql;
+	struct mt_addr first;
+	int rc;
+
+	c->has_postgresql =
+	    mt_conf_lookup(src->yaml.root, "postgresql") != NULL;
+	if (!c->has_postgresql) {
+		if (json_object_get(src->yaml.root, "postgresql") != NULL)
+			return mt_conf_fail(src, "postgresql",
+					    "section \"postgresql\" is empty; "
+					    "fill it, or leave it out for a "
+					    "witness");
+		return 0;
+	}
+	rc = fill_listen(src, p, &first);
+	if (rc == 0)
+		rc = fill_directories(src, c);
+	if (rc != 0)
+		return rc;
+	if (p->connect_address.port == 0) {
+		p->connect_address = first;
+		if (mt_addr_is_wildcard(&first))
+			mt_copy(p->connect_address.host,
+				sizeof(p->connect_address.host),
+				c->raft.self_addr.host);
+	}
+	if (mt_addr_is_wildcard(&p->connect_address))
+		return mt_conf_fail(src, "postgresql.connect_address",
+				    "\"postgresql.connect_address\" is where "
+				    "clients connect to; write this member's "
+				    "address");
+	if (p->rewind.username[0] == '\0')
+		p->rewind = p->superuser;
+	return 0;
+}
+
+/* Tags. */
+
+static void
+fill_tags(struct mt_conf_source *src, struct mt_conf *c)
+{
+	bool no_given = mt_conf_lookup(c->tags, "nofailover") != NULL;
+	bool prio_given = mt_conf_lookup(c->tags, "failover_priority") != NULL;
+
+	if (no_given && prio_given &&
+	    c->nofailover != (c->failover_priority <= 0))
+		mt_conf_warn(src, "tags.nofailover",
+			     "Conflicting configuration between nofailover: "
+			     "%s and failover_priority: %d. Defaulting to "
+			     "nofailover: %s",
+			     c->nofailover ? "True" : "False",
+			     c->failover_priority,
+			     c->nofailover ? "True" : "False");
+	if (!no_given && c->failover_priority <= 0)
+		c->nofailover = true;
+	if (c->nofailover)
+		c->failover_priority = 0;
+	else if (c->failover_priority <= 0)
+		c->failover_priority = 1;
+}
+
+static int
+fill(struct mt_conf_source *src, struct mt_conf *c)
+{
+	int rc = mt_fill_rows(src, c);
+
+	if (rc == 0)
+		rc = mt_fill_json(src, c);
+	if (rc == 0)
+		rc = fill_identity(src, c);
+	if (rc == 0)
+		rc = fill_raft(src, c);
+	if (rc == 0)
+		rc = fill_restapi(src, c);
+	if (rc == 0)
+		rc = fill_postgresql(src, c);
+	if (rc == 0)
+		fill_tags(src, c);
+	return rc;
+}
+
+int
+mt_conf_load(struct mt_conf **conf, const char *file, struct mt_err *err)
+{
+	struct mt_conf_source src = {.file = file};
+	struct mt_err local;
+	struct mt_conf *c;
+	int rc;
+
+	src.err = err != NULL ? err : &local;
+	rc = mt_yaml_load(&src.yaml, file, src.err);
+	if (rc != 0)
+		return rc;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL) {
+		mt_yaml_release(&src.yaml);
+		return mt_err_set(src.err, MT_ENOMEM,
+				  "could not read file \"%s\": out of memory",
+				  file);
+	}
+	mt_copy(c->file, sizeof(c->file), file);
+	rc = mt_conf_check(&src);
+	if (rc == 0)
+		rc = fill(&src, c);
+	mt_yaml_release(&src.yaml);
+	if (rc != 0) {
+		mt_conf_free(c);
+		return rc;
+	}
+	*conf = c;
+	return 0;
+}
+
+void
+mt_conf_free(struct mt_conf *conf)
+{
+	if (conf == NULL)
+		return;
+	mt_fill_release(conf);
+	explicit_bzero(conf, sizeof(*conf));
+	free(conf);
+}
+
+void
+mt_conf_overlay(const struct mt_conf *conf, struct mt_settings *s)
+{
+	const struct mt_conf_postgresql *p = &conf->postgresql;
+
+	if (!conf->has_postgresql)
+		return;
+	if (p->use_pg_rewind >= 0)
+		s->use_pg_rewind = p->use_pg_rewind != 0;
+	if (p->remove_data_directory_on_rewind_failure >= 0)
+		s->remove_data_directory_on_rewind_failure =
+		    p->remove_data_directory_on_rewind_failure != 0;
+	if (p->remove_data_directory_on_diverged_timelines >= 0)
+		s->remove_data_directory_on_diverged_timelines =
+		    p->remove_data_directory_on_diverged_timelines != 0;
+}

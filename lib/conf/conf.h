@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The local configuration file: read, checked and filled up with defaults. One
+ * owner holds struct mt_conf; all in it lives until mt_conf_free. Strings are
+ * arrays in the struct ("" where not given), json_t members are references that
+ * the struct owns: borrow them or take one of your own.
+ */
+#ifndef MT_CONF_CONF_H
+#define MT_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "conf/settings.h"
+
+#define MT_CONF_NAME_MAX 128
+#define MT_CONF_PATH_MAX 1024
+#define MT_CONF_PARTNERS_MAX 16
+
+/* Password: never print it, never put it in argv or an environment. */
+struct mt_conf_user {
+	char username[MT_CONF_NAME_MAX];
+	char password[512]; /* "" where none was given */
+};
+
+struct mt_conf_restapi {
+	struct mt_addr listen;          /* required */
+	struct mt_addr connect_address; /* default: listen */
+};
+
+struct mt_conf_raft {
+	bool present; /* always true after mt_conf_load */
+	struct mt_addr self_addr;
+	struct mt_addr bind_addr; /* default: self_addr */
+	/* The other members. Own address and doubles are left out. */
+	struct mt_addr partner_addrs[MT_CONF_PARTNERS_MAX];
+	size_t n;                        /* of partner_addrs */
+	char data_dir[MT_CONF_PATH_MAX]; /* /var/lib/matriarch/<scope> */
+	bool insecure;               /* plain TCP beyond loopback is wanted */
+	int64_t election_timeout_ms; /* 400 */
+	int64_t heartbeat_ms;        /* 50 */
+};
+
+struct mt_conf_postgresql {
+	char listen_addresses[512];      /* as for PostgreSQL: "a,b", "*" */
+	uint16_t port;                   /* 5432 */
+	struct mt_addr connect_address;  /* default: listen's first host, or
+					  * raft.self_addr's for a wildcard */
+	char data_dir[MT_CONF_PATH_MAX]; /* absolute */
+	char bin_dir[MT_CONF_PATH_MAX];  /* "": search */
+	char pgpass[MT_CONF_PATH_MAX];   /* <raft.data_dir>/pgpass */
+	char database[MT_CONF_NAME_MAX]; /* "postgres" */
+	bool use_unix_socket;
+	bool use_unix_socket_repl;
+	struct mt_conf_user superuser;   /* name "postgres" if not given */
+	struct mt_conf_user replication; /* name "replicator" if not given */
+	struct mt_conf_user rewind;      /* superuser if not given */
+	json_t *parameters;              /* object, never NULL */
+	json_t *pg_hba;                  /* array of strings, or NULL */
+	json_t *pg_ident;                /* array of strings, or NULL */
+	json_t *create_replica_methods;  /* array of strings, never NULL */
+	/* pg_basebackup options: array of "flag" or {option: value}; never
+	 * NULL; a mapping in the file arrives here as such an array. */
+	json_t *basebackup;
+	json_t *recovery_conf;     /* object, never NULL */
+	int64_t pg_ctl_timeout_ms; /* 60 s */
+	/* -1 not given (the dynamic setting counts), 0, 1 */
+	int use_pg_rewind;
+	int remove_data_directory_on_rewind_failure;
+	int remove_data_directory_on_diverged_timelines;
+};
+
+struct mt_conf_bootstrap {
+	bool present;
+	json_t *dcs;    /* object, never NULL: the first dynamic document */
+	json_t *initdb; /* array of "flag" or {option: value}, never NULL */
+	json_t *pg_hba; /* array of strings, or NULL */
+	/* object: name -> {password, options: [..]} or {}; never NULL */
+	json_t *users;
+};
+
+struct mt_conf {
+	char file[MT_CONF_PATH_MAX]; /* as given to mt_conf_load */
+	char scope[MT_CONF_NAME_MAX];
+	char namespace[MT_CONF_NAME_MAX]; /* "service"; no slashes around */
+	char name[MT_CONF_NAME_MAX];
+	bool fencing; /* true */
+	struct mt_conf_restapi restapi;
+	struct mt_conf_raft raft;
+	bool has_postgresql; /* false: a witness */
+	struct mt_conf_postgresql postgresql;
+	struct mt_conf_bootstrap bootstrap;
+	json_t *tags;    /* object, never NULL, as in the file */
+	bool nofailover; /* failover_priority <= 0 alone sets it, too */
+	bool noloadbalance;
+	bool clonefrom;
+	bool nosync;
+	int failover_priority; /* 1; 0 where nofailover */
+};
+
+/*
+ * Read and check the file. Warnings (unknown keys and the like) go to the log
+ * with file, line and column; errors say what to do. No password is ever in
+ * either. *conf is set only on success.
+ */
+int mt_conf_load(struct mt_conf **conf, const char *file,
+		 struct mt_err *err) MT_MUSTCHECK;
+/* NULL is allowed. Passwords are wiped. */
+void mt_conf_free(struct mt_conf *conf);
+
+/* Let what the local file says win over the cluster's document. */
+void mt_conf_overlay(const struct mt_conf *conf, struct mt_settings *s);
+
+#endif

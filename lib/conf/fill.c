@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Single options into struct mt_conf. Happy path: a row says which member an
+ * option fills; text, addresses and numbers each have one way in. The shapes of
+ * lists that users write in two ways are made one here. Types were checked
+ * before, so what fails here is only length, an address, or memory.
+ */
+#include "conf/fill.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "conf/options.h"
+
+struct row {
+	const char *path;
+	size_t offset, size;
+	enum { TEXT, ADDRESS, TRUTH, NUMBER, INT, MAYBE } kind;
+	uint16_t port; /* ADDRESS: where none is written; 0: required */
+};
+
+#define AT(m) offsetof(struct mt_conf, m), sizeof(((struct mt_conf *)NULL)->m)
+#define PG(m) AT(postgresql.m)
+
+static const struct row rows[] = {
+    {"scope", AT(scope), TEXT, 0},
+    {"namespace", AT(namespace), TEXT, 0},
+    {"name", AT(name), TEXT, 0},
+    {"fencing", AT(fencing), TRUTH, 0},
+    {"restapi.listen", AT(restapi.listen), ADDRESS, 8008},
+    {"restapi.connect_address", AT(restapi.connect_address), ADDRESS, 8008},
+    {"raft.self_addr", AT(raft.self_addr), ADDRESS, 0},
+    {"raft.bind_addr", AT(raft.bind_addr), ADDRESS, 0},
+    {"raft.data_dir", AT(raft.data_dir), TEXT, 0},
+    {"raft.insecure", AT(raft.insecure), TRUTH, 0},
+    {"raft.election_timeout", AT(raft.election_timeout_ms), NUMBER, 0},
+    {"raft.heartbeat", AT(raft.heartbeat_ms), NUMBER, 0},
+    {"postgresql.connect_address", PG(connect_address), ADDRESS, 5432},
+    {"postgresql.data_dir", PG(data_dir), TEXT, 0},
+    {"postgresql.bin_dir", PG(bin_dir), TEXT, 0},
+    {"postgresql.pgpass", PG(pgpass), TEXT, 0},
+    {"postgresql.database", PG(database), TEXT, 0},
+    {"postgresql.use_unix_socket", PG(use_unix_socket), TRUTH, 0},
+    {"postgresql.use_unix_socket_repl", PG(use_unix_socket_repl), TRUTH, 0},
+    {"postgresql.authentication.superuser.username", PG(superuser.username),
+     TEXT, 0},
+    {"postgresql.authentication.superuser.password", PG(superuser.password),
+     TEXT, 0},
+    {"postgresql.authentication.replication.username", PG(replication.username),
+     TEXT, 0},
+    {"postgresql.authentication.replication.password", PG(replication.password),
+     TEXT, 0},
+    {"postgresql.authentication.rewind.username", PG(rewind.username), TEXT, 0},
+    {"postgresql.authentication.rewind.password", PG(rewind.password), TEXT, 0},
+    {"postgresql.pg_ctl_timeout", PG(pg_ctl_timeout_ms), NUMBER, 0},
+    {"postgresql.use_pg_rewind", PG(use_pg_rewind), MAYBE, 0},
+    {"postgresql.remove_data_directory_on_rewind_failure",
+     PG(remove_data_directory_on_rewind_failure), MAYBE, 0},
+    {"postgresql.remove_data_directory_on_diverged_timelines",
+     PG(remove_data_directory_on_diverged_timelines), MAYBE, 0},
+    {"tags.nofailover", AT(nofailover), TRUTH, 0},
+    {"tags.noloadbalance", AT(noloadbalance), TRUTH, 0},
+    {"tags.clonefrom", AT(clonefrom), TRUTH, 0},
+    {"tags.nosync", AT(nosync), TRUTH, 0},
+    {"tags.failover_priority", AT(failover_priority), INT, 0},
+};
+
+static int
+fill_text(struct mt_conf_source *src, const struct row *r,
+	  const struct mt_option *o, const json_t *v, char *to)
+{
+	const char *s = o->def != NULL ? o->def : "";
+	char number[32];
+
+	if (json_is_string(v)) {
+		s = json_string_value(v);
+	} else if (json_is_integer(v)) {
+		/* YAML may have read 0123 or 1_000 in its own way. */
+		mt_conf_warn(src, r->path,
+			     "\"%s\" is a number and read as decimal text; put "
+			     "it in quotes",
+			     r->path);
+		mt_format(number, sizeof(number), "%lld",
+			  (long long)json_integer_value(v));
+		s = number;
+	}
+	if (!mt_copy(to, r->size, s))
+		return mt_conf_fail(src, r->path,
+				    "\"%s\" is too long, at most %zu bytes",
+				    r->path, r->size - 1);
+	for (const char *p = s; *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return mt_conf_fail(src, r->path,
+					    "\"%s\" holds a line break or "
+					    "another control character",
+					    r->path);
+	return 0;
+}
+
+static int
+fill_address(struct mt_conf_source *src, const struct row *r, const json_t *v,
+	     struct mt_addr *to)
+{
+	struct mt_err why;
+
+	if (v == NULL)
+		return 0;
+	if (mt_addr_parse(to, json_string_value(v), r->port, &why) != 0)
+		return mt_conf_fail(src, r->path, "\"%s\": %s", r->path,
+				    why.text);
+	return 0;
+}
+
+static void
+fill_number(const struct row *r, const struct mt_option *o, const json_t *v,
+	    char *to)
+{
+	int64_t n = mt_option_default(o);
+
+	if (v != NULL && mt_option_value(o, v, &n) == 0 && n < o->min)
+		n = o->min;
+	if (n > INT32_MAX && r->kind == INT)
+		n = INT32_MAX;
+	if (n < INT32_MIN && r->kind == INT)
+		n = INT32_MIN;
+	if (r->kind == TRUTH)
+		*(bool *)(void *)to = n != 0;
+	else if (r->kind == NUMBER)
+		*(int64_t *)(void *)to = n;
+	else if (r->kind == MAYBE)
+		*(int *)(void *)to = v == NULL ? -1 : n != 0;
+	else
+		*(int *)(void *)to = (int)n;
+}
+
+int
+mt_fill_rows(struct mt_conf_source *src, struct mt_conf *c)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < MT_COUNT(rows); i++) {
+		const struct row *r = &rows[i];
+		const struct mt_option *o =
+		    mt_option_find(MT_OPT_LOCAL, r->path);
+		const json_t *v = mt_conf_lookup(src->yaml.root, r->path);
+		char *to = (char *)c + r->offset;
+
+		MT_ASSERT(o != NULL);
+		/* Not in force yet: a wrong type was only warned of. */
+		if (v != NULL && !mt_option_accepts(o, v))
+			v = NULL;
+		if (r->kind == TEXT)
+			rc = fill_text(src, r, o, v, to);
+		else if (r->kind == ADDRESS)
+			rc = fill_address(src, r, v,
+					  (struct mt_addr *)(void *)to);
+		else
+			fill_number(r, o, v, to);
+	}
+	return rc;
+}
+
+int
+mt_fill_directory(struct mt_conf_source *src, const char *path, char *dir)
+{
+	size_t n;
+
+	if (dir[0] == '\0')
+		return mt_conf_fail(
+		    src, path,
+		    "\"%s\" is empty; give the absolute path of "
+		    "a directory",
+		    path);
+	if (dir[0] != '/')
+		return mt_conf_fail(src, path,
+				    "\"%s\" is not an absolute path; begin it "
+				    "with a slash",
+				    path);
+	for (n = strlen(dir); n > 1 && dir[n - 1] == '/'; n--)
+		dir[n - 1] = '\0';
+	if (n == 1)
+		return mt_conf_fail(src, path,
+				    "\"%s\" is the root directory; give one of "
+				    "its own",
+				    path);
+	return 0;
+}
+
+/* Lists and mappings. Each returns a new reference, or NULL without memory. */
+
+static json_t *
+as_map(const json_t *v)
+{
+	return json_is_object(v) ? json_incref((json_t *)v) : json_object();
+}
+
+static json_t *
+as_list(const json_t *v)
+{
+	if (json_is_string(v))
+		return json_pack("[O]", v);
+	return json_is_array(v) ? json_incref((json_t *)v) : json_array();
+}
+
+/* A mapping {a: 1, b: null} becomes [{a: 1}, "b"]. */
+static json_t *
+as_flags(const json_t *v)
+{
+	json_t *list, *value, *item;
+	const char *key;
+
+	if (!json_is_object(v))
+		return as_list(v);
+	list = json_array();
+	json_object_foreach ((json_t *)v, key, value) {
+		item = json_is_null(value) ? json_string(key)
+					   : json_pack("{sO}", key, value);
+		if (json_array_append_new(list, item) != 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *
+list_or_null(const json_t *v)
+{
+	return v != NULL ? as_list(v) : NULL;
+}
+
+/* One user of bootstrap.users: {} or {password, options}. */
+static int
+check_user(struct mt_conf_source *src, const char *name, json_t *user)
+{
+	static const struct mt_option options = {.type = MT_OPT_LIST};
+	char path[256], number[32];
+	const char *key;
+	json_t *v;
+
+	mt_format(path, sizeof(path), "bootstrap.users.%s", name);
+	if (!json_is_object(user))
+		return mt_conf_fail(
+		    src, path,
+		    "user \"%s\" must be a mapping of \"password\" "
+		    "and \"options\"",
+		    name);
+	json_object_foreach (user, key, v) {
+		if (!mt_streq(key, "password") && !mt_streq(key, "options"))
+			mt_conf_warn(src, path,
+				     "unknown key \"%s\" of user \"%s\" is "
+				     "ignored, known are \"password\" and "
+				     "\"options\"",
+				     key, name);
+	}
+	v = json_object_get(user, "password");
+	if (json_is_integer(v)) {
+		mt_conf_warn(src, path,
+			     "the password of user \"%s\" is a number and read "
+			     "as decimal text; put it in quotes",
+			     name);
+		mt_format(number, sizeof(number), "%lld",
+			  (long long)json_integer_value(v));
+		json_object_set_new(user, "password", json_string(number));
+	} else if (v != NULL && !json_is_null(v) && !json_is_string(v)) {
+		return mt_conf_fail(src, path,
+				    "the password of user \"%s\" must be text "
+				    "in quotes",
+				    name);
+	}
+	v = json_object_get(user, "options");
+	if (v != NULL && !json_is_null(v) && !mt_option_accepts(&options, v))
+		return mt_conf_fail(src, path,
+				    "the options of user \"%s\" must be a list "
+				    "as in \"[createrole, createdb]\"",
+				    name);
+	return 0;
+}
+
+static int
+fill_users(struct mt_conf_source *src, json_t *users)
+{
+	const char *name;
+	json_t *user;
+	void *next;
+	int rc = 0;
+
+	json_object_foreach_safe (users, next, name, user) {
+		if (json_is_null(user))
+			rc = json_object_set_new(users, name, json_object());
+		else
+			rc = check_user(src, name, user);
+		if (rc != 0)
+			break;
+	}
+	return rc;
+}
+
+static void
+drop_nested_tags(struct mt_conf_source *src, json_t *tags)
+{
+	const char *key;
+	json_t *v;
+	void *next;
+	char path[256];
+
+	json_object_foreach_safe (tags, next, key, v) {
+		if (!json_is_object(v) && !json_is_array(v))
+			continue;
+		mt_format(path, sizeof(path), "tags.%s", key);
+		mt_conf_warn(src, path,
+			     "tag \"%s\" is no single value; it is ignored",
+			     key);
+		json_object_del(tags, key);
+	}
+}
+
+int
+mt_fill_json(struct mt_conf_source *src, struct mt_conf *c)
+{
+	struct mt_conf_postgresql *p = &c->postgresql;
+	struct mt_conf_bootstrap *b = &c->bootstrap;
+	const json_t *root = src->yaml.root, *v;
+
+#define GET(path) mt_conf_lookup(root, path)
+	c->tags = as_map(GET("tags"));
+	p->parameters = as_map(GET("postgresql.parameters"));
+	p->recovery_conf = as_map(GET("postgresql.recovery_conf"));
+	p->pg_hba = list_or_null(GET("postgresql.pg_hba"));
+	p->pg_ident = list_or_null(GET("postgresql.pg_ident"));
+	p->basebackup = as_flags(GET("postgresql.basebackup"));
+	v = GET("postgresql.create_replica_methods");
+	if (v == NULL)
+		v = GET("postgresql.create_replica_method");
+	p->create_replica_methods =
+	    v != NULL ? as_list(v) : json_pack("[s]", "basebackup");
+	b->present = GET("bootstrap") != NULL;
+	b->dcs = as_map(GET("bootstrap.dcs"));
+	b->initdb = as_flags(GET("bootstrap.initdb"));
+	b->pg_hba = list_or_null(GET("bootstrap.pg_hba"));
+	b->users = as_map(GET("bootstrap.users"));
+#undef GET
+	if (c->tags == NULL || p->parameters == NULL ||
+	    p->recovery_conf == NULL || p->basebackup == NULL ||
+	    p->create_replica_methods == NULL || b->dcs == NULL ||
+	    b->initdb == NULL || b->users == NULL)
+		return mt_err_set(src->err, MT_ENOMEM, "%s: out of memory",
+				  src->file);
+	drop_nested_tags(src, c->tags);
+	return fill_users(src, b->users);
+}
+
+void
+mt_fill_release(struct mt_conf *c)
+{
+	struct mt_conf_postgresql *p = &c->postgresql;
+	struct mt_conf_bootstrap *b = &c->bootstrap;
+
+	json_decref(c->tags);
+	json_decref(p->parameters);
+	json_decref(p->recovery_conf);
+	json_decref(p->pg_hba);
+	json_decref(p->pg_ident);
+	json_decref(p->basebackup);
+	json_decref(p->create_replica_methods);
+	json_decref(b->dcs);
+	json_decref(b->initdb);
+	json_decref(b->pg_hba);
+	json_decref(b->users);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * PostgreSQL's parameters as they shall be: defaults, the cluster's document,
+ * the local file, in this order; the parameters that must be alike on all
+ * members (the "controlled" ones) come from the document alone.
+ */
+#ifndef MT_CONF_PGCONF_H
+#define MT_CONF_PGCONF_H
+
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#include "conf/conf.h"
+
+/*
+ * Object of name (lower case) to string, a new reference; NULL if memory ran
+ * out. dynamic_doc may be NULL. pg_version_num as in 150004. Values that are
+ * replaced are warned of in the log: call it when something changed, not in a
+ * loop. conf needs its postgresql section.
+ */
+json_t *mt_pgconf_parameters(const struct mt_conf *conf,
+			     const json_t *dynamic_doc, int pg_version_num);
+
+/* Given to the postmaster as --name=value, too, so that ALTER SYSTEM cannot
+ * change it? */
+bool mt_pgconf_on_command_line(const char *name);
+
+#endif

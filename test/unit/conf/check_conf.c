@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The local file: the known format, warnings, errors, defaults. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "base/yaml.h"
+#include "conf/conf.h"
+#include "conf/options.h"
+
+#define GUIDE "test/unit/conf/guide.yml"
+#define SAMPLE "etc/matriarch.yml"
+#define PAGE "man/matriarch.yml.5"
+
+/* The least that a member with PostgreSQL needs. */
+#define BASE \
+	"scope: batman\n" \
+	"name: node1\n" \
+	"restapi: {listen: '127.0.0.1:8008'}\n"
+#define RAFT "raft: {self_addr: '127.0.0.1:7500', data_dir: /tmp/r}\n"
+#define PG \
+	"postgresql:\n" \
+	"  listen: 127.0.0.1:5432\n" \
+	"  data_dir: /tmp/pg/\n"
+
+static char seen[16384];
+static struct mt_err err;
+static struct mt_conf *conf;
+static char file[64];
+
+static void
+sink(void *arg, enum mt_log_level level, const char *text)
+{
+	(void)arg;
+	(void)level;
+	strncat(seen, text, sizeof(seen) - strlen(seen) - 1);
+	strncat(seen, "\n", sizeof(seen) - strlen(seen) - 1);
+}
+
+static int
+load_file(const char *name)
+{
+	int rc;
+
+	seen[0] = '\0';
+	conf = NULL;
+	mt_log_set_sink(sink, NULL);
+	rc = mt_conf_load(&conf, name, &err);
+	mt_log_set_sink(NULL, NULL);
+	return rc;
+}
+
+static int
+load(const char *text)
+{
+	int fd, rc;
+
+	mt_copy(file, sizeof(file), "/tmp/check_conf.XXXXXX");
+	fd = mkstemp(file);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	rc = load_file(file);
+	unlink(file);
+	return rc;
+}
+
+/* The load fails at this place with these words. */
+static void
+refused(const char *text, const char *at, const char *words)
+{
+	char start[128];
+
+	ck_assert_int_eq(load(text), MT_EINVAL);
+	mt_format(start, sizeof(start), "%s:%s", file, at);
+	ck_assert_msg(strncmp(err.text, start, strlen(start)) == 0 &&
+			  strstr(err.text, words) != NULL,
+		      "%s", err.text);
+	ck_assert_ptr_null(conf);
+}
+
+static void
+warned(const char *words)
+{
+	ck_assert_msg(strstr(seen, words) != NULL, "no \"%s\" in:\n%s", words,
+		      seen);
+}
+
+START_TEST(the_guides_file_loads_with_a_raft_section)
+{
+	char buf[MT_ADDR_MAX];
+
+	ck_assert_msg(load_file(GUIDE) == 0, "%s", err.text);
+	ck_assert_str_eq(conf->scope, "cluster_1");
+	ck_assert_str_eq(conf->namespace, "percona_lab");
+	ck_assert_str_eq(conf->name, "node1");
+	ck_assert(conf->fencing && conf->has_postgresql);
+	ck_assert_str_eq(
+	    mt_addr_format(&conf->raft.bind_addr, buf, sizeof(buf)),
+	    "10.104.0.7:7500");
+	ck_assert_uint_eq(conf->raft.n, 2);
+	ck_assert_str_eq(conf->postgresql.listen_addresses, "0.0.0.0");
+	ck_assert_uint_eq(conf->postgresql.port, 5432);
+	ck_assert_str_eq(conf->postgresql.pgpass, "/tmp/pgpass");
+	ck_assert_str_eq(conf->postgresql.superuser.password, "qaz123");
+	ck_assert_str_eq(conf->postgresql.replication.username, "replicator");
+	ck_assert_str_eq(conf->postgresql.rewind.username, "postgres");
+	ck_assert_uint_eq(json_array_size(conf->bootstrap.initdb), 2);
+	ck_assert_uint_eq(json_array_size(conf->bootstrap.pg_hba), 4);
+	ck_assert_uint_eq(json_object_size(conf->bootstrap.users), 2);
+	ck_assert_int_eq(
+	    json_integer_value(json_object_get(conf->bootstrap.dcs, "ttl")),
+	    30);
+	mt_conf_free(conf);
+}
+END_TEST
+
+START_TEST(the_guides_slips_are_mended_and_said_once_each)
+{
+	const json_t *slot;
+
+	ck_assert_int_eq(load_file(GUIDE), 0);
+	warned(GUIDE ":10:1: section \"etcd\" is ignored; \"raft\" replaces");
+	warned(GUIDE ":31:11: \"type\" stands beside the slots");
+	warned(GUIDE ":71:5: unknown key \"postgresql.cluster_name\"");
+	slot = json_object_get(json_object_get(conf->bootstrap.dcs, "slots"),
+			       "percona_cluster_1");
+	ck_assert_str_eq(json_string_value(json_object_get(slot, "type")),
+			 "physical");
+	ck_assert_uint_eq(json_array_size(conf->postgresql.basebackup), 1);
+	ck_assert_ptr_nonnull(json_object_get(
+	    json_array_get(conf->postgresql.basebackup, 0), "checkpoint"));
+	/* nothing else, and no secret */
+	ck_assert_str_eq(strchr(strchr(strchr(seen, '\n') + 1, '\n') + 1, '\n'),
+			 "\n");
+	ck_assert_ptr_null(strstr(seen, "qaz123"));
+	mt_conf_free(conf);
+}
+END_TEST
+
+START_TEST(what_is_not_given_has_defaults)
+{
+	char buf[MT_ADDR_MAX];
+
+	ck_assert_int_eq(load("scope: batman\nname: n\n"
+			      "restapi: {listen: '*:8008'}\n"
+			      "raft: {self_addr: '10.0.0.1:7500',"
+			      " insecure: yes}\n"
+			      "postgresql: {listen: '*', data_dir: /tmp/pg//}"),
+			 0);
+	ck_assert_str_eq(seen, "");
+	ck_assert_str_eq(conf->namespace, "service");
+	ck_assert_str_eq(conf->raft.data_dir, "/var/lib/matriarch/batman");
+	ck_assert_str_eq(conf->postgresql.pgpass,
+			 "/var/lib/matriarch/batman/pgpass");
+	ck_assert_int_eq(conf->raft.election_timeout_ms, 400);
+	ck_assert_int_eq(conf->raft.heartbeat_ms, 50);
+	ck_assert_str_eq(
+	    mt_addr_format(&conf->restapi.connect_address, buf, sizeof(buf)),
+	    "10.0.0.1:8008");
+	ck_assert_str_eq(
+	    mt_addr_format(&conf->postgresql.connect_address, buf, sizeof(buf)),
+	    "10.0.0.1:5432");
+	ck_assert_str_eq(conf->postgresql.data_dir, "/tmp/pg");
+	ck_assert_str_eq(conf->postgresql.database, "postgres");
+	ck_assert_str_eq(conf->postgresql.superuser.username, "postgres");
+	ck_assert_str_eq(conf->postgresql.listen_addresses, "*");
+	ck_assert_int_eq(conf->postgresql.pg_ctl_timeout_ms, 60000);
+	ck_assert_int_eq(conf->postgresql.use_pg_rewind, -1);
+	ck_assert_int_eq(conf->failover_priority, 1);
+	ck_assert(json_is_object(conf->bootstrap.dcs));
+	ck_assert_ptr_null(conf->postgresql.pg_hba);
+	mt_conf_free(conf);
+}
+END_TEST
+
+START_TEST(a_file_without_postgresql_is_a_witness)
+{
+	ck_assert_int_eq(load(BASE RAFT), 0);
+	ck_assert(!conf->has_postgresql);
+	mt_conf_free(conf);
+	refused(BASE RAFT "postgresql:\n", "5:1", "is empty");
+}
+END_TEST
+
+START_TEST(an_unknown_key_is_warned_of_with_the_nearest_known_one)
+{
+	ck_assert_int_eq(load("scpoe: x\n" BASE RAFT PG "  parmeters: {a: 1}\n"
+			      "  zzzzzzzzz: {a: 1}\n"
+			      "bootstrap: {dcs: {max_lag_on_failover: 5,"
+			      " retry_timout: 10}}\n"
+			      "loop_wait: 5\n"
+			      "tags: {rack: 7}\n"),
+			 0);
+	warned(
+	    ":1:1: unknown key \"scpoe\" is ignored, did you mean \"scope\"");
+	warned("\"postgresql.parmeters\" is ignored, did you mean "
+	       "\"parameters\"");
+	warned("unknown key \"postgresql.zzzzzzzzz\" is ignored\n");
+	warned(":11:43: unknown key \"bootstrap.dcs.retry_timout\" is ignored, "
+	       "did you mean \"retry_timeout\"");
+	warned(":12:1: unknown key \"loop_wait\" is ignored, did you mean "
+	       "\"bootstrap.dcs.loop_wait\"");
+	ck_assert_ptr_null(strstr(seen, "rack"));
+	mt_conf_free(conf);
+}
+END_TEST
+
+START_TEST(sections_of_named_methods_are_no_unknown_keys)
+{
+	ck_assert_int_eq(
+	    load(BASE RAFT PG
+		 "  create_replica_methods: [wal_e, basebackup]\n"
+		 "  wal_e: {command: x}\n"
+		 "bootstrap: {method: pitr, pitr: {command: y}}\n"),
+	    0);
+	ck_assert_str_eq(seen, "");
+	mt_conf_free(conf);
+}
+END_TEST
+
+START_TEST(missing_keys_are_named_with_an_example)
+{
+	refused("name: x\n" RAFT, " ", "\"scope\" is missing; add it, as in");
+	refused("scope: x\n" RAFT, " ", "\"name\" is missing");
+	refused("scope: x\nname: y\n" RAFT, " ", "restapi.listen");
+	refused(BASE RAFT "postgresql:\n  data_dir: /x\n", "5:1",
+		"\"postgresql.listen\" is missing");
+	refused(BASE RAFT "postgresql:\n  listen: :5432\n", "5:1",
+		"\"postgresql.data_dir\" is missing");
+	refused(BASE "raft: {data_dir: /x}\n", "4:1", "raft.self_addr");
+	refused("", " ", "the file is empty");
+	refused("- a\n", " ", "not a mapping");
+}
+END_TEST
+
+START_TEST(a_missing_raft_section_is_shown_in_full)
+{
+	refused(BASE PG, " ", "section \"raft\" is missing; add one");
+	ck_assert_str_eq(seen,
+			 "raft:\n"
+			 "  self_addr: 10.0.0.1:7500\n"
+			 "  partner_addrs: [10.0.0.2:7500, 10.0.0.3:7500]\n"
+			 "  data_dir: /var/lib/matriarch/batman\n");
+}
+END_TEST
+
+START_TEST(wrong_types_and_values_are_refused_at_their_place)
+{
+	refused("scope: yes\nname: x\n" RAFT, "1:1", "put it in quotes");
+	refused(BASE RAFT "postgresql: 5\n", "5:1", "must be a mapping");
+	refused(BASE RAFT "postgresql:\n  listen: a:1:2\n  data_dir: /x\n",
+		"6:3", "postgresql.listen");
+	refused(BASE RAFT "postgresql:\n  listen: a:99999\n  data_dir: /x\n",
+		"6:3", "no port from 1 to 65535");
+	refused(BASE RAFT "postgresql:\n  listen: a:1\n  data_dir: ''\n", "7:3",
+		"is empty");
+	refused(BASE RAFT "postgresql:\n  listen: a:1\n  data_dir: pg\n", "7:3",
+		"not an absolute path");
+	refused(BASE RAFT "postgresql:\n  listen: a:1\n  data_dir: /\n", "7:3",
+		"root directory");
+	refused(BASE RAFT PG "  parameters: [a]\n", "8:3", "a mapping");
+	refused(BASE RAFT PG "  pg_hba: {a: b}\n", "8:3", "a list of text");
+	refused(BASE RAFT PG "  use_unix_socket: 7\n", "8:3", "true or false");
+	refused(BASE RAFT "fencing: maybe\n", "5:1", "true or false");
+	refused(BASE "raft: {self_addr: '*:1'}\n", "4:8", "bind_addr");
+	refused(BASE "raft: {self_addr: 'a'}\n", "4:8", "has no port");
+	refused("scope: a/b\nname: x\n" RAFT, "1:1", "slash");
+	refused("scope: a\nname: \"x\\ny\"\n" RAFT, "2:1", "line break");
+	refused("scope: a\nname: "
+		"__patroni_strict_sync_replica_placeholder__\n" RAFT,
+		"2:1", "reserved");
+}
+END_TEST
+
+START_TEST(the_store_must_not_lie_in_the_data_directory)
+{
+	refused(BASE
+		"raft: {self_addr: '127.0.0.1:1', data_dir: /tmp/pg/r}\n" PG,
+		"4:34", "of its own");
+	ck_assert_int_eq(load(BASE "raft: {self_addr: '127.0.0.1:1',"
+				   " data_dir: /tmp/pgr}\n" PG),
+			 0);
+	mt_conf_free(conf);
+}
+END_TEST
+
+START_TEST(plain_connections_beyond_loopback_need_the_users_word)
+{
+	refused(BASE "raft: {self_addr: '10.0.0.1:1'}\n", "4:1",
+		"insecure: true");
+	refused(BASE "raft: {self_addr: '127.0.0.1:1',"
+		     " bind_addr: '*:1'}\n",
+		"4:1", "insecure: true");
+	refused(BASE "raft: {self_addr: '127.0.0.1:1',"
+		     " partner_addrs: ['b:1']}\n",
+		"4:1", "insecure: true");
+}
+END_TEST
+
+START_TEST(partners_are_the_other_members_once_each)
+{
+	ck_assert_int_eq(load(BASE "raft: {self_addr: '127.0.0.1:1',"
+				   " partner_addrs: ['localhost:2',"
+				   " '127.0.0.1:1', 'LOCALHOST:2']}\n"),
+			 0);
+	ck_assert_uint_eq(conf->raft.n, 1);
+	ck_assert_str_eq(conf->raft.partner_addrs[0].host, "localhost");
+	mt_conf_free(conf);
+	ck_assert_int_eq(load(BASE "raft: {self_addr: '127.0.0.1:1',"
+				   " partner_addrs: 'localhost:2,[::1]:3'}\n"),
+			 0);
+	ck_assert_uint_eq(conf->raft.n, 2);
+	mt_conf_free(conf);
+	refused(BASE "raft: {self_addr: '127.0.0.1:1',\n"
+		     "  partner_addrs: ['localhost:2', x]}\n",
+		"5:34", "\"x\" has no port");
+}
+END_TEST
+
+START_TEST(listen_takes_several_addresses)
+{
+	ck_assert_int_eq(load(BASE RAFT "postgresql:\n"
+					"  listen: 127.0.0.1,[::1],Host:5433\n"
+					"  data_dir: /tmp/pg\n"),
+			 0);
+	ck_assert_str_eq(conf->postgresql.listen_addresses,
+			 "127.0.0.1,::1,host");
+	ck_assert_uint_eq(conf->postgresql.port, 5433);
+	ck_assert_str_eq(conf->postgresql.connect_address.host, "127.0.0.1");
+	mt_conf_free(conf);
+	ck_assert_int_eq(load(BASE RAFT "postgresql:\n"
+					"  listen: '[::1]'\n"
+					"  data_dir: /tmp/pg\n"),
+			 0);
+	ck_assert_uint_eq(conf->postgresql.port, 5432);
+	mt_conf_free(conf);
+}
+END_TEST
+
+START_TEST(passwords_never_stand_in_messages)
+{
+	ck_assert_int_eq(
+	    load(BASE RAFT PG
+		 "  authentication:\n"
+		 "    superuser: {password: 12345678}\n"
+		 "    replication: {pasword: hunter2}\n"
+		 "bootstrap: {users: {a: {password: 87654321}}}\n"),
+	    0);
+	warned("\"postgresql.authentication.superuser.password\" is a number");
+	warned("did you mean \"password\"");
+	warned("the password of user \"a\" is a number");
+	ck_assert_ptr_null(strstr(seen, "12345678"));
+	ck_assert_ptr_null(strstr(seen, "hunter2"));
+	ck_assert_ptr_null(strstr(seen, "87654321"));
+	ck_assert_str_eq(conf->postgresql.superuser.password, "12345678");
+	mt_conf_free(conf);
+	refused(BASE RAFT PG "  authentication:\n"
+			     "    superuser: {password: [hunter2]}\n",
+		"9:17", "text in quotes");
+	ck_assert_ptr_null(strstr(err.text, "hunter2"));
+}
+END_TEST
+
+START_TEST(tags_that_contradict_are_said_and_nofailover_wins)
+{
+	ck_assert_int_eq(load(BASE RAFT "tags: {nofailover: true,"
+					" failover_priority: 1}\n"),
+			 0);
+	warned("Conflicting configuration between nofailover: True and "
+	       "failover_priority: 1. Defaulting to nofailover: True");
+	ck_assert(conf->nofailover);
+	ck_assert_int_eq(conf->failover_priority, 0);
+	mt_conf_free(conf);
+	ck_assert_int_eq(load(BASE RAFT "tags: {failover_priority: 0}\n"), 0);
+	ck_assert(conf->nofailover);
+	ck_assert_str_eq(seen, "");
+	mt_conf_free(conf);
+	ck_assert_int_eq(load(BASE RAFT "tags: {failover_priority: 5}\n"), 0);
+	ck_assert(!conf->nofailover);
+	ck_assert_int_eq(conf->failover_priority, 5);
+	mt_conf_free(conf);
+}
+END_TEST
+
+START_TEST(values_below_the_minimum_are_said)
+{
+	ck_assert_int_eq(
+	    load(BASE RAFT "bootstrap: {dcs: {ttl: 1, loop_wait: soon}}\n"), 0);
+	warned("\"bootstrap.dcs.ttl\" is below its minimum and raised to 2000 "
+	       "ms");
+	warned("\"bootstrap.dcs.loop_wait\" must be a number of seconds");
+	mt_conf_free(conf);
+}
+END_TEST
+
+START_TEST(a_local_setting_wins_over_the_clusters)
+{
+	struct mt_settings s;
+
+	ck_assert_int_eq(load(BASE RAFT PG "  use_pg_rewind: on\n"), 0);
+	mt_settings_defaults(&s);
+	mt_conf_overlay(conf, &s);
+	ck_assert(s.use_pg_rewind);
+	ck_assert(!s.remove_data_directory_on_rewind_failure);
+	mt_conf_free(conf);
+}
+END_TEST
+
+static char *
+slurp(const char *name)
+{
+	FILE *f = fopen(name, "r");
+	char *text = calloc(1, 1 << 18);
+
+	ck_assert_msg(f != NULL, "%s: run in the top directory", name);
+	ck_assert_uint_gt(fread(text, 1, (1 << 18) - 1, f), 0);
+	fclose(f);
+	return text;
+}
+
+START_TEST(the_sample_loads_without_a_word)
+{
+	ck_assert_msg(load_file(SAMPLE) == 0, "%s", err.text);
+	ck_assert_str_eq(seen, "");
+	mt_conf_free(conf);
+}
+END_TEST
+
+/* The sample with all its commented options put in force. */
+static void
+uncomment(char *text)
+{
+	bool start = true;
+
+	for (char *p = text; *p != '\0'; p++) {
+		if (start && *p == '#' && p[1] != ' ' && p[1] != '\n')
+			memmove(p, p + 1, strlen(p));
+		start = *p == '\n' || (start && *p == ' ');
+	}
+}
+
+START_TEST(the_page_has_exactly_the_effective_options)
+{
+	char *page = slurp(PAGE), want[256];
+	size_t n;
+	const struct mt_option *o = mt_options(&n);
+
+	for (; n-- > 0; o++) {
+		mt_format(want, sizeof(want), "\n.It Ic %s ", o->path);
+		ck_assert_msg((strstr(page, want) != NULL) == o->effective,
+			      "%s %s in %s", o->path,
+			      o->effective ? "is not" : "has no effect, but is",
+			      PAGE);
+	}
+	free(page);
+}
+END_TEST
+
+START_TEST(the_sample_has_exactly_the_effective_options)
+{
+	char *text = slurp(SAMPLE), path[256];
+	struct mt_yaml y;
+	size_t n;
+	const struct mt_option *o = mt_options(&n);
+
+	uncomment(text);
+	ck_assert_msg(mt_yaml_parse(&y, text, strlen(text), SAMPLE, &err) == 0,
+		      "%s", err.text);
+	for (; n-- > 0; o++) {
+		bool dynamic = o->where == MT_OPT_DYNAMIC;
+
+		mt_format(path, sizeof(path), "%s%s",
+			  dynamic ? "bootstrap.dcs." : "", o->path);
+		if (o->where == MT_OPT_BOTH && mt_yaml_place(&y, path) == NULL)
+			mt_format(path, sizeof(path), "bootstrap.dcs.%s",
+				  o->path);
+		ck_assert_msg((mt_yaml_place(&y, path) != NULL) == o->effective,
+			      "%s %s in %s", path,
+			      o->effective ? "is not" : "has no effect, but is",
+			      SAMPLE);
+	}
+	mt_yaml_release(&y);
+	ck_assert_msg(load(text) == 0, "%s", err.text);
+	ck_assert_ptr_null(strstr(seen, "unknown key"));
+	mt_conf_free(conf);
+	free(text);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("conf");
+	TCase *tc = tcase_create("conf");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_test(tc, the_guides_file_loads_with_a_raft_section);
+	tcase_add_test(tc, the_guides_slips_are_mended_and_said_once_each);
+	tcase_add_test(tc, what_is_not_given_has_defaults);
+	tcase_add_test(tc, a_file_without_postgresql_is_a_witness);
+	tcase_add_test(tc,
+		       an_unknown_key_is_warned_of_with_the_nearest_known_one);
+	tcase_add_test(tc, sections_of_named_methods_are_no_unknown_keys);
+	tcase_add_test(tc, missing_keys_are_named_with_an_example);
+	tcase_add_test(tc, a_missing_raft_section_is_shown_in_full);
+	tcase_add_test(tc, wrong_types_and_values_are_refused_at_their_place);
+	tcase_add_test(tc, the_store_must_not_lie_in_the_data_directory);
+	tcase_add_test(tc,
+		       plain_connections_beyond_loopback_need_the_users_word);
+	tcase_add_test(tc, partners_are_the_other_members_once_each);
+	tcase_add_test(tc, listen_takes_several_addresses);
+	tcase_add_test(tc, passwords_never_stand_in_messages);
+	tcase_add_test(tc, tags_that_contradict_are_said_and_nofailover_wins);
+	tcase_add_test(tc, values_below_the_minimum_are_said);
+	tcase_add_test(tc, a_local_setting_wins_over_the_clusters);
+	tcase_add_test(tc, the_sample_loads_without_a_word);
+	tcase_add_test(tc, the_page_has_exactly_the_effective_options);
+	tcase_add_test(tc, the_sample_has_exactly_the_effective_options);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* PostgreSQL's effective parameters. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "conf/pgconf.h"
+
+static char seen[8192];
+
+static void
+sink(void *arg, enum mt_log_level level, const char *text)
+{
+	(void)arg;
+	(void)level;
+	strncat(seen, text, sizeof(seen) - strlen(seen) - 1);
+	strncat(seen, "\n", sizeof(seen) - strlen(seen) - 1);
+}
+
+/* Parameters of a local file's and a document's parameters, as JSON texts. */
+static json_t *
+effective(const char *local, const char *dynamic, int version)
+{
+	struct mt_conf conf = {.scope = "batman", .has_postgresql = true};
+	json_t *doc, *out, *params = json_loads(dynamic, 0, NULL);
+
+	seen[0] = '\0';
+	mt_log_set_sink(sink, NULL);
+	mt_copy(conf.postgresql.listen_addresses,
+		sizeof(conf.postgresql.listen_addresses), "10.0.0.1,::1");
+	conf.postgresql.port = 5433;
+	conf.postgresql.parameters = json_loads(local, 0, NULL);
+	ck_assert_ptr_nonnull(params);
+	ck_assert_ptr_nonnull(conf.postgresql.parameters);
+	doc = json_pack("{s{so}}", "postgresql", "parameters", params);
+	out = mt_pgconf_parameters(&conf, doc, version);
+	ck_assert_ptr_nonnull(out);
+	json_decref(doc);
+	json_decref(conf.postgresql.parameters);
+	mt_log_set_sink(NULL, NULL);
+	return out;
+}
+
+static void
+is(const json_t *out, const char *name, const char *want)
+{
+	const char *got = json_string_value(json_object_get(out, name));
+
+	if (want == NULL) {
+		ck_assert_msg(got == NULL, "%s is %s", name, got);
+		return;
+	}
+	ck_assert_msg(got != NULL, "%s is absent", name);
+	ck_assert_str_eq(got, want);
+}
+
+START_TEST(the_controlled_parameters_have_defaults)
+{
+	json_t *out = effective("{}", "{}", 150004);
+
+	is(out, "max_connections", "100");
+	is(out, "max_locks_per_transaction", "64");
+	is(out, "max_worker_processes", "8");
+	is(out, "max_prepared_transactions", "0");
+	is(out, "max_wal_senders", "10");
+	is(out, "max_replication_slots", "10");
+	is(out, "wal_level", "replica");
+	is(out, "hot_standby", "on");
+	is(out, "track_commit_timestamp", "off");
+	is(out, "wal_log_hints", "on");
+	is(out, "wal_keep_size", "128MB");
+	is(out, "wal_keep_segments", NULL);
+	is(out, "listen_addresses", "10.0.0.1,::1");
+	is(out, "port", "5433");
+	is(out, "cluster_name", "batman");
+	ck_assert_str_eq(seen, "");
+	json_decref(out);
+}
+END_TEST
+
+START_TEST(local_parameters_win_but_for_the_controlled_ones)
+{
+	json_t *out = effective("{\"work_mem\": \"8MB\", \"Jit\": false,"
+				"\"max_connections\": 7}",
+				"{\"work_mem\": \"4MB\", \"jit\": true,"
+				"\"max_connections\": \"200\","
+				"\"pg_stat_statements.max\": 500,"
+				"\"random_page_cost\": 1.1}",
+				150004);
+
+	is(out, "work_mem", "8MB");
+	is(out, "jit", "off");
+	is(out, "max_connections", "200");
+	is(out, "pg_stat_statements.max", "500");
+	is(out, "random_page_cost", "1.1");
+	ck_assert_ptr_nonnull(
+	    strstr(seen, "\"max_connections\" must be alike"));
+	json_decref(out);
+}
+END_TEST
+
+START_TEST(bad_controlled_values_have_the_default_and_are_said)
+{
+	json_t *out = effective("{}",
+				"{\"max_connections\": 3, \"wal_level\":"
+				"\"minimal\", \"hot_standby\": \"off\","
+				"\"wal_keep_size\": \"1MB\"}",
+				150004);
+
+	is(out, "max_connections", "100");
+	is(out, "wal_level", "replica");
+	is(out, "hot_standby", "on");
+	is(out, "wal_keep_size", "128MB");
+	ck_assert_ptr_nonnull(strstr(seen, "\"max_connections\" cannot"));
+	ck_assert_ptr_nonnull(strstr(seen, "\"wal_level\" cannot"));
+	ck_assert_ptr_nonnull(strstr(seen, "\"hot_standby\" cannot"));
+	json_decref(out);
+}
+END_TEST
+
+START_TEST(kept_wal_has_the_name_and_unit_of_the_version)
+{
+	json_t *out = effective("{}", "{\"wal_keep_segments\": 10}", 140010);
+
+	is(out, "wal_keep_size", "160MB");
+	is(out, "wal_keep_segments", NULL);
+	json_decref(out);
+	out = effective("{}", "{\"wal_keep_size\": \"1GB\"}", 120000);
+	is(out, "wal_keep_segments", "64");
+	is(out, "wal_keep_size", NULL);
+	json_decref(out);
+	out = effective(
+	    "{}", "{\"wal_keep_size\": 256, \"wal_keep_segments\": 3}", 170000);
+	is(out, "wal_keep_size", "256MB");
+	json_decref(out);
+}
+END_TEST
+
+START_TEST(wal_level_has_the_name_of_the_version)
+{
+	json_t *out =
+	    effective("{}", "{\"wal_level\": \"hot_standby\"}", 150004);
+
+	is(out, "wal_level", "replica");
+	json_decref(out);
+	out = effective("{}", "{\"WAL_LEVEL\": \"logical\"}", 150004);
+	is(out, "wal_level", "logical");
+	json_decref(out);
+}
+END_TEST
+
+START_TEST(managed_parameters_and_nested_values_are_left_out)
+{
+	json_t *out = effective("{\"primary_conninfo\": \"host=x\","
+				"\"port\": 1, \"search_path\": [1],"
+				"\"gone\": null}",
+				"{\"recovery_target_time\": \"now\","
+				"\"cluster_name\": \"x\", \"gone\": 5}",
+				150004);
+
+	is(out, "primary_conninfo", NULL);
+	is(out, "recovery_target_time", NULL);
+	is(out, "search_path", NULL);
+	is(out, "port", "5433");
+	is(out, "cluster_name", "batman");
+	is(out, "gone", "5");
+	json_decref(out);
+}
+END_TEST
+
+START_TEST(the_command_line_has_all_that_must_not_be_altered)
+{
+	ck_assert(mt_pgconf_on_command_line("max_connections"));
+	ck_assert(mt_pgconf_on_command_line("Wal_Level"));
+	ck_assert(mt_pgconf_on_command_line("listen_addresses"));
+	ck_assert(mt_pgconf_on_command_line("port"));
+	ck_assert(mt_pgconf_on_command_line("cluster_name"));
+	ck_assert(!mt_pgconf_on_command_line("wal_keep_size"));
+	ck_assert(!mt_pgconf_on_command_line("wal_keep_segments"));
+	ck_assert(!mt_pgconf_on_command_line("work_mem"));
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("pgconf");
+	TCase *tc = tcase_create("pgconf");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_test(tc, the_controlled_parameters_have_defaults);
+	tcase_add_test(tc, local_parameters_win_but_for_the_controlled_ones);
+	tcase_add_test(tc, bad_controlled_values_have_the_default_and_are_said);
+	tcase_add_test(tc, kept_wal_has_the_name_and_unit_of_the_version);
+	tcase_add_test(tc, wal_level_has_the_name_of_the_version);
+	tcase_add_test(tc, managed_parameters_and_nested_values_are_left_out);
+	tcase_add_test(tc, the_command_line_has_all_that_must_not_be_altered);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
