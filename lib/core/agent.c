@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The agent's rules. The order is the safety argument: first what ends a
+ * primary that has no right to write (nothing is awaited for that), then the
+ * end of the daemon, then what needs an up-to-date state, then the holder's
+ * turn, then the standby's life. Rules of the turn are in agent_turn.c, those
+ * of a standby in agent_standby.c.
+ */
+#include "core/agent.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "core/agent_internal.h"
+
+#define EXIT_WITHOUT_RELEASE_MS 8000
+
+bool
+agent__mine(const struct mt_view *v)
+{
+	return mt_state_held_by(v->state, v->local.name) &&
+	       v->state->leader.epoch > v->local.record.given_up;
+}
+
+/* Did this data directory run as primary in the holder's present turn? */
+bool
+agent__in_turn(const struct mt_view *v)
+{
+	const struct mt_record *r = &v->local.record;
+
+	return r->data_id != 0 && r->data_id == v->local.data_id &&
+	       r->pg_epoch >= v->state->leader.since &&
+	       r->pg_epoch <= v->state->leader.epoch;
+}
+
+bool
+agent__lease_lives(const struct mt_view *v)
+{
+	return v->now_ms < v->local.deadline_ms;
+}
+
+void
+agent__why(struct mt_plan *plan, const char *why)
+{
+	mt_copy(plan->why, sizeof(plan->why), why);
+}
+
+/* ---- a primary without the right to write ------------------------------ */
+
+static bool
+is_witness(const struct mt_view *v)
+{
+	return v->local.witness;
+}
+
+static void
+plan_witness(const struct mt_view *v, struct mt_plan *p)
+{
+	if (v->local.stopping)
+		p->act = MT_ACT_EXIT;
+}
+
+static bool
+unguarded(const struct mt_view *v)
+{
+	return v->local.running && !v->local.guarded;
+}
+
+static void
+plan_unguarded(const struct mt_view *v, struct mt_plan *p)
+{
+	/* Nobody would end it at the deadline if this daemon froze. */
+	p->act = v->local.as_primary ? MT_ACT_STOP_IMMEDIATE
+				     : MT_ACT_STOP_FAST;
+	p->cancel = true;
+	agent__why(p, "PostgreSQL runs without its sentinel");
+}
+
+static bool
+runs_as_primary(const struct mt_view *v)
+{
+	return v->local.running && v->local.as_primary;
+}
+
+static bool
+lapsed(const struct mt_view *v)
+{
+	return runs_as_primary(v) && !agent__lease_lives(v);
+}
+
+static void
+plan_lapsed(const struct mt_view *v, struct mt_plan *p)
+{
+	(void)v;
+	p->act = MT_ACT_STOP_IMMEDIATE;
+	p->cancel = true;
+	agent__why(p, "the lease has run out");
+}
+
+static bool
+lease_ending(const struct mt_view *v)
+{
+	return runs_as_primary(v) &&
+	       v->now_ms >=
+		   v->local.deadline_ms - v->state->leader.ttl_ms / 4;
+}
+
+static void
+plan_lease_ending(const struct mt_view *v, struct mt_plan *p)
+{
+	p->act = MT_ACT_STOP_FAST;
+	p->cancel = v->local.job != MT_JOB_STOP;
+	p->look_again_ms = v->local.deadline_ms;
+	agent__why(p, "no majority renews the lease, which is about to end");
+}
+
+/* ---- the end of the daemon --------------------------------------------- */
+
+static bool
+stopping_server(const struct mt_view *v)
+{
+	return v->local.stopping && v->local.running;
+}
+
+static void
+plan_stopping_server(const struct mt_view *v, struct mt_plan *p)
+{
+	p->act = MT_ACT_STOP_FAST;
+	p->cancel = v->local.job != MT_JOB_STOP;
+	agent__why(p, "the daemon was asked to end");
+}
+
+static bool
+exit_time(const struct mt_view *v)
+{
+	const struct mt_local *l = &v->local;
+	int64_t since = l->last_job_ms > l->stopping_ms ? l->last_job_ms
+							: l->stopping_ms;
+
+	if (!l->stopping || l->running)
+		return false;
+	return !mt_state_held_by(v->state, l->name) ||
+	       v->now_ms - since > EXIT_WITHOUT_RELEASE_MS;
+}
+
+static void
+plan_exit(const struct mt_view *v, struct mt_plan *p)
+{
+	(void)v;
+	p->act = MT_ACT_EXIT;
+	p->cancel = true;
+}
+
+/* ---- what has to be waited for ------------------------------------------ */
+
+static bool
+being_stopped(const struct mt_view *v)
+{
+	return v->local.job == MT_JOB_STOP;
+}
+
+static void
+plan_being_stopped(const struct mt_view *v, struct mt_plan *p)
+{
+	if (runs_as_primary(v))
+		p->look_again_ms = v->local.deadline_ms;
+	agent__why(p, "stopping PostgreSQL");
+}
+
+static bool
+state_unknown(const struct mt_view *v)
+{
+	const struct mt_record *r = &v->local.record;
+
+	/* What this node did itself is newer than this state: it is old. */
+	return !v->local.state_current || v->state->unknown_command != 0 ||
+	       v->state->leader.epoch < r->given_up ||
+	       v->state->leader.epoch < r->fenced;
+}
+
+static void
+plan_state_unknown(const struct mt_view *v, struct mt_plan *p)
+{
+	if (v->state->unknown_command != 0)
+		agent__why(p, "the log has a command that this program does "
+			      "not know; upgrade it");
+	else
+		agent__why(p, "waiting for the Raft leader's state");
+	if (runs_as_primary(v))
+		p->look_again_ms =
+		    v->local.deadline_ms - v->state->leader.ttl_ms / 4;
+}
+
+/* ---- bootstrap ------------------------------------------------------------ */
+
+static bool
+claim_is_mine(const struct mt_view *v)
+{
+	return strcmp(v->state->claim.member, v->local.name) == 0 &&
+	       v->state->claim.incarnation == v->local.incarnation;
+}
+
+static bool
+bootstrap_lost(const struct mt_view *v)
+{
+	const struct mt_state *s = v->state;
+
+	/* Data is given away only when it is known whose it is. */
+	if (!v->local.bootstrapped || v->local.job != MT_JOB_NONE ||
+	    v->local.data != MT_DATA_PRESENT || v->local.running ||
+	    v->local.sysid[0] == '\0')
+		return false;
+	return s->sysid[0] == '\0' ? !claim_is_mine(v)
+				   : strcmp(s->sysid, v->local.sysid) != 0;
+}
+
+static void
+plan_bootstrap_lost(const struct mt_view *v, struct mt_plan *p)
+{
+	(void)v;
+	p->act = MT_ACT_DISCARD;
+	agent__why(p, "another member initialized the cluster");
+}
+
+static bool
+not_initialized(const struct mt_view *v)
+{
+	return v->state->sysid[0] == '\0';
+}
+
+static void
+plan_initialize(const struct mt_view *v, struct mt_plan *p)
+{
+	struct mt_settings set;
+
+	mt_settings_parse(&set, v->bootstrap_config);
+	p->act = MT_ACT_PROPOSE;
+	p->command.kind = MT_CMD_CLUSTER_INITIALIZE;
+	p->command.u.initialize.claim = v->state->claim;
+	mt_copy(p->command.u.initialize.sysid,
+		sizeof(p->command.u.initialize.sysid), v->local.sysid);
+	p->command.u.initialize.ttl_ms = set.ttl_ms;
+	p->command.u.initialize.at_ms = v->wall_ms;
+	p->command.u.initialize.config = v->bootstrap_config;
+}
+
+static void
+plan_bootstrap(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+
+	if (l->job != MT_JOB_NONE) {
+		agent__why(p, mt_job_name(l->job));
+	} else if (!claim_is_mine(v)) {
+		if (v->state->claim.member[0] != '\0')
+			mt_format(p->why, sizeof(p->why),
+				  "waiting for \"%s\" to initialize the "
+				  "cluster",
+				  v->state->claim.member);
+		else if (l->data == MT_DATA_PARTIAL)
+			p->act = MT_ACT_DISCARD;
+		else
+			agent__why(p, "waiting for the cluster to be "
+				      "initialized");
+	} else if (l->bootstrapped) {
+		plan_initialize(v, p);
+	} else if (l->data == MT_DATA_PARTIAL) {
+		p->act = MT_ACT_DISCARD;
+	} else if (l->data == MT_DATA_EMPTY && l->can_bootstrap) {
+		p->act = MT_ACT_BOOTSTRAP;
+	} else {
+		agent__why(p, "cannot initialize the cluster: the data "
+			      "directory is not empty");
+	}
+}
+
+static bool
+other_cluster(const struct mt_view *v)
+{
+	return v->local.data == MT_DATA_PRESENT &&
+	       v->local.sysid[0] != '\0' &&
+	       strcmp(v->local.sysid, v->state->sysid) != 0;
+}
+
+static void
+plan_other_cluster(const struct mt_view *v, struct mt_plan *p)
+{
+	p->act = MT_ACT_REFUSE;
+	mt_format(p->why, sizeof(p->why),
+		  "system ID mismatch: the data directory belongs to cluster "
+		  "%s, this cluster is %s; move it away to clone it anew",
+		  v->local.sysid, v->state->sysid);
+}
+
+/* ---- deposed --------------------------------------------------------------- */
+
+static bool
+deposed(const struct mt_view *v)
+{
+	return runs_as_primary(v) && !(agent__mine(v) && agent__in_turn(v));
+}
+
+static void
+plan_deposed(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+
+	p->act = MT_ACT_STOP_IMMEDIATE;
+	p->cancel = true;
+	mt_format(p->why, sizeof(p->why),
+		  "runs as primary, but epoch %" PRIu64 " is \"%s\"'s",
+		  l->epoch, l->holder);
+}
+
+/* ---- the table -------------------------------------------------------------- */
+
+static const struct rule {
+	const char *name;
+	bool (*when)(const struct mt_view *v);
+	void (*then)(const struct mt_view *v, struct mt_plan *p);
+} rules[] = { /* first match wins; matriarchd(8), DECISION ORDER */
+	{ "witness", is_witness, plan_witness },
+	{ "unguarded", unguarded, plan_unguarded },
+	{ "lease-lapsed", lapsed, plan_lapsed },
+	{ "lease-ending", lease_ending, plan_lease_ending },
+	{ "stopping", stopping_server, plan_stopping_server },
+	{ "exit", exit_time, plan_exit },
+	{ "being-stopped", being_stopped, plan_being_stopped },
+	{ "state-unknown", state_unknown, plan_state_unknown },
+	{ "bootstrap-lost", bootstrap_lost, plan_bootstrap_lost },
+	{ "bootstrap", not_initialized, plan_bootstrap },
+	{ "other-cluster", other_cluster, plan_other_cluster },
+	{ "deposed", deposed, plan_deposed },
+	{ "turn", agent__mine, agent__plan_turn },
+	{ "release", agent__must_release, agent__plan_release },
+	{ "standby", agent__always, agent__plan_standby },
+};
+
+bool
+agent__always(const struct mt_view *v)
+{
+	(void)v;
+	return true;
+}
+
+void
+mt_agent_decide(const struct mt_view *view, struct mt_plan *plan)
+{
+	const struct rule *r = rules;
+
+	while (!r->when(view)) /* "standby" always matches */
+		r++;
+	memset(plan, 0, sizeof(*plan));
+	plan->rule = r->name;
+	r->then(view, plan);
+}
+
+const char *const *
+mt_agent_rules(void)
+{
+	static const char *names[MT_COUNT(rules) + 1];
+
+	for (size_t i = 0; i < MT_COUNT(rules); i++)
+		names[i] = rules[i].name;
+	return names;
+}
+
+bool
+mt_agent_may_ask(const struct mt_view *v)
+{
+	const struct mt_local *l = &v->local;
+	uint64_t epoch = v->state->leader.epoch;
+
+	if (l->witness || !agent__mine(v) || v->state->unknown_command != 0)
+		return false;
+	if (l->running && l->as_primary)
+		return l->guarded && l->record.pg_epoch == epoch &&
+		       agent__in_turn(v) && agent__lease_lives(v);
+	if (l->running)
+		return agent__is_fit(v);
+	/* Down, and to be started as primary under the lease that it has, or
+	 * for the first time. */
+	return l->record.pg_epoch == epoch && agent__may_start_primary(v);
+}
+
+const char *
+mt_job_name(enum mt_job job)
+{
+	switch (job) {
+	case MT_JOB_NONE:
+		return "";
+	case MT_JOB_BOOTSTRAP:
+		return "bootstrap";
+	case MT_JOB_CLONE:
+		return "clone";
+	case MT_JOB_REWIND:
+		return "rewind";
+	case MT_JOB_START:
+		return "start";
+	case MT_JOB_STOP:
+		return "stop";
+	case MT_JOB_PROMOTE:
+		return "promote";
+	case MT_JOB_CHECKPOINT:
+		return "checkpoint";
+	case MT_JOB_FOLLOW:
+		return "follow";
+	case MT_JOB_SLOTS:
+		return "slots";
+	case MT_JOB_DISCARD:
+		return "discard";
+	}
+	return "unknown";
+}

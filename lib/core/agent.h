@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The agent decides what the local PostgreSQL does next: an ordered table of
+ * rules, first match wins, one action at most. Same view, same action. The
+ * order is the safety argument; matriarchd(8), DECISION ORDER, lists it.
+ */
+#ifndef MT_CORE_AGENT_H
+#define MT_CORE_AGENT_H
+
+#include "core/command.h"
+#include "core/view.h"
+
+enum mt_act {
+	MT_ACT_NONE,
+	MT_ACT_STOP_FAST,
+	MT_ACT_STOP_IMMEDIATE,
+	MT_ACT_GIVE_UP,	     /* make record.given_up = epoch durable */
+	MT_ACT_TAKE_EPOCH,   /* make record.pg_epoch, data_id durable */
+	MT_ACT_PROPOSE,	     /* command */
+	MT_ACT_BOOTSTRAP,    /* initdb, users, clean stop */
+	MT_ACT_DISCARD,	     /* remove an unfinished or unwanted data dir */
+	MT_ACT_CLONE,	     /* from member */
+	MT_ACT_REWIND,	     /* from member */
+	MT_ACT_START_PRIMARY,
+	MT_ACT_START_STANDBY, /* following member, or nobody */
+	MT_ACT_FOLLOW,	      /* member */
+	MT_ACT_PROMOTE,
+	MT_ACT_CHECKPOINT, /* for request */
+	MT_ACT_SLOTS,	   /* create those that are missing */
+	MT_ACT_EXIT,	   /* the daemon's work is done */
+	MT_ACT_REFUSE,	   /* end with an error: why */
+};
+
+struct mt_plan {
+	const char *rule;
+	enum mt_act act;
+	char why[MT_WHY_MAX]; /* shown in state and log */
+	char member[MT_NAME_MAX];
+	char url[MT_URL_MAX]; /* of member */
+	uint64_t epoch;	      /* GIVE_UP, TAKE_EPOCH */
+	uint64_t request_id;  /* CHECKPOINT */
+	struct mt_command command;
+	bool cancel; /* ends a long action under way first */
+	int64_t look_again_ms; /* the latest time of the next look; 0 = none */
+};
+
+void mt_agent_decide(const struct mt_view *view, struct mt_plan *plan);
+
+/* May the holder ask for support now (doc/protocol.md, support.req)? */
+bool mt_agent_may_ask(const struct mt_view *view);
+
+/* How a data directory joins a primary on another or the same timeline. */
+enum mt_join { MT_JOIN_FOLLOW, MT_JOIN_REWIND, MT_JOIN_WAIT };
+enum mt_join mt_agent_join(const struct mt_state *s, const struct mt_local *l,
+			   uint32_t primary_timeline);
+
+/* The rules' names in order, for the manual's test; NULL at the end. */
+const char *const *mt_agent_rules(void);
+
+#endif

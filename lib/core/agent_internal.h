@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Shared by the files of the agent. */
+#ifndef MT_CORE_AGENT_INTERNAL_H
+#define MT_CORE_AGENT_INTERNAL_H
+
+#include "core/agent.h"
+
+bool agent__always(const struct mt_view *v);
+/* The state gives this node the turn, and it has not given it up. */
+bool agent__mine(const struct mt_view *v);
+bool agent__in_turn(const struct mt_view *v);
+bool agent__lease_lives(const struct mt_view *v);
+void agent__why(struct mt_plan *plan, const char *why);
+
+/* agent_turn.c */
+bool agent__is_fit(const struct mt_view *v);
+bool agent__may_start_primary(const struct mt_view *v);
+void agent__plan_turn(const struct mt_view *v, struct mt_plan *p);
+bool agent__must_release(const struct mt_view *v);
+void agent__plan_release(const struct mt_view *v, struct mt_plan *p);
+
+/* agent_standby.c */
+void agent__plan_standby(const struct mt_view *v, struct mt_plan *p);
+
+#endif

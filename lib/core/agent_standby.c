@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The life of a node that does not hold the turn: get data, start as a standby,
+ * follow the primary; and the comparison of the own end with the timeline
+ * history that tells whether it may follow or must be rewound first.
+ */
+#include <string.h>
+
+#include "base/text.h"
+#include "core/agent_internal.h"
+
+#define RETRY_LEAST_MS 1000
+#define RETRY_MOST_MS 30000
+#define HOLDER_SILENT_MS 10000 /* then start without waiting for it */
+
+/* Who can be followed now: the holder, serving as primary. Or NULL. */
+static const struct mt_seen *
+primary_of(const struct mt_view *v)
+{
+	const struct mt_seen *seen;
+
+	if (!mt_state_held(v->state) ||
+	    strcmp(v->state->leader.holder, v->local.name) == 0)
+		return NULL;
+	seen = mt_reports_find(v->reports, v->state->leader.holder);
+	if (!mt_report_is_fresh(seen, v->now_ms) || !seen->report.serving ||
+	    seen->report.at.timeline == 0)
+		return NULL;
+	return seen;
+}
+
+/* The end of the log of a server that is down, against the fork. A clean
+ * shutdown's last record is its checkpoint: a fork beyond the record's start is
+ * at or beyond its end, for records are replayed whole. */
+static enum mt_join
+join_down(const struct mt_local *l, uint64_t fork)
+{
+	switch (l->control) {
+	case MT_CONTROL_SHUT_DOWN:
+		return l->checkpoint.lsn < fork ? MT_JOIN_FOLLOW
+						: MT_JOIN_REWIND;
+	case MT_CONTROL_SHUT_DOWN_RECOVERY:
+	case MT_CONTROL_RECOVERY:
+		return l->checkpoint.lsn <= fork ? MT_JOIN_FOLLOW
+						 : MT_JOIN_REWIND;
+	case MT_CONTROL_PRODUCTION:
+	case MT_CONTROL_OTHER:
+		/* Its end is unknown; pg_rewind finds it, and finds out
+		 * whether there is anything to rewind. */
+		return MT_JOIN_REWIND;
+	case MT_CONTROL_UNKNOWN:
+		break;
+	}
+	return MT_JOIN_WAIT;
+}
+
+enum mt_join
+mt_agent_join(const struct mt_state *s, const struct mt_local *l,
+	      uint32_t primary_timeline)
+{
+	uint32_t timeline = l->running ? l->at.timeline
+				       : l->checkpoint.timeline;
+	bool complete = primary_timeline <= 1 ||
+			(s->n_history > 0 &&
+			 s->history[s->n_history - 1].timeline + 1 >=
+			     primary_timeline);
+	uint64_t fork;
+
+	if (timeline == 0 || primary_timeline == 0)
+		return MT_JOIN_WAIT;
+	if (timeline == primary_timeline)
+		return MT_JOIN_FOLLOW;
+	if (timeline > primary_timeline)
+		return MT_JOIN_REWIND;
+	if (!complete)
+		return MT_JOIN_WAIT;
+	fork = mt_state_fork_lsn(s, timeline);
+	if (fork == 0) /* a timeline that the cluster's history lacks */
+		return MT_JOIN_REWIND;
+	if (!l->running)
+		return join_down(l, fork);
+	return l->replayed_lsn <= fork ? MT_JOIN_FOLLOW : MT_JOIN_REWIND;
+}
+
+/* After a failed job: is it too early to try again? Doubling, capped. */
+static bool
+too_early(const struct mt_view *v, enum mt_job job, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+	int64_t pause_ms = RETRY_LEAST_MS;
+
+	if (l->last_job != job || !l->last_job_failed)
+		return false;
+	for (int i = 1; i < l->failures && pause_ms < RETRY_MOST_MS; i++)
+		pause_ms *= 2;
+	if (pause_ms > RETRY_MOST_MS)
+		pause_ms = RETRY_MOST_MS;
+	if (v->now_ms - l->last_job_ms >= pause_ms)
+		return false;
+	p->look_again_ms = l->last_job_ms + pause_ms;
+	mt_format(p->why, sizeof(p->why), "%s failed, trying again later",
+		  mt_job_name(job));
+	return true;
+}
+
+static void
+toward(const struct mt_view *v, struct mt_plan *p, enum mt_act act,
+       const struct mt_seen *primary)
+{
+	const struct mt_member *m =
+	    mt_state_member(v->state, primary->report.self.name);
+
+	p->act = act;
+	mt_copy(p->member, sizeof(p->member), primary->report.self.name);
+	mt_copy(p->url, sizeof(p->url),
+		m != NULL ? m->conn_url : primary->report.self.conn_url);
+}
+
+static void
+plan_clone(const struct mt_view *v, struct mt_plan *p,
+	   const struct mt_seen *primary)
+{
+	if (primary == NULL) {
+		agent__why(p, "waiting for a primary to clone");
+	} else if (!too_early(v, MT_JOB_CLONE, p)) {
+		toward(v, p, MT_ACT_CLONE, primary);
+		if (v->local.data == MT_DATA_PARTIAL)
+			p->act = MT_ACT_DISCARD;
+	}
+}
+
+static void
+plan_rewind(const struct mt_view *v, struct mt_plan *p,
+	    const struct mt_seen *primary)
+{
+	const struct mt_local *l = &v->local;
+	const struct mt_settings *set = v->settings;
+	bool failed = l->last_job == MT_JOB_REWIND && l->last_job_failed;
+
+	if (set->use_pg_rewind &&
+	    !(failed && set->remove_data_directory_on_rewind_failure)) {
+		if (!too_early(v, MT_JOB_REWIND, p))
+			toward(v, p, MT_ACT_REWIND, primary);
+	} else if (set->remove_data_directory_on_diverged_timelines ||
+		   failed) {
+		p->act = MT_ACT_DISCARD;
+		agent__why(p, "the data has diverged from the primary's");
+	} else {
+		mt_format(p->why, sizeof(p->why),
+			  "the data has diverged from \"%s\": set "
+			  "postgresql.use_pg_rewind, or move the data "
+			  "directory away to clone it anew",
+			  primary->report.self.name);
+	}
+}
+
+static void
+plan_down(const struct mt_view *v, struct mt_plan *p,
+	  const struct mt_seen *primary)
+{
+	const struct mt_local *l = &v->local;
+	int64_t waited = v->now_ms - l->turn_ms;
+
+	if (primary == NULL) {
+		/* A holder that is on its way is worth waiting for: it tells
+		 * whether this data must be rewound. Without one this node
+		 * must run to be a candidate. */
+		if (mt_state_held(v->state) && waited < HOLDER_SILENT_MS &&
+		    strcmp(v->state->leader.holder, l->name) != 0) {
+			p->look_again_ms = l->turn_ms + HOLDER_SILENT_MS;
+			mt_format(p->why, sizeof(p->why),
+				  "waiting for \"%s\" to serve",
+				  v->state->leader.holder);
+		} else if (!too_early(v, MT_JOB_START, p)) {
+			p->act = MT_ACT_START_STANDBY;
+		}
+		return;
+	}
+	switch (mt_agent_join(v->state, l, primary->report.at.timeline)) {
+	case MT_JOIN_FOLLOW:
+		if (!too_early(v, MT_JOB_START, p))
+			toward(v, p, MT_ACT_START_STANDBY, primary);
+		break;
+	case MT_JOIN_REWIND:
+		plan_rewind(v, p, primary);
+		break;
+	case MT_JOIN_WAIT:
+		agent__why(p, "waiting for the primary's timeline history");
+		break;
+	}
+}
+
+static void
+plan_running(const struct mt_view *v, struct mt_plan *p,
+	     const struct mt_seen *primary)
+{
+	const struct mt_local *l = &v->local;
+	const struct mt_member *m;
+
+	if (primary == NULL || !l->accepting)
+		return;
+	m = mt_state_member(v->state, primary->report.self.name);
+	switch (mt_agent_join(v->state, l, primary->report.at.timeline)) {
+	case MT_JOIN_REWIND:
+		p->act = MT_ACT_STOP_FAST;
+		agent__why(p, "the data has diverged from the primary's");
+		break;
+	case MT_JOIN_FOLLOW:
+		if (m != NULL &&
+		    (strcmp(l->upstream, m->name) != 0 ||
+		     strcmp(l->upstream_url, m->conn_url) != 0) &&
+		    !too_early(v, MT_JOB_FOLLOW, p))
+			toward(v, p, MT_ACT_FOLLOW, primary);
+		break;
+	case MT_JOIN_WAIT:
+		break;
+	}
+}
+
+void
+agent__plan_standby(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+	const struct mt_seen *primary = primary_of(v);
+
+	if (l->job != MT_JOB_NONE) {
+		agent__why(p, mt_job_name(l->job));
+		return;
+	}
+	switch (l->data) {
+	case MT_DATA_UNKNOWN:
+		agent__why(p, "looking at the data directory");
+		break;
+	case MT_DATA_EMPTY:
+	case MT_DATA_PARTIAL:
+		plan_clone(v, p, primary);
+		break;
+	case MT_DATA_FOREIGN:
+		agent__why(p, "the data directory is not empty and holds no "
+			      "cluster; move its content away");
+		break;
+	case MT_DATA_PRESENT:
+		if (l->running)
+			plan_running(v, p, primary);
+		else
+			plan_down(v, p, primary);
+		break;
+	}
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The holder's turn: from the assignment over support, promotion and service to
+ * the release. The happy path of a failover: fit standby, support, epoch made
+ * durable, promotion, slots, history. A holder that cannot serve gives its
+ * epoch up, durably and before it says so: coming back takes a new epoch
+ * (doc/protocol.md, rule 7).
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "core/agent_internal.h"
+#include "core/candidate.h"
+
+#define FIT_WITHIN_MS 15000	/* to become fit, and to find support */
+#define PROMOTE_WITHIN_MS 60000 /* from the command to the end of recovery */
+#define START_TRIES 3
+
+bool
+agent__is_fit(const struct mt_view *v)
+{
+	const struct mt_local *l = &v->local;
+
+	return l->running && !l->as_primary && l->accepting &&
+	       l->in_recovery && l->guarded && l->at.timeline != 0 &&
+	       mt_position_compare(l->at, v->state->leader.min) >= 0;
+}
+
+/* The bootstrapped data directory, before its first start under the lease. */
+static bool
+first_start(const struct mt_view *v)
+{
+	const struct mt_local *l = &v->local;
+
+	return l->fresh && !l->running && v->state->leader.continues &&
+	       v->state->leader.since == 1 &&
+	       strcmp(l->sysid, v->state->sysid) == 0;
+}
+
+/* Its postmaster died or never ran, and the lease under which it may run as
+ * primary is the one that it had or the first. */
+bool
+agent__may_start_primary(const struct mt_view *v)
+{
+	const struct mt_local *l = &v->local;
+
+	if (l->running || l->data != MT_DATA_PRESENT || !agent__in_turn(v) ||
+	    l->stopping)
+		return false;
+	if (l->last_job == MT_JOB_START && l->last_job_failed &&
+	    l->failures >= START_TRIES)
+		return false;
+	if (l->died || (l->last_job == MT_JOB_START && l->last_job_failed))
+		return l->had_lease && agent__lease_lives(v) &&
+		       v->settings->primary_start_timeout_ms > 0;
+	return first_start(v);
+}
+
+static void
+give_up(const struct mt_view *v, struct mt_plan *p, const char *why)
+{
+	p->act = MT_ACT_GIVE_UP;
+	p->epoch = v->state->leader.epoch;
+	agent__why(p, why);
+}
+
+static void
+take_epoch(const struct mt_view *v, struct mt_plan *p)
+{
+	p->act = MT_ACT_TAKE_EPOCH;
+	p->epoch = v->state->leader.epoch;
+}
+
+/* ---- a standby that is to be promoted --------------------------------------- */
+
+static void
+plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+	bool late = v->now_ms - l->turn_ms > FIT_WITHIN_MS;
+
+	if (!agent__is_fit(v)) {
+		if (l->accepting && l->at.timeline != 0)
+			give_up(v, p, "is behind the position that the "
+				      "assignment demands");
+		else if (late)
+			give_up(v, p, "did not become fit in time");
+		else
+			agent__why(p, "waiting for PostgreSQL's position");
+		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;
+		return;
+	}
+	if (v->now_ms + v->state->leader.ttl_ms / 4 >= l->deadline_ms) {
+		if (late)
+			give_up(v, p, "found no support in time");
+		else
+			agent__why(p, "waiting for the support of a majority");
+		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;
+		return;
+	}
+	/* Durable before the promotion: a restarted daemon adopts this
+	 * PostgreSQL as primary only under this epoch. */
+	if (l->record.pg_epoch != v->state->leader.epoch ||
+	    l->record.data_id != l->data_id)
+		take_epoch(v, p);
+	else
+		p->act = MT_ACT_PROMOTE;
+}
+
+/* ---- a server that is down ---------------------------------------------------- */
+
+static void
+plan_down(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+
+	if (l->data == MT_DATA_UNKNOWN) {
+		agent__why(p, "looking at the data directory");
+		return;
+	}
+	if (first_start(v) &&
+	    l->record.pg_epoch != v->state->leader.epoch) {
+		take_epoch(v, p);
+		return;
+	}
+	if (!agent__may_start_primary(v)) {
+		give_up(v, p, l->died ? "PostgreSQL died"
+				      : "PostgreSQL does not run");
+		return;
+	}
+	if (l->record.pg_epoch != v->state->leader.epoch) {
+		take_epoch(v, p);
+	} else if (agent__lease_lives(v)) {
+		p->act = MT_ACT_START_PRIMARY;
+	} else if (v->now_ms - l->turn_ms > FIT_WITHIN_MS) {
+		give_up(v, p, "found no support in time");
+	} else {
+		agent__why(p, "waiting for the support of a majority");
+		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;
+	}
+}
+
+/* ---- the primary in service ---------------------------------------------------- */
+
+static bool
+history_is_old(const struct mt_view *v)
+{
+	const struct mt_state *s = v->state;
+
+	if (v->n_history == 0 || v->local.at.timeline < 2 ||
+	    v->history[v->n_history - 1].timeline !=
+		v->local.at.timeline - 1)
+		return false;
+	return s->n_history == 0 ||
+	       s->history[s->n_history - 1].timeline !=
+		   v->local.at.timeline - 1;
+}
+
+static void
+plan_history(const struct mt_view *v, struct mt_plan *p)
+{
+	int first = v->n_history > MT_HISTORY_MAX
+			? v->n_history - MT_HISTORY_MAX
+			: 0;
+	struct mt_command *c = &p->command;
+
+	p->act = MT_ACT_PROPOSE;
+	c->kind = MT_CMD_HISTORY_PUT;
+	c->u.history_put.epoch = v->state->leader.epoch;
+	mt_copy(c->u.history_put.holder, sizeof(c->u.history_put.holder),
+		v->local.name);
+	for (int i = first; i < v->n_history; i++)
+		c->u.history_put.lines[c->u.history_put.n++] = v->history[i];
+}
+
+static void
+clear_request(const struct mt_view *v, struct mt_plan *p, const char *why)
+{
+	p->act = MT_ACT_PROPOSE;
+	p->command.kind = MT_CMD_REQUEST_CLEAR;
+	p->command.u.request_clear.id = v->state->request.id;
+	mt_format(p->command.u.request_clear.text,
+		  sizeof(p->command.u.request_clear.text),
+		  "Switchover failed: %s", why);
+}
+
+/* Checkpoint first, so that the fast stop has little left to write; the stop
+ * lets the walsenders send all that there is. */
+static void
+plan_switchover(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_request *r = &v->state->request;
+	struct mt_candidate_rules rules = {
+		.only = r->candidate,
+		.except = v->local.name,
+	};
+	struct mt_candidates found;
+
+	mt_candidates_judge(v, &rules, &found);
+	if (strcmp(r->leader, v->local.name) != 0) {
+		clear_request(v, p, "the leader has changed");
+	} else if (found.best < 0) {
+		char text[MT_WHY_MAX - 48];
+
+		mt_candidates_text(&found, text, sizeof(text));
+		clear_request(v, p, text);
+	} else if (v->local.checkpoint_for != r->id) {
+		p->act = MT_ACT_CHECKPOINT;
+		p->request_id = r->id;
+	} else {
+		p->act = MT_ACT_STOP_FAST;
+		mt_format(p->why, sizeof(p->why), "switchover to \"%s\"",
+			  found.verdicts[found.best].name);
+	}
+}
+
+static bool
+status_is_old(const struct mt_view *v)
+{
+	return v->local.at.timeline != 0 &&
+	       mt_position_compare(v->local.at, v->state->status.optime) !=
+		   0 &&
+	       v->now_ms - v->local.status_put_ms >=
+		   v->settings->loop_wait_ms;
+}
+
+static void
+plan_status(const struct mt_view *v, struct mt_plan *p)
+{
+	struct mt_command *c = &p->command;
+
+	p->act = MT_ACT_PROPOSE;
+	c->kind = MT_CMD_STATUS_PUT;
+	c->u.status_put.epoch = v->state->leader.epoch;
+	mt_copy(c->u.status_put.holder, sizeof(c->u.status_put.holder),
+		v->local.name);
+	c->u.status_put.optime = v->local.at;
+}
+
+static void
+plan_primary(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+
+	p->look_again_ms = l->deadline_ms - v->state->leader.ttl_ms / 4;
+	if (l->record.pg_epoch != v->state->leader.epoch) {
+		take_epoch(v, p);
+	} else if (l->accepting && l->in_recovery && l->promote_sent_ms != 0 &&
+		   ((l->job == MT_JOB_NONE &&
+		     l->last_job == MT_JOB_PROMOTE && l->last_job_failed) ||
+		    v->now_ms - l->promote_sent_ms > PROMOTE_WITHIN_MS)) {
+		p->act = MT_ACT_STOP_IMMEDIATE;
+		p->cancel = true;
+		agent__why(p, "the promotion failed");
+	} else if (!l->accepting || l->in_recovery ||
+		   l->job != MT_JOB_NONE) {
+		agent__why(p, mt_job_name(l->job));
+	} else if (!l->slots_ready) {
+		p->act = MT_ACT_SLOTS;
+	} else if (history_is_old(v)) {
+		plan_history(v, p);
+	} else if (v->state->request.kind == MT_REQUEST_SWITCHOVER) {
+		plan_switchover(v, p);
+	} else if (status_is_old(v)) {
+		plan_status(v, p);
+	}
+}
+
+void
+agent__plan_turn(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+
+	if (l->running && l->as_primary) {
+		plan_primary(v, p);
+	} else if (l->job != MT_JOB_NONE) {
+		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;
+		agent__why(p, mt_job_name(l->job));
+	} else if (l->running) {
+		plan_standby_turn(v, p);
+	} else {
+		plan_down(v, p);
+	}
+}
+
+/* ---- release --------------------------------------------------------------------- */
+
+bool
+agent__must_release(const struct mt_view *v)
+{
+	return mt_state_held_by(v->state, v->local.name) &&
+	       v->state->leader.epoch <= v->local.record.given_up &&
+	       !(v->local.running && v->local.as_primary);
+}
+
+/* Repeated until the log shows it. The end of the data is told only after a
+ * clean shutdown as primary of this turn: then a standby that has it has all. */
+void
+agent__plan_release(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+	struct mt_command *c = &p->command;
+	bool was_primary = !l->running && agent__in_turn(v);
+
+	if (was_primary && l->control == MT_CONTROL_UNKNOWN &&
+	    l->data == MT_DATA_PRESENT) {
+		agent__why(p, "reading the control file");
+		return;
+	}
+	p->act = MT_ACT_PROPOSE;
+	c->kind = MT_CMD_LEADER_RELEASE;
+	c->u.release.epoch = v->state->leader.epoch;
+	mt_copy(c->u.release.holder, sizeof(c->u.release.holder), l->name);
+	c->u.release.clean = was_primary &&
+			     l->control == MT_CONTROL_SHUT_DOWN;
+	if (c->u.release.clean)
+		c->u.release.end = l->checkpoint;
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * How commands change the state. One function a command: it checks the
+ * condition that the command carries and either changes the state or refuses.
+ * Deterministic: no clock, no chance, no addresses; times of day are fields of
+ * the command. A refused command changes nothing but the index.
+ */
+#include "core/command.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static int
+apply_member_put(struct mt_state *s, const struct mt_member *m,
+		 struct mt_err *err)
+{
+	int i = 0;
+
+	while (i < s->n_members && strcmp(s->members[i].name, m->name) < 0)
+		i++;
+	if (i < s->n_members && strcmp(s->members[i].name, m->name) == 0) {
+		s->members[i] = *m;
+		return 0;
+	}
+	if (s->n_members == MT_NODES_MAX)
+		return mt_err_set(err, MT_EREFUSED,
+				  "cannot add member \"%s\": there are %d, "
+				  "the most that a cluster can have",
+				  m->name, MT_NODES_MAX);
+	memmove(&s->members[i + 1], &s->members[i],
+		(size_t)(s->n_members - i) * sizeof(*m));
+	s->members[i] = *m;
+	s->n_members++;
+	return 0;
+}
+
+static int
+apply_claim(struct mt_state *s, const struct mt_claim *c, struct mt_err *err)
+{
+	const struct mt_member *m = mt_state_member(s, c->member);
+
+	if (s->sysid[0] != '\0')
+		return mt_err_set(err, MT_EREFUSED,
+				  "the cluster is initialized already");
+	if (s->claim.member[0] != '\0')
+		return mt_err_set(err, MT_EREFUSED,
+				  "member \"%s\" is initializing the cluster",
+				  s->claim.member);
+	if (m == NULL || m->witness)
+		return mt_err_set(err, MT_EREFUSED,
+				  "\"%s\" is no member with PostgreSQL",
+				  c->member);
+	s->claim = *c;
+	return 0;
+}
+
+static bool
+claim_stands(const struct mt_state *s, const struct mt_claim *c)
+{
+	return strcmp(s->claim.member, c->member) == 0 &&
+	       s->claim.incarnation == c->incarnation;
+}
+
+static int
+apply_withdraw(struct mt_state *s, const struct mt_claim *c,
+	       struct mt_err *err)
+{
+	if (!claim_stands(s, c))
+		return mt_err_set(err, MT_EREFUSED,
+				  "no such claim of member \"%s\" stands",
+				  c->member);
+	memset(&s->claim, 0, sizeof(s->claim));
+	return 0;
+}
+
+static void
+record_decision(struct mt_state *s, const struct mt_decision *d)
+{
+	struct mt_decision *to;
+
+	s->last_decision++;
+	to = &s->decisions[s->last_decision % MT_DECISIONS_MAX];
+	*to = *d;
+	to->id = s->last_decision;
+	to->epoch = s->leader.epoch;
+}
+
+static int
+apply_initialize(struct mt_state *s, uint64_t index,
+		 const struct mt_command *cmd, struct mt_err *err)
+{
+	struct mt_decision d = {0};
+	const char *name = cmd->u.initialize.claim.member;
+
+	if (s->sysid[0] != '\0' || !claim_stands(s, &cmd->u.initialize.claim))
+		return mt_err_set(err, MT_EREFUSED,
+				  "the claim of member \"%s\" to initialize "
+				  "the cluster does not stand",
+				  name);
+	mt_copy(s->sysid, sizeof(s->sysid), cmd->u.initialize.sysid);
+	memset(&s->claim, 0, sizeof(s->claim));
+	json_decref(s->config);
+	s->config = json_incref(cmd->u.initialize.config);
+	s->config_version = 1;
+	s->leader = (struct mt_leader){
+		.epoch = 1,
+		.since = 1,
+		.ttl_ms = cmd->u.initialize.ttl_ms,
+		.continues = true,
+		.index = index,
+	};
+	mt_copy(s->leader.holder, sizeof(s->leader.holder), name);
+	mt_copy(d.rule, sizeof(d.rule), "bootstrap");
+	mt_copy(d.to, sizeof(d.to), name);
+	mt_format(d.why, sizeof(d.why),
+		  "member \"%s\" initialized the cluster", name);
+	d.at_ms = cmd->u.initialize.at_ms;
+	record_decision(s, &d);
+	return 0;
+}
+
+/* A request ends with the assignment to another holder, or with the old
+ * holder's return. */
+static void
+settle_request(struct mt_state *s)
+{
+	struct mt_request *r = &s->request;
+	const char *holder = s->leader.holder;
+	struct mt_request_result *o = &s->outcome;
+
+	if (r->kind == MT_REQUEST_NONE)
+		return;
+	*o = (struct mt_request_result){ .id = r->id };
+	if (strcmp(holder, r->leader) == 0) {
+		mt_format(o->text, sizeof(o->text), "Switchover failed");
+	} else if (r->candidate[0] == '\0' ||
+		   strcmp(holder, r->candidate) == 0) {
+		o->ok = true;
+		mt_format(o->text, sizeof(o->text),
+			  "Successfully switched over to \"%s\"", holder);
+	} else {
+		o->ok = true;
+		mt_format(o->text, sizeof(o->text),
+			  "Switched over to \"%s\" instead of \"%s\"", holder,
+			  r->candidate);
+	}
+	memset(r, 0, sizeof(*r));
+}
+
+static int
+apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
+	     struct mt_err *err)
+{
+	const struct mt_member *m = mt_state_member(s, cmd->u.assign.holder);
+	struct mt_leader *l = &s->leader;
+	bool continues = cmd->u.assign.continues;
+
+	if (l->epoch != cmd->u.assign.expect_epoch ||
+	    l->released != cmd->u.assign.expect_released)
+		return mt_err_set(err, MT_EREFUSED,
+				  "the turn has changed: epoch %" PRIu64
+				  "%s, not %" PRIu64 "%s",
+				  l->epoch, l->released ? " (released)" : "",
+				  cmd->u.assign.expect_epoch,
+				  cmd->u.assign.expect_released ? " (released)"
+								: "");
+	if (l->epoch == 0 || m == NULL || m->witness)
+		return mt_err_set(err, MT_EREFUSED,
+				  "\"%s\" cannot hold the turn",
+				  cmd->u.assign.holder);
+	if (continues &&
+	    (l->released || strcmp(l->holder, cmd->u.assign.holder) != 0))
+		return mt_err_set(err, MT_EREFUSED,
+				  "only the present holder can continue");
+	l->epoch++;
+	if (!continues)
+		l->since = l->epoch;
+	mt_copy(l->holder, sizeof(l->holder), cmd->u.assign.holder);
+	l->ttl_ms = cmd->u.assign.ttl_ms;
+	l->continues = continues;
+	l->min = cmd->u.assign.min;
+	l->released = false;
+	l->clean = false;
+	l->end = (struct mt_position){0};
+	l->index = index;
+	if (!continues)
+		settle_request(s);
+	record_decision(s, &cmd->u.assign.decision);
+	return 0;
+}
+
+/* Is the command of him who holds this epoch now? */
+static int
+check_holder(const struct mt_state *s, uint64_t epoch, const char *holder,
+	     struct mt_err *err)
+{
+	if (s->leader.released || s->leader.epoch != epoch ||
+	    strcmp(s->leader.holder, holder) != 0)
+		return mt_err_set(err, MT_EREFUSED,
+				  "\"%s\" does not hold epoch %" PRIu64,
+				  holder, epoch);
+	return 0;
+}
+
+static int
+apply_release(struct mt_state *s, uint64_t index,
+	      const struct mt_command *cmd, struct mt_err *err)
+{
+	int rv = check_holder(s, cmd->u.release.epoch, cmd->u.release.holder,
+			      err);
+
+	if (rv != 0)
+		return rv;
+	s->leader.released = true;
+	s->leader.clean = cmd->u.release.clean;
+	s->leader.end = cmd->u.release.end;
+	s->leader.index = index;
+	if (s->leader.clean)
+		s->status.optime = s->leader.end;
+	return 0;
+}
+
+static int
+apply_request_put(struct mt_state *s, uint64_t index,
+		  const struct mt_request *r, struct mt_err *err)
+{
+	if (s->request.kind != MT_REQUEST_NONE)
+		return mt_err_set(err, MT_EREFUSED,
+				  "another switchover is under way");
+	if (!mt_state_held_by(s, r->leader))
+		return mt_err_set(err, MT_EREFUSED,
+				  "\"%s\" is not the leader", r->leader);
+	s->request = *r;
+	s->request.id = index;
+	return 0;
+}
+
+static int
+apply_request_clear(struct mt_state *s, const struct mt_request_result *o,
+		    struct mt_err *err)
+{
+	if (s->request.kind == MT_REQUEST_NONE || s->request.id != o->id)
+		return mt_err_set(err, MT_EREFUSED, "no such request stands");
+	s->outcome = *o;
+	memset(&s->request, 0, sizeof(s->request));
+	return 0;
+}
+
+/* What was known of a timeline's end (when, and who followed) is kept: the
+ * server's own history file does not have it. */
+static int
+apply_history(struct mt_state *s, const struct mt_command *cmd,
+	      struct mt_err *err)
+{
+	struct mt_history lines[MT_HISTORY_MAX];
+	int n = cmd->u.history_put.n;
+	int rv = check_holder(s, cmd->u.history_put.epoch,
+			      cmd->u.history_put.holder, err);
+
+	if (rv != 0)
+		return rv;
+	for (int i = 0; i < n; i++) {
+		lines[i] = cmd->u.history_put.lines[i];
+		for (int k = 0; k < s->n_history; k++)
+			if (s->history[k].timeline == lines[i].timeline &&
+			    s->history[k].lsn == lines[i].lsn &&
+			    s->history[k].new_leader[0] != '\0')
+				lines[i] = s->history[k];
+	}
+	memcpy(s->history, lines, (size_t)n * sizeof(lines[0]));
+	s->n_history = n;
+	return 0;
+}
+
+static int
+apply_config(struct mt_state *s, const struct mt_command *cmd,
+	     struct mt_err *err)
+{
+	if (s->config == NULL ||
+	    s->config_version != cmd->u.config_put.expect_version)
+		return mt_err_set(err, MT_EREFUSED,
+				  "the configuration was changed by another");
+	json_decref(s->config);
+	s->config = json_incref(cmd->u.config_put.config);
+	s->config_version++;
+	return 0;
+}
+
+static int
+apply_one(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
+	  struct mt_err *err)
+{
+	int rv;
+
+	switch (cmd->kind) {
+	case MT_CMD_MEMBER_PUT:
+		return apply_member_put(s, &cmd->u.member_put, err);
+	case MT_CMD_BOOTSTRAP_CLAIM:
+		return apply_claim(s, &cmd->u.claim, err);
+	case MT_CMD_BOOTSTRAP_WITHDRAW:
+		return apply_withdraw(s, &cmd->u.withdraw, err);
+	case MT_CMD_CLUSTER_INITIALIZE:
+		return apply_initialize(s, index, cmd, err);
+	case MT_CMD_LEADER_ASSIGN:
+		return apply_assign(s, index, cmd, err);
+	case MT_CMD_LEADER_RELEASE:
+		return apply_release(s, index, cmd, err);
+	case MT_CMD_REQUEST_PUT:
+		return apply_request_put(s, index, &cmd->u.request_put, err);
+	case MT_CMD_REQUEST_CLEAR:
+		return apply_request_clear(s, &cmd->u.request_clear, err);
+	case MT_CMD_HISTORY_PUT:
+		return apply_history(s, cmd, err);
+	case MT_CMD_STATUS_PUT:
+		rv = check_holder(s, cmd->u.status_put.epoch,
+				  cmd->u.status_put.holder, err);
+		if (rv == 0)
+			s->status.optime = cmd->u.status_put.optime;
+		return rv;
+	case MT_CMD_CONFIG_PUT:
+		return apply_config(s, cmd, err);
+	case MT_CMD_NONE:
+		break;
+	}
+	return mt_err_set(err, MT_EPROTO, "no command");
+}
+
+int
+mt_state_apply(struct mt_state *s, uint64_t index, const char *text, size_t n,
+	       struct mt_err *err)
+{
+	struct mt_command cmd;
+	int rv = mt_command_decode(&cmd, text, n, err);
+
+	if (rv == MT_EREFUSED) {
+		/* It may mean anything: skipping it would be a guess. */
+		s->unknown_command = MT_COMMAND_VERSION + 1;
+		return rv;
+	}
+	s->index = index;
+	if (rv != 0)
+		return rv;
+	rv = apply_one(s, index, &cmd, err);
+	mt_command_release(&cmd);
+	return rv;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Who may be promoted. Each data member gets a verdict: the first check that
+ * speaks against it, else "behind" or "chosen". The checks are those that
+ * operators know (matriarchd(8)); the order of the best is: furthest position,
+ * highest failover_priority, first name.
+ */
+#include "core/candidate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* Why this member cannot be it, or NULL. */
+static const char *
+objection(const struct mt_view *view, const struct mt_candidate_rules *rules,
+	  const struct mt_member *m, const struct mt_seen *seen)
+{
+	const struct mt_report *r = seen != NULL ? &seen->report : NULL;
+	uint64_t optime = view->state->status.optime.lsn;
+
+	if (rules->only != NULL && rules->only[0] != '\0' &&
+	    strcmp(m->name, rules->only) != 0)
+		return "not-asked-for";
+	if (rules->except != NULL && strcmp(m->name, rules->except) == 0)
+		return "leaves";
+	if (r == NULL || !mt_report_is_fresh(seen, view->now_ms))
+		return "silent";
+	if (seen->gone)
+		return "gone";
+	if (r->nofailover)
+		return "nofailover";
+	if (!r->healthy)
+		return "not-running";
+	if (strcmp(r->sysid, view->state->sysid) != 0)
+		return "other-cluster";
+	if (r->pg_role != MT_ROLE_REPLICA)
+		return "not-a-standby";
+	if (r->at.timeline == 0)
+		return "position-unknown";
+	if (r->applied < rules->applied)
+		return "report-too-old";
+	if (rules->least.timeline != 0 &&
+	    (r->at.timeline < rules->least.timeline ||
+	     r->at.lsn < rules->least.lsn))
+		return "lacks-the-end";
+	if (optime > r->at.lsn &&
+	    optime - r->at.lsn >
+		(uint64_t)view->settings->maximum_lag_on_failover)
+		return "lags";
+	return NULL;
+}
+
+static bool
+is_better(const struct mt_report *a, const struct mt_report *b)
+{
+	int c = mt_position_compare(a->at, b->at);
+
+	if (c != 0)
+		return c > 0;
+	if (a->failover_priority != b->failover_priority)
+		return a->failover_priority > b->failover_priority;
+	return strcmp(a->self.name, b->self.name) < 0;
+}
+
+void
+mt_candidates_judge(const struct mt_view *view,
+		    const struct mt_candidate_rules *rules,
+		    struct mt_candidates *out)
+{
+	const struct mt_report *best = NULL;
+
+	*out = (struct mt_candidates){ .best = -1 };
+	for (int i = 0; i < view->state->n_members; i++) {
+		const struct mt_member *m = &view->state->members[i];
+		const struct mt_seen *seen =
+		    mt_reports_find(view->reports, m->name);
+		struct mt_verdict *v;
+		const char *no;
+
+		if (m->witness)
+			continue;
+		v = &out->verdicts[out->n++];
+		mt_copy(v->name, sizeof(v->name), m->name);
+		if (seen != NULL)
+			v->at = seen->report.at;
+		no = objection(view, rules, m, seen);
+		mt_copy(v->rule, sizeof(v->rule), no != NULL ? no : "behind");
+		if (no != NULL || (best != NULL && !is_better(&seen->report,
+							      best)))
+			continue;
+		best = &seen->report;
+		out->best = out->n - 1;
+	}
+	if (out->best >= 0)
+		mt_copy(out->verdicts[out->best].rule, MT_RULE_MAX, "chosen");
+}
+
+void
+mt_candidates_text(const struct mt_candidates *c, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (int i = 0; i < c->n && n < size; i++)
+		n += (size_t)snprintf(buf + n, size - n, "%s%s: %s",
+				      i > 0 ? "; " : "", c->verdicts[i].name,
+				      c->verdicts[i].rule);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Who may be promoted, in which order, and why not the others.
+ */
+#ifndef MT_CORE_CANDIDATE_H
+#define MT_CORE_CANDIDATE_H
+
+#include "core/view.h"
+
+struct mt_candidates {
+	int n;
+	struct mt_verdict verdicts[MT_NODES_MAX]; /* each data member's */
+	int best; /* index of the chosen one, -1 = nobody */
+};
+
+struct mt_candidate_rules {
+	const char *only;   /* the one that was asked for, or NULL */
+	const char *except; /* may not be it, or NULL */
+	struct mt_position least; /* must have this, timeline 0 = any */
+	uint64_t applied; /* its report must know the log up to here */
+};
+
+/* Judge all data members by their reports. The best has the furthest position,
+ * then the highest failover_priority, then the first name. */
+void mt_candidates_judge(const struct mt_view *view,
+			 const struct mt_candidate_rules *rules,
+			 struct mt_candidates *out);
+
+/* One line for people: "node2: chosen; node3: behind". */
+void mt_candidates_text(const struct mt_candidates *c, char *buf, size_t size);
+
+#endif

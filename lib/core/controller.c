@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The controller's rules: keep the list of members, have the cluster
+ * initialized, give the turn on to the next holder, repair a half-done fence,
+ * and keep Raft's leadership off the primary's node. The grounds on which the
+ * turn may be given are those of doc/protocol.md: B (bootstrap, in the apply of
+ * cluster.initialize), N (a majority fenced, with nothing left of its promises),
+ * R (the holder's own release) and C (the same holder again).
+ */
+#include "core/controller.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define SILENT_MS 1500	     /* no report from the holder for so long */
+#define CLAIM_WAIT_MS 3000   /* for all members to report, before a claim */
+#define RELEASE_WAIT_MS 3000 /* for reports that know of the release */
+#define SWITCH_WAIT_MS 8000  /* for the candidate that was asked for */
+#define FENCE_EVERY_MS 100
+#define REPAIR_EVERY_MS 2000
+#define SETTLED_MS 5000	   /* before Raft leadership is moved */
+#define TRANSFER_EVERY_MS 30000
+
+void
+mt_controller_init(struct mt_controller *c)
+{
+	memset(c, 0, sizeof(*c));
+}
+
+/* How long this rule has been waiting, since it was first the one. */
+static int64_t
+waited(struct mt_controller *c, const char *rule, int64_t now_ms)
+{
+	if (c->since_rule == NULL || strcmp(c->since_rule, rule) != 0) {
+		c->since_rule = rule;
+		c->since_ms = now_ms;
+	}
+	return now_ms - c->since_ms;
+}
+
+static const struct mt_seen *
+holder_seen(const struct mt_view *v)
+{
+	return mt_reports_find(v->reports, v->state->leader.holder);
+}
+
+/* The holder's daemon talks to us. */
+static bool
+holder_in_contact(const struct mt_view *v)
+{
+	const struct mt_seen *seen = holder_seen(v);
+
+	return seen != NULL && !seen->gone &&
+	       v->now_ms - seen->at_ms <= SILENT_MS;
+}
+
+static void
+plan_assign(const struct mt_view *v, struct mt_control_plan *p,
+	    const char *holder, const struct mt_candidates *found)
+{
+	const struct mt_leader *l = &v->state->leader;
+	struct mt_command *c = &p->command;
+	struct mt_decision *d = &c->u.assign.decision;
+
+	p->propose = true;
+	c->kind = MT_CMD_LEADER_ASSIGN;
+	c->u.assign.expect_epoch = l->epoch;
+	c->u.assign.expect_released = l->released;
+	mt_copy(c->u.assign.holder, sizeof(c->u.assign.holder), holder);
+	c->u.assign.ttl_ms = v->settings->ttl_ms;
+	c->u.assign.continues = found == NULL;
+	d->at_ms = v->wall_ms;
+	mt_copy(d->rule, sizeof(d->rule), p->rule);
+	mt_copy(d->from, sizeof(d->from), l->holder);
+	mt_copy(d->to, sizeof(d->to), holder);
+	mt_copy(d->why, sizeof(d->why), p->why);
+	if (found == NULL)
+		return;
+	c->u.assign.min = found->verdicts[found->best].at;
+	d->n_verdicts = found->n;
+	memcpy(d->verdicts, found->verdicts, sizeof(d->verdicts));
+}
+
+/* ---- members ----------------------------------------------------------------- */
+
+static bool
+same_member(const struct mt_member *a, const struct mt_member *b)
+{
+	return a->raft_id == b->raft_id && a->witness == b->witness &&
+	       a->command_version == b->command_version &&
+	       strcmp(a->peer_addr, b->peer_addr) == 0 &&
+	       strcmp(a->api_url, b->api_url) == 0 &&
+	       strcmp(a->conn_url, b->conn_url) == 0 &&
+	       strcmp(a->tags, b->tags) == 0 &&
+	       strcmp(a->version, b->version) == 0;
+}
+
+static bool
+is_voter(const struct mt_view *v, uint64_t raft_id)
+{
+	for (int i = 0; i < v->voters.n; i++)
+		if (v->voters.raft_id[i] == raft_id)
+			return true;
+	return false;
+}
+
+static bool
+rule_members(struct mt_controller *c, const struct mt_view *v,
+	     struct mt_control_plan *p)
+{
+	(void)c;
+	for (int i = 0; i < v->reports->n; i++) {
+		const struct mt_member *self =
+		    &v->reports->seen[i].report.self;
+		const struct mt_member *known =
+		    mt_state_member(v->state, self->name);
+
+		if (!mt_report_is_fresh(&v->reports->seen[i], v->now_ms) ||
+		    !is_voter(v, self->raft_id) ||
+		    (known != NULL && same_member(known, self)))
+			continue;
+		p->propose = true;
+		p->command.kind = MT_CMD_MEMBER_PUT;
+		p->command.u.member_put = *self;
+		mt_format(p->why, sizeof(p->why), "member \"%s\" is %s",
+			  self->name, known == NULL ? "new" : "changed");
+		return true;
+	}
+	return false;
+}
+
+/* ---- bootstrap ------------------------------------------------------------------ */
+
+static bool
+claim_is_dead(struct mt_controller *c, const struct mt_view *v)
+{
+	const struct mt_claim *claim = &v->state->claim;
+	const struct mt_seen *seen =
+	    mt_reports_find(v->reports, claim->member);
+
+	if (seen != NULL && seen->report.incarnation >= claim->incarnation &&
+	    (seen->report.incarnation != claim->incarnation ||
+	     seen->report.bootstrap_failed))
+		return true;
+	if (mt_report_is_fresh(seen, v->now_ms) && !seen->gone) {
+		c->since_rule = NULL;
+		return false;
+	}
+	return waited(c, "claim-silent", v->now_ms) > CLAIM_WAIT_MS;
+}
+
+static const struct mt_report *
+who_bootstraps(const struct mt_view *v, struct mt_control_plan *p, int *known)
+{
+	const struct mt_report *best = NULL;
+
+	*known = 0;
+	for (int i = 0; i < v->state->n_members; i++) {
+		const struct mt_member *m = &v->state->members[i];
+		const struct mt_seen *seen =
+		    mt_reports_find(v->reports, m->name);
+
+		if (!mt_report_is_fresh(seen, v->now_ms))
+			continue;
+		(*known)++;
+		if (seen->report.has_data) {
+			mt_format(p->why, sizeof(p->why),
+				  "\"%s\" has data, but the cluster is not "
+				  "initialized: move its data directory away",
+				  m->name);
+			return NULL;
+		}
+		if (best == NULL && !m->witness &&
+		    seen->report.bootstrap_ready &&
+		    !seen->report.bootstrap_failed &&
+		    !seen->report.nofailover)
+			best = &seen->report;
+	}
+	if (best == NULL)
+		mt_copy(p->why, sizeof(p->why),
+			"no member can initialize the cluster");
+	return best;
+}
+
+static bool
+rule_bootstrap(struct mt_controller *c, const struct mt_view *v,
+	       struct mt_control_plan *p)
+{
+	const struct mt_report *r;
+	int known;
+
+	if (v->state->sysid[0] != '\0')
+		return false;
+	if (v->state->claim.member[0] != '\0') {
+		if (!claim_is_dead(c, v)) {
+			p->look_again_ms = v->now_ms + CLAIM_WAIT_MS;
+			return true;
+		}
+		p->propose = true;
+		p->command.kind = MT_CMD_BOOTSTRAP_WITHDRAW;
+		p->command.u.withdraw = v->state->claim;
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" does not initialize the cluster any more",
+			  v->state->claim.member);
+		return true;
+	}
+	r = who_bootstraps(v, p, &known);
+	p->look_again_ms = v->now_ms + MT_REPORT_INTERVAL_MS;
+	if (r == NULL || (known < v->voters.n &&
+			  waited(c, "claim", v->now_ms) < CLAIM_WAIT_MS))
+		return true;
+	p->propose = true;
+	p->command.kind = MT_CMD_BOOTSTRAP_CLAIM;
+	mt_copy(p->command.u.claim.member, sizeof(p->command.u.claim.member),
+		r->self.name);
+	p->command.u.claim.incarnation = r->incarnation;
+	mt_format(p->why, sizeof(p->why),
+		  "\"%s\" is to initialize the cluster", r->self.name);
+	return true;
+}
+
+/* ---- ground R ---------------------------------------------------------------------- */
+
+/* May somebody still turn up who would be chosen instead? */
+static bool
+worth_waiting(const struct mt_candidates *found)
+{
+	for (int i = 0; i < found->n; i++) {
+		const char *rule = found->verdicts[i].rule;
+
+		if (strcmp(rule, "report-too-old") == 0)
+			return true;
+		if (found->best < 0 &&
+		    (strcmp(rule, "lacks-the-end") == 0 ||
+		     strcmp(rule, "position-unknown") == 0))
+			return true;
+	}
+	return false;
+}
+
+static bool
+rule_released(struct mt_controller *c, const struct mt_view *v,
+	      struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+	bool asked = v->state->request.kind == MT_REQUEST_SWITCHOVER;
+	struct mt_candidate_rules rules = {
+		.only = asked ? v->state->request.candidate : NULL,
+		.except = l->holder,
+		.least = l->clean ? l->end : (struct mt_position){0},
+		.applied = l->index,
+	};
+	struct mt_candidates found;
+	int64_t long_ms;
+
+	if (l->epoch == 0 || !l->released)
+		return false;
+	long_ms = waited(c, "released", v->now_ms);
+	p->look_again_ms = v->now_ms + FENCE_EVERY_MS;
+	mt_candidates_judge(v, &rules, &found);
+	if (long_ms < (asked ? SWITCH_WAIT_MS : RELEASE_WAIT_MS) &&
+	    (found.best < 0 || worth_waiting(&found))) {
+		mt_candidates_text(&found, p->why, sizeof(p->why));
+		return true;
+	}
+	if (found.best < 0) {
+		/* Time is up for the wish and for the preference of others:
+		 * the furthest is taken, the old holder among them. */
+		memset(&rules, 0, sizeof(rules));
+		mt_candidates_judge(v, &rules, &found);
+	}
+	mt_candidates_text(&found, p->why, sizeof(p->why));
+	if (found.best >= 0)
+		plan_assign(v, p, found.verdicts[found.best].name, &found);
+	return true;
+}
+
+/* ---- ground C ------------------------------------------------------------------------ */
+
+/* A fence that was begun and not finished would starve a healthy holder of
+ * support: it gets a new epoch, above the fence. */
+static bool
+rule_repair(struct mt_controller *c, const struct mt_view *v,
+	    struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+	const char *who = NULL;
+
+	if (!mt_state_held(v->state) || !holder_in_contact(v) ||
+	    holder_seen(v)->report.given_up >= l->epoch)
+		return false;
+	for (int i = 0; i < v->reports->n; i++)
+		if (mt_report_is_fresh(&v->reports->seen[i], v->now_ms) &&
+		    v->reports->seen[i].report.fenced >= l->epoch)
+			who = v->reports->seen[i].report.self.name;
+	if (who == NULL)
+		return false;
+	p->look_again_ms = c->repair_ms + REPAIR_EVERY_MS;
+	if (c->repair_ms != 0 && v->now_ms - c->repair_ms < REPAIR_EVERY_MS)
+		return true;
+	c->repair_ms = v->now_ms;
+	mt_format(p->why, sizeof(p->why),
+		  "\"%s\" has fenced epoch %" PRIu64 ", but \"%s\" is well",
+		  who, l->epoch, l->holder);
+	plan_assign(v, p, l->holder, NULL);
+	return true;
+}
+
+static bool
+rule_ttl(struct mt_controller *c, const struct mt_view *v,
+	 struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+
+	(void)c;
+	if (!mt_state_held(v->state) || !holder_in_contact(v) ||
+	    v->settings->ttl_ms == l->ttl_ms ||
+	    !holder_seen(v)->report.writable)
+		return false;
+	mt_format(p->why, sizeof(p->why),
+		  "ttl changes from %" PRId64 " to %" PRId64 " ms", l->ttl_ms,
+		  v->settings->ttl_ms);
+	plan_assign(v, p, l->holder, NULL);
+	return true;
+}
+
+/* ---- ground N ------------------------------------------------------------------------ */
+
+static bool
+majority_fenced(const struct mt_controller *c, const struct mt_view *v)
+{
+	int yes = 0;
+
+	for (int i = 0; i < c->n_fences; i++)
+		if (c->fences[i].yes && is_voter(v, c->fences[i].raft_id))
+			yes++;
+	return yes > v->voters.n / 2;
+}
+
+/* Ask again where it may help, not more often than FENCE_EVERY_MS. */
+static void
+plan_fence(struct mt_controller *c, const struct mt_view *v,
+	   struct mt_control_plan *p)
+{
+	int64_t next = v->now_ms + MT_REPORT_INTERVAL_MS;
+	bool ask = false;
+
+	for (int i = 0; i < v->voters.n; i++) {
+		int64_t again = 0;
+		bool yes = false;
+
+		for (int k = 0; k < c->n_fences; k++)
+			if (c->fences[k].raft_id == v->voters.raft_id[i]) {
+				again = c->fences[k].again_ms;
+				yes = c->fences[k].yes;
+			}
+		if (!yes && again <= v->now_ms)
+			ask = true;
+		else if (!yes && again < next)
+			next = again;
+	}
+	if (ask && v->now_ms - c->fence_asked_ms >= FENCE_EVERY_MS) {
+		c->fence_asked_ms = v->now_ms;
+		p->fence = true;
+		p->fence_req = (struct mt_fence_req){
+			.raft_id = v->local.raft_id,
+			.incarnation = v->local.incarnation,
+			.epoch = v->state->leader.epoch,
+			.term = v->term,
+		};
+	}
+	if (ask && next > c->fence_asked_ms + FENCE_EVERY_MS)
+		next = c->fence_asked_ms + FENCE_EVERY_MS;
+	p->look_again_ms = next;
+}
+
+static bool
+rule_silent(struct mt_controller *c, const struct mt_view *v,
+	    struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+	struct mt_candidate_rules rules = { .except = l->holder };
+	struct mt_candidates found;
+	const struct mt_seen *seen = holder_seen(v);
+
+	if (!mt_state_held(v->state))
+		return false;
+	if (holder_in_contact(v)) {
+		p->look_again_ms = seen->at_ms + SILENT_MS + 1;
+		return false;
+	}
+	/* A new Raft leader has not heard everybody yet. */
+	if (seen == NULL && v->now_ms - c->led_since_ms < SILENT_MS) {
+		p->look_again_ms = c->led_since_ms + SILENT_MS;
+		return false;
+	}
+	mt_candidates_judge(v, &rules, &found);
+	if (!majority_fenced(c, v)) {
+		plan_fence(c, v, p);
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" is silent; waiting for the promises of a "
+			  "majority to end", l->holder);
+		return true;
+	}
+	if (found.best < 0) {
+		mt_candidates_text(&found, p->why, sizeof(p->why));
+		p->look_again_ms = v->now_ms + MT_REPORT_INTERVAL_MS;
+		return true;
+	}
+	mt_format(p->why, sizeof(p->why),
+		  "\"%s\" is silent, and a majority has fenced epoch %" PRIu64,
+		  l->holder, l->epoch);
+	plan_assign(v, p, found.verdicts[found.best].name, &found);
+	return true;
+}
+
+/* ---- Raft's leadership ------------------------------------------------------------------ */
+
+static bool
+rule_transfer(struct mt_controller *c, const struct mt_view *v,
+	      struct mt_control_plan *p)
+{
+	if (!mt_state_held_by(v->state, v->local.name) ||
+	    v->now_ms - c->led_since_ms < SETTLED_MS ||
+	    (c->transfer_ms != 0 &&
+	     v->now_ms - c->transfer_ms < TRANSFER_EVERY_MS))
+		return false;
+	for (int i = 0; i < v->reports->n; i++) {
+		const struct mt_seen *seen = &v->reports->seen[i];
+
+		if (strcmp(seen->report.self.name, v->local.name) == 0 ||
+		    !mt_report_is_fresh(seen, v->now_ms) || seen->gone ||
+		    !is_voter(v, seen->report.self.raft_id) ||
+		    seen->report.applied < v->state->index)
+			continue;
+		c->transfer_ms = v->now_ms;
+		p->transfer_to = seen->report.self.raft_id;
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" leads Raft from now on, so that the end of "
+			  "the primary's node needs no election",
+			  seen->report.self.name);
+		return true;
+	}
+	return false;
+}
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+static bool
+rule_steady(struct mt_controller *c, const struct mt_view *v,
+	    struct mt_control_plan *p)
+{
+	(void)v;
+	(void)p;
+	c->since_rule = NULL;
+	return true;
+}
+
+static const struct rule {
+	const char *name;
+	bool (*plan)(struct mt_controller *c, const struct mt_view *v,
+		     struct mt_control_plan *p);
+} rules[] = { /* first match wins; matriarchd(8), DECISION ORDER */
+	{ "members", rule_members },
+	{ "initialize", rule_bootstrap },
+	{ "released", rule_released },
+	{ "repair", rule_repair },
+	{ "ttl", rule_ttl },
+	{ "holder-silent", rule_silent },
+	{ "transfer", rule_transfer },
+	{ "steady", rule_steady },
+};
+
+void
+mt_controller_decide(struct mt_controller *c, const struct mt_view *view,
+		     struct mt_control_plan *plan)
+{
+	memset(plan, 0, sizeof(*plan));
+	if (!view->leads || view->state->unknown_command != 0) {
+		mt_controller_init(c);
+		plan->rule = "not-leading";
+		return;
+	}
+	if (c->term != view->term) {
+		mt_controller_init(c);
+		c->term = view->term;
+		c->led_since_ms = view->now_ms;
+	}
+	if (c->epoch != view->state->leader.epoch) {
+		c->epoch = view->state->leader.epoch;
+		c->n_fences = 0;
+		c->since_rule = NULL;
+	}
+	for (size_t i = 0; i < MT_COUNT(rules); i++) {
+		int64_t look = plan->look_again_ms;
+
+		plan->rule = rules[i].name;
+		if (rules[i].plan(c, view, plan))
+			return;
+		/* A rule that does not match now may match later. */
+		if (look != 0 && (plan->look_again_ms == 0 ||
+				  look < plan->look_again_ms))
+			plan->look_again_ms = look;
+		plan->why[0] = '\0';
+	}
+}
+
+void
+mt_controller_fenced(struct mt_controller *c, const struct mt_fence_ans *ans,
+		     int64_t now_ms)
+{
+	int i = 0;
+
+	/* Answers of another epoch or term speak of another question. */
+	if (ans->epoch != c->epoch || ans->term != c->term)
+		return;
+	while (i < c->n_fences && c->fences[i].raft_id != ans->raft_id)
+		i++;
+	if (i == MT_NODES_MAX)
+		return;
+	if (i == c->n_fences)
+		c->n_fences++;
+	c->fences[i].raft_id = ans->raft_id;
+	c->fences[i].yes = ans->yes && ans->left_ms == 0;
+	c->fences[i].again_ms =
+	    now_ms + (ans->left_ms > 0 ? ans->left_ms : FENCE_EVERY_MS);
+}
+
+const char *const *
+mt_controller_rules(void)
+{
+	static const char *names[MT_COUNT(rules) + 1];
+
+	for (size_t i = 0; i < MT_COUNT(rules); i++)
+		names[i] = rules[i].name;
+	return names;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Fields of JSON objects to and from the core's structs; see the header. */
+#include "core/json_fields.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+void
+mt_jset_u64(json_t *o, const char *key, uint64_t v)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)v));
+}
+
+void
+mt_jset_i64(json_t *o, const char *key, int64_t v)
+{
+	json_object_set_new(o, key, json_integer(v));
+}
+
+void
+mt_jset_bool(json_t *o, const char *key, bool v)
+{
+	json_object_set_new(o, key, json_boolean(v));
+}
+
+/* Texts that came from outside may hold bytes that are no UTF-8: those are
+ * kept out of the log here, once, for all nodes alike. */
+void
+mt_jset_str(json_t *o, const char *key, const char *v)
+{
+	json_t *s = json_string(v);
+
+	json_object_set_new(o, key, s != NULL ? s : json_string("?"));
+}
+
+void
+mt_jset_position(json_t *o, const char *key, struct mt_position v)
+{
+	json_t *a = json_array();
+
+	json_array_append_new(a, json_integer(v.timeline));
+	json_array_append_new(a, json_integer((json_int_t)v.lsn));
+	json_object_set_new(o, key, a);
+}
+
+void
+mt_jget_u64(const json_t *o, const char *key, uint64_t *v, bool *bad)
+{
+	const json_t *f = json_object_get(o, key);
+
+	if (f == NULL)
+		return;
+	if (!json_is_integer(f))
+		*bad = true;
+	else
+		*v = (uint64_t)json_integer_value(f);
+}
+
+void
+mt_jget_i64(const json_t *o, const char *key, int64_t *v, bool *bad)
+{
+	const json_t *f = json_object_get(o, key);
+
+	if (f == NULL)
+		return;
+	if (!json_is_integer(f))
+		*bad = true;
+	else
+		*v = json_integer_value(f);
+}
+
+void
+mt_jget_bool(const json_t *o, const char *key, bool *v, bool *bad)
+{
+	const json_t *f = json_object_get(o, key);
+
+	if (f == NULL)
+		return;
+	if (!json_is_boolean(f))
+		*bad = true;
+	else
+		*v = json_is_true(f);
+}
+
+void
+mt_jget_str(const json_t *o, const char *key, char *buf, size_t size,
+	    bool *bad)
+{
+	const json_t *f = json_object_get(o, key);
+
+	if (f == NULL)
+		return;
+	if (!json_is_string(f) || !mt_copy(buf, size, json_string_value(f)))
+		*bad = true;
+}
+
+void
+mt_jget_position(const json_t *o, const char *key, struct mt_position *v,
+		 bool *bad)
+{
+	const json_t *a = json_object_get(o, key);
+	const json_t *tl = json_array_get(a, 0), *lsn = json_array_get(a, 1);
+
+	if (a == NULL)
+		return;
+	if (json_array_size(a) != 2 || !json_is_integer(tl) ||
+	    !json_is_integer(lsn) || json_integer_value(tl) < 0 ||
+	    json_integer_value(tl) > UINT32_MAX) {
+		*bad = true;
+		return;
+	}
+	v->timeline = (uint32_t)json_integer_value(tl);
+	v->lsn = (uint64_t)json_integer_value(lsn);
+}
+
+json_t *
+mt_member_to_json(const struct mt_member *m)
+{
+	json_t *o = json_object();
+
+	mt_jset_str(o, "name", m->name);
+	mt_jset_u64(o, "raft_id", m->raft_id);
+	mt_jset_bool(o, "witness", m->witness);
+	mt_jset_i64(o, "command_version", m->command_version);
+	mt_jset_str(o, "peer_addr", m->peer_addr);
+	mt_jset_str(o, "api_url", m->api_url);
+	mt_jset_str(o, "conn_url", m->conn_url);
+	mt_jset_str(o, "tags", m->tags);
+	mt_jset_str(o, "version", m->version);
+	return o;
+}
+
+void
+mt_member_from_json(const json_t *o, struct mt_member *m, bool *bad)
+{
+	int64_t version = 0;
+
+	memset(m, 0, sizeof(*m));
+	mt_jget_str(o, "name", m->name, sizeof(m->name), bad);
+	mt_jget_u64(o, "raft_id", &m->raft_id, bad);
+	mt_jget_bool(o, "witness", &m->witness, bad);
+	mt_jget_i64(o, "command_version", &version, bad);
+	m->command_version = (uint32_t)version;
+	mt_jget_str(o, "peer_addr", m->peer_addr, sizeof(m->peer_addr), bad);
+	mt_jget_str(o, "api_url", m->api_url, sizeof(m->api_url), bad);
+	mt_jget_str(o, "conn_url", m->conn_url, sizeof(m->conn_url), bad);
+	mt_jget_str(o, "tags", m->tags, sizeof(m->tags), bad);
+	mt_jget_str(o, "version", m->version, sizeof(m->version), bad);
+	if (m->name[0] == '\0' || m->raft_id == 0)
+		*bad = true;
+}
+
+json_t *
+mt_history_to_json(const struct mt_history *h)
+{
+	json_t *o = json_object();
+
+	mt_jset_i64(o, "timeline", h->timeline);
+	mt_jset_u64(o, "lsn", h->lsn);
+	mt_jset_str(o, "reason", h->reason);
+	mt_jset_i64(o, "at_ms", h->at_ms);
+	mt_jset_str(o, "new_leader", h->new_leader);
+	return o;
+}
+
+void
+mt_history_from_json(const json_t *o, struct mt_history *h, bool *bad)
+{
+	int64_t timeline = 0;
+
+	memset(h, 0, sizeof(*h));
+	mt_jget_i64(o, "timeline", &timeline, bad);
+	if (timeline <= 0 || timeline > UINT32_MAX)
+		*bad = true;
+	h->timeline = (uint32_t)timeline;
+	mt_jget_u64(o, "lsn", &h->lsn, bad);
+	mt_jget_str(o, "reason", h->reason, sizeof(h->reason), bad);
+	mt_jget_i64(o, "at_ms", &h->at_ms, bad);
+	mt_jget_str(o, "new_leader", h->new_leader, sizeof(h->new_leader),
+		    bad);
+}
+
+json_t *
+mt_decision_to_json(const struct mt_decision *d)
+{
+	json_t *o = json_object(), *verdicts = json_array();
+
+	mt_jset_u64(o, "id", d->id);
+	mt_jset_u64(o, "epoch", d->epoch);
+	mt_jset_i64(o, "at_ms", d->at_ms);
+	mt_jset_str(o, "rule", d->rule);
+	mt_jset_str(o, "from", d->from);
+	mt_jset_str(o, "to", d->to);
+	mt_jset_str(o, "why", d->why);
+	for (int i = 0; i < d->n_verdicts; i++) {
+		json_t *v = json_object();
+
+		mt_jset_str(v, "name", d->verdicts[i].name);
+		mt_jset_str(v, "rule", d->verdicts[i].rule);
+		mt_jset_position(v, "at", d->verdicts[i].at);
+		json_array_append_new(verdicts, v);
+	}
+	json_object_set_new(o, "verdicts", verdicts);
+	return o;
+}
+
+void
+mt_decision_from_json(const json_t *o, struct mt_decision *d, bool *bad)
+{
+	const json_t *v;
+	size_t i;
+
+	memset(d, 0, sizeof(*d));
+	mt_jget_u64(o, "id", &d->id, bad);
+	mt_jget_u64(o, "epoch", &d->epoch, bad);
+	mt_jget_i64(o, "at_ms", &d->at_ms, bad);
+	mt_jget_str(o, "rule", d->rule, sizeof(d->rule), bad);
+	mt_jget_str(o, "from", d->from, sizeof(d->from), bad);
+	mt_jget_str(o, "to", d->to, sizeof(d->to), bad);
+	mt_jget_str(o, "why", d->why, sizeof(d->why), bad);
+	json_array_foreach(json_object_get(o, "verdicts"), i, v)
+	{
+		struct mt_verdict *to = &d->verdicts[i];
+
+		if (i >= MT_NODES_MAX) {
+			*bad = true;
+			return;
+		}
+		mt_jget_str(v, "name", to->name, sizeof(to->name), bad);
+		mt_jget_str(v, "rule", to->rule, sizeof(to->rule), bad);
+		mt_jget_position(v, "at", &to->at, bad);
+		d->n_verdicts = (int)i + 1;
+	}
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A report: what a node tells all others about itself, every second and at
+ * once on a change. It is never logged and may be lost.
+ */
+#ifndef MT_CORE_REPORT_H
+#define MT_CORE_REPORT_H
+
+#include "core/state.h"
+
+struct mt_report {
+	uint64_t incarnation;
+	uint64_t seq;		/* plus one for each report of an incarnation */
+	struct mt_member self;	/* as it wants to be known */
+	uint64_t applied;	/* log index */
+	uint64_t fenced, given_up;
+	uint64_t pg_epoch;	/* of the data that is there */
+	uint64_t lease_epoch;	/* held with time left, or 0 */
+	enum mt_pg_state pg_state;
+	enum mt_pg_role pg_role;
+	bool has_data;		/* a data directory with a cluster in it */
+	bool bootstrap_ready;	/* could bootstrap: has the section, no data */
+	bool bootstrap_failed;	/* and will not try again by itself */
+	bool streaming;		/* a walreceiver streams */
+	bool writable;		/* primary, out of recovery, answering */
+	bool serving;		/* and has a slot for each member: follow it */
+	bool nofailover;
+	bool healthy;		/* running, answering its session */
+	bool pending_restart;
+	bool unfenced; /* fencing: off, no sentinel ends its primary */
+	int failover_priority;
+	char sysid[MT_SYSID_MAX];
+	struct mt_position at;	/* primary: current; standby: received */
+	uint64_t replayed_lsn;
+	uint32_t server_version;
+	uint64_t config_index, config_term; /* of its last whole round */
+	uint16_t clone_percent;	/* while creating a replica */
+	char job[48];		/* long action under way, or "" */
+	char why[MT_WHY_MAX];	/* what it waits for or suffers from, or "" */
+};
+
+#define MT_REPORT_SIZE_MAX 4096
+/* Encode for a peer message; returns bytes written (always fits). */
+size_t mt_report_encode(const struct mt_report *r, void *buf, size_t size);
+int mt_report_decode(struct mt_report *r, const void *p, size_t n,
+		     struct mt_err *err) MT_MUSTCHECK;
+
+/* The newest report of each node, kept by name, own report included. */
+struct mt_seen {
+	struct mt_report report;
+	int64_t at_ms; /* own clock when it arrived */
+	bool gone;     /* its daemon's stream closed since */
+};
+
+struct mt_reports {
+	int n;
+	struct mt_seen seen[MT_NODES_MAX];
+};
+
+/* Take a report in: older ones of the same incarnation, and any of an older
+ * incarnation, are dropped (false). */
+bool mt_reports_take(struct mt_reports *all, const struct mt_report *r,
+		     int64_t now_ms);
+const struct mt_seen *mt_reports_find(const struct mt_reports *all,
+				      const char *name);
+/* A member counts as reported for 3 intervals, and at least 1 s. */
+bool mt_report_is_fresh(const struct mt_seen *seen, int64_t now_ms);
+#define MT_REPORT_INTERVAL_MS 1000
+
+#endif

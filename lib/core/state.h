@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The replicated state S: the few facts that all nodes must agree on. It
+ * changes only by commands of the Raft log (command.h), deterministically.
+ */
+#ifndef MT_CORE_STATE_H
+#define MT_CORE_STATE_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "core/types.h"
+
+#define MT_HISTORY_MAX 64   /* newest timelines that are kept */
+#define MT_DECISIONS_MAX 100
+#define MT_COMMAND_VERSION 1 /* highest command version that we know */
+
+struct mt_member {
+	char name[MT_NAME_MAX];
+	uint64_t raft_id;
+	bool witness;
+	uint32_t command_version;    /* highest that it knows */
+	char peer_addr[MT_ADDR_MAX]; /* canonical host:port */
+	char api_url[MT_URL_MAX];    /* http://host:port/patroni, or "" */
+	char conn_url[MT_URL_MAX];   /* postgres://host:port/db, or "" */
+	char tags[MT_TAGS_MAX];	     /* JSON object, compact, or "" */
+	char version[16];	     /* of the daemon */
+};
+
+struct mt_leader {
+	uint64_t epoch; /* 0 = never assigned */
+	uint64_t since; /* first epoch of this turn: those between continue it */
+	char holder[MT_NAME_MAX];
+	int64_t ttl_ms;		/* fixed for the epoch */
+	bool continues;		/* same holder and data, no promotion */
+	struct mt_position min; /* the holder must be at least there */
+	bool released;
+	bool clean; /* released after a clean shutdown */
+	struct mt_position end; /* of the released primary, if clean */
+	uint64_t index; /* log index of the assignment, or of the release */
+};
+
+struct mt_claim {
+	char member[MT_NAME_MAX]; /* "" = nobody bootstraps */
+	uint64_t incarnation;
+};
+
+struct mt_history {
+	uint32_t timeline; /* the one that ended */
+	uint64_t lsn;	   /* where the next began */
+	char reason[96];
+	int64_t at_ms; /* wall clock, 0 unknown */
+	char new_leader[MT_NAME_MAX];
+};
+
+enum mt_request_kind { MT_REQUEST_NONE, MT_REQUEST_SWITCHOVER };
+
+struct mt_request {
+	enum mt_request_kind kind;
+	uint64_t id; /* log index of its request.put */
+	char leader[MT_NAME_MAX];
+	char candidate[MT_NAME_MAX]; /* "" = any */
+};
+
+/* What became of the last request, for the answer to who made it. */
+struct mt_request_result {
+	uint64_t id;
+	bool ok;
+	char text[MT_WHY_MAX];
+};
+
+struct mt_verdict {
+	char name[MT_NAME_MAX];
+	char rule[MT_RULE_MAX]; /* "chosen", "behind", "nofailover", ... */
+	struct mt_position at;
+};
+
+struct mt_decision {
+	uint64_t id;	/* from 1 */
+	uint64_t epoch; /* that it led to */
+	int64_t at_ms;	/* wall clock of the proposer */
+	char rule[MT_RULE_MAX];
+	char from[MT_NAME_MAX], to[MT_NAME_MAX];
+	char why[MT_WHY_MAX];
+	int n_verdicts;
+	struct mt_verdict verdicts[MT_NODES_MAX];
+};
+
+struct mt_state {
+	uint64_t index; /* last applied command */
+	uint32_t unknown_command; /* version met that we do not know, or 0 */
+	char sysid[MT_SYSID_MAX]; /* "" = not initialized */
+	struct mt_claim claim;
+	json_t *config; /* owned; NULL before initialization */
+	uint64_t config_version;
+	struct mt_leader leader;
+	int n_members;
+	struct mt_member members[MT_NODES_MAX]; /* sorted by name */
+	struct {
+		char leader[MT_NAME_MAX];
+		uint64_t version;
+	} sync; /* filled when synchronous modes exist */
+	struct mt_request request;
+	struct mt_request_result outcome;
+	int n_history;
+	struct mt_history history[MT_HISTORY_MAX];
+	uint64_t last_decision;
+	struct mt_decision decisions[MT_DECISIONS_MAX]; /* id % MAX */
+	struct {
+		struct mt_position optime; /* last known of the primary */
+	} status;
+};
+
+void mt_state_init(struct mt_state *s);
+void mt_state_release(struct mt_state *s);
+
+/* Snapshot: the whole state as one JSON text. *text is owned by the caller
+ * (free). load replaces *s, or leaves it untouched on error. */
+int mt_state_save(const struct mt_state *s, char **text, size_t *n) MT_MUSTCHECK;
+int mt_state_load(struct mt_state *s, const char *text, size_t n,
+		  struct mt_err *err) MT_MUSTCHECK;
+/* Equal at equal index on all nodes. */
+uint64_t mt_state_digest(const struct mt_state *s);
+
+const struct mt_member *mt_state_member(const struct mt_state *s,
+					const char *name);
+const struct mt_member *mt_state_member_by_id(const struct mt_state *s,
+					      uint64_t raft_id);
+const struct mt_decision *mt_state_decision(const struct mt_state *s,
+					    uint64_t id);
+/* Does anybody hold the turn (assigned and not released)? */
+bool mt_state_held(const struct mt_state *s);
+bool mt_state_held_by(const struct mt_state *s, const char *name);
+/* Where the history left this timeline, 0 = it is the newest or unknown. */
+uint64_t mt_state_fork_lsn(const struct mt_state *s, uint32_t timeline);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The view: everything that a node knows at one instant, and so all that a
+ * decision may depend on. daemon/observe.c fills it; the agent and the
+ * controller only read it.
+ */
+#ifndef MT_CORE_VIEW_H
+#define MT_CORE_VIEW_H
+
+#include "conf/settings.h"
+#include "core/lease.h"
+#include "core/record.h"
+#include "core/report.h"
+#include "core/state.h"
+
+enum mt_data_kind {
+	MT_DATA_UNKNOWN, /* not looked at yet */
+	MT_DATA_EMPTY,	 /* absent, or an empty directory */
+	MT_DATA_PARTIAL, /* a bootstrap, clone or rewind did not finish */
+	MT_DATA_PRESENT, /* a cluster, control file read */
+	MT_DATA_FOREIGN, /* not empty, and no cluster that we can read */
+};
+
+/* pg_control's state, as far as it matters while the server is down */
+enum mt_control_state {
+	MT_CONTROL_UNKNOWN,
+	MT_CONTROL_SHUT_DOWN,	       /* clean, was primary */
+	MT_CONTROL_SHUT_DOWN_RECOVERY, /* clean, was standby */
+	MT_CONTROL_PRODUCTION,	       /* crashed or running as primary */
+	MT_CONTROL_RECOVERY,	       /* crashed or running as standby */
+	MT_CONTROL_OTHER,	       /* starting up, shutting down */
+};
+
+/* A long action beside the loop; one at a time. */
+enum mt_job {
+	MT_JOB_NONE,
+	MT_JOB_BOOTSTRAP, /* initdb, users, clean stop */
+	MT_JOB_CLONE,
+	MT_JOB_REWIND,
+	MT_JOB_START, /* until it accepts connections */
+	MT_JOB_STOP,  /* until the postmaster is gone */
+	MT_JOB_PROMOTE,
+	MT_JOB_CHECKPOINT,
+	MT_JOB_FOLLOW,
+	MT_JOB_SLOTS,
+	MT_JOB_DISCARD,
+};
+
+const char *mt_job_name(enum mt_job job);
+
+struct mt_local {
+	char name[MT_NAME_MAX];
+	uint64_t raft_id, incarnation;
+	bool witness;
+	bool stopping;	    /* asked to end, PostgreSQL with it */
+	int64_t stopping_ms; /* since when */
+	bool state_current; /* applied what the leader says is committed */
+	bool fencing;	    /* the sentinel is wanted (fencing: on) */
+
+	/* data directory */
+	enum mt_data_kind data;
+	char sysid[MT_SYSID_MAX];
+	uint64_t data_id; /* 0 = none in it */
+	bool can_bootstrap;
+	bool bootstrapped; /* initialized by this node, and not yet taken by
+			    * the cluster */
+	bool fresh; /* bootstrapped by this process and never started since */
+	enum mt_control_state control; /* read after each end of the server */
+	/* The end of the data as pg_control knows it: the shutdown checkpoint
+	 * of a primary, the minimum recovery point of a standby. */
+	struct mt_position checkpoint;
+
+	/* server */
+	bool running;	 /* a postmaster exists, whatever it does */
+	bool as_primary; /* it runs or was started as primary, or promotes */
+	bool guarded;	 /* its sentinel is attached */
+	bool accepting;	 /* answers our session */
+	bool in_recovery;
+	struct mt_position at; /* primary: current; standby: received */
+	uint64_t replayed_lsn;
+	bool streaming;
+	char upstream[MT_NAME_MAX];    /* whom it was told to follow */
+	char upstream_url[MT_URL_MAX]; /* and where */
+	bool slots_ready;	       /* as primary: one for each member */
+	bool died;	/* the postmaster ended and nobody had asked it to */
+	int64_t died_ms;
+
+	/* what was promised, durably */
+	struct mt_record record;
+
+	/* lease of this node for the epoch in hand */
+	uint64_t lease_epoch;
+	int64_t turn_ms; /* when this node first saw the state's epoch */
+	bool had_lease;	     /* for lease_epoch, in this process's life */
+	int64_t deadline_ms; /* writing must have ended; 0 = no lease. After a
+			      * restart: what the old sentinel was armed with */
+
+	/* long actions */
+	enum mt_job job;
+	int64_t job_since_ms;
+	enum mt_job last_job; /* the last that ended */
+	bool last_job_failed;
+	int64_t last_job_ms; /* when it ended */
+	int failures;	     /* of the same job, in a row */
+	uint64_t checkpoint_for; /* request id whose checkpoint is done */
+	int64_t promote_sent_ms; /* 0 = not sent in this turn */
+	int64_t status_put_ms;	 /* when the status was last proposed */
+};
+
+struct mt_view {
+	int64_t now_ms, wall_ms;
+	const struct mt_state *state;
+	const struct mt_reports *reports;
+	const struct mt_settings *settings;
+	struct mt_local local;
+	json_t *bootstrap_config;	  /* of the local file; borrowed */
+	const struct mt_history *history; /* the server's own, as primary */
+	int n_history;
+	/* Raft, for the controller */
+	bool leads;    /* leader, and an entry of its own term is applied */
+	uint64_t term;
+	struct mt_voters voters; /* newest committed configuration */
+};
+
+#endif
