@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * matriarch-sim: run the cluster simulator.
+ *
+ *   --seeds A-B       each seed of the range, on all processors
+ *   --seed N          one, with its trace; the same to the byte each time
+ *   --schedule NAME   a written schedule (with --seed's number as its chance)
+ *   --list            names of the written schedules
+ *
+ * Exit status: 0 all held, 1 a run failed, 2 wrong usage.
+ */
+#include "test/sim/sim.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+
+#define JOBS_MAX 64
+#define SHOWN_MAX 10
+
+struct result {
+	uint64_t runs, failed;
+	uint64_t first_failed;
+	struct sim_stats sum;
+	int64_t longest_us; /* until all worked again */
+};
+
+static bool
+run(struct sim *w, const struct sim_options *o)
+{
+	sim_init(w, o);
+	if (o->schedule == NULL)
+		schedule_run(w);
+	else if (!scenario_run(w, o->schedule))
+		sim_fail(w, "there is no schedule \"%s\"", o->schedule);
+	sim_release(w);
+	return !w->failed;
+}
+
+static void
+add(struct sim_stats *to, const struct sim_stats *s)
+{
+	to->events += s->events;
+	to->promotions += s->promotions;
+	to->assignments += s->assignments;
+	to->fences += s->fences;
+	to->releases += s->releases;
+	to->boots += s->boots;
+	to->faults += s->faults;
+	to->writes_failed += s->writes_failed;
+	to->snapshots += s->snapshots;
+	to->renewals += s->renewals;
+	to->clones += s->clones;
+	to->rewinds += s->rewinds;
+	to->simulated_us += s->simulated_us;
+}
+
+static void
+work(struct sim *w, const struct sim_options *base, uint64_t first,
+     uint64_t last, uint64_t step, bool stop, struct result *r)
+{
+	struct sim_options o = *base;
+
+	for (uint64_t seed = first; seed <= last; seed += step) {
+		o.seed = seed;
+		r->runs++;
+		if (!run(w, &o)) {
+			if (r->failed == 0)
+				r->first_failed = seed;
+			if (r->failed++ < SHOWN_MAX)
+				printf("seed %" PRIu64 " at %.3f s: %s\n",
+				       seed, (double)w->now_us / 1e6,
+				       w->failure);
+			fflush(stdout);
+		}
+		add(&r->sum, &w->stats);
+		if (w->stats.converge_us > r->longest_us)
+			r->longest_us = w->stats.converge_us;
+		if (stop && r->failed > 0)
+			break;
+	}
+}
+
+static double
+seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void
+print(const struct result *r, double took_s)
+{
+	const struct sim_stats *s = &r->sum;
+	double simulated_s = (double)s->simulated_us / 1e6;
+
+	printf("%" PRIu64 " runs, %" PRIu64 " failed; %.0f s simulated in "
+	       "%.1f s (%.0f times real time)\n",
+	       r->runs, r->failed, simulated_s, took_s,
+	       took_s > 0 ? simulated_s / took_s : 0);
+	printf("%" PRIu64 " faults, %" PRIu64 " starts of daemons, %" PRIu64
+	       " assignments, %" PRIu64 " promotions, %" PRIu64 " releases, %"
+	       PRIu64 " fences, %" PRIu64 " renewals, %" PRIu64 " clones, %"
+	       PRIu64 " rewinds, %" PRIu64 " snapshots, %" PRIu64
+	       " failed writes, %" PRIu64 " events\n",
+	       s->faults, s->boots, s->assignments, s->promotions,
+	       s->releases, s->fences, s->renewals, s->clones, s->rewinds,
+	       s->snapshots, s->writes_failed, s->events);
+	printf("longest way back to normal: %.1f s\n",
+	       (double)r->longest_us / 1e6);
+}
+
+static int
+run_range(struct sim *w, const struct sim_options *o, uint64_t first,
+	  uint64_t last, int jobs, bool stop)
+{
+	struct result *all = mmap(NULL, sizeof(*all) * JOBS_MAX,
+				  PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	double begin_s = seconds();
+	struct result sum = {0};
+	int status, bad = 0;
+
+	MT_ASSERT(all != MAP_FAILED);
+	fflush(stdout);
+	for (int i = 0; i < jobs; i++)
+		if (fork() == 0) {
+			work(w, o, first + (uint64_t)i, last, (uint64_t)jobs,
+			     stop, &all[i]);
+			exit(0);
+		}
+	while (wait(&status) > 0)
+		if (status != 0)
+			bad = 1;
+	for (int i = 0; i < jobs; i++) {
+		sum.runs += all[i].runs;
+		sum.failed += all[i].failed;
+		add(&sum.sum, &all[i].sum);
+		if (all[i].longest_us > sum.longest_us)
+			sum.longest_us = all[i].longest_us;
+	}
+	print(&sum, seconds() - begin_s);
+	if (bad != 0)
+		printf("a worker ended by a signal\n");
+	return sum.failed > 0 || bad ? 1 : 0;
+}
+
+static int
+usage(void)
+{
+	fprintf(stderr,
+		"usage: matriarch-sim --seeds A-B [--jobs N] [--stop]\n"
+		"       matriarch-sim --seed N\n"
+		"       matriarch-sim --schedule NAME [--seed N] [--quiet]\n"
+		"       matriarch-sim --list\n");
+	return 2;
+}
+
+static int
+run_one(struct sim *w, struct sim_options *o, bool quiet)
+{
+	bool ok;
+
+	o->trace = !quiet;
+	ok = run(w, o);
+	if (ok)
+		printf("held, %.3f s\n", (double)w->now_us / 1e6);
+	else
+		printf("failed at %.3f s: %s\n", (double)w->now_us / 1e6,
+		       w->failure);
+	return ok ? 0 : 1;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct sim w;
+	struct sim_options o = { .seed = 1 };
+	uint64_t first = 0, last = 0;
+	long jobs = sysconf(_SC_NPROCESSORS_ONLN);
+	bool one = false, quiet = false, stop = false;
+
+	for (int i = 1; i < argc; i++) {
+		const char *arg = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (strcmp(argv[i], "--list") == 0) {
+			for (int k = 0; scenario_name(k) != NULL; k++)
+				puts(scenario_name(k));
+			return 0;
+		} else if (strcmp(argv[i], "--quiet") == 0) {
+			quiet = true;
+			continue;
+		} else if (strcmp(argv[i], "--stop") == 0) {
+			stop = true;
+			continue;
+		} else if (arg == NULL) {
+			return usage();
+		} else if (strcmp(argv[i], "--seeds") == 0) {
+			if (sscanf(arg, "%" SCNu64 "-%" SCNu64, &first,
+				   &last) != 2 || last < first)
+				return usage();
+		} else if (strcmp(argv[i], "--seed") == 0) {
+			o.seed = strtoull(arg, NULL, 10);
+			one = true;
+		} else if (strcmp(argv[i], "--schedule") == 0) {
+			o.schedule = arg;
+			one = true;
+		} else if (strcmp(argv[i], "--jobs") == 0) {
+			jobs = strtol(arg, NULL, 10);
+		} else {
+			return usage();
+		}
+		i++;
+	}
+	if (one)
+		return run_one(&w, &o, quiet);
+	if (last == 0)
+		return usage();
+	if (jobs < 1 || jobs > JOBS_MAX)
+		jobs = jobs < 1 ? 1 : JOBS_MAX;
+	return run_range(&w, &o, first, last, (int)jobs, stop);
+}

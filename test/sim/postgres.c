@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A small model of PostgreSQL and of the sentinel that watches over it: data
+ * directory, timelines with their content, start, promotion, stop and crash
+ * with their durations, clients that write wherever they can, replication.
+ *
+ * Modelled on the strict side: a primary that is being stopped, or killed by
+ * its sentinel, counts as writable until it is gone; the sentinel takes up to
+ * its whole allowance. A promoted server takes the next timeline after the
+ * newest that it has seen a history of, as PostgreSQL does.
+ *
+ * It does not: model the content of tables, replay lag, archives, cascades.
+ */
+#include "test/sim/sim.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define FIRST_LSN UINT64_C(0x2000000)
+#define CHECKPOINT_BYTES 120
+#define KILL_MS (MT_KILL_ALLOWANCE_MS - 10)
+
+void
+pg_init(struct node *n)
+{
+	memset(&n->pg, 0, sizeof(n->pg));
+	n->pg.data = MT_DATA_EMPTY;
+	n->pg.branch = -1;
+	n->pg.upstream = -1;
+}
+
+/* ---- questions -------------------------------------------------------------- */
+
+bool
+pg_is_running(const struct node *n)
+{
+	return n->pg.phase != PG_DOWN;
+}
+
+bool
+pg_is_accepting(const struct node *n)
+{
+	return n->pg.phase == PG_UP || n->pg.phase == PG_PROMOTING;
+}
+
+bool
+pg_in_recovery(const struct node *n)
+{
+	return !n->pg.writable;
+}
+
+uint32_t
+pg_timeline(const struct sim *w, const struct pg *pg)
+{
+	return pg->branch < 0 ? 0 : w->branches[pg->branch].timeline;
+}
+
+struct mt_position
+pg_position(const struct sim *w, const struct node *n)
+{
+	return (struct mt_position){ pg_timeline(w, &n->pg), n->pg.lsn };
+}
+
+/* Is data that ends at this LSN of a branch part of the history of another? */
+bool
+pg_is_ancestor(const struct sim *w, int branch, uint64_t lsn, int of)
+{
+	while (of >= 0 && of != branch) {
+		const struct branch *b = &w->branches[of];
+
+		if (b->parent == branch)
+			return lsn <= b->fork_lsn;
+		of = b->parent;
+	}
+	return of >= 0;
+}
+
+/* Does its walreceiver get what the upstream writes? */
+bool
+pg_streams(const struct sim *w, const struct node *s)
+{
+	const struct node *p;
+
+	if (s->pg.phase != PG_UP || s->pg.as_primary || s->pg.upstream < 0)
+		return false;
+	p = &w->nodes[s->pg.upstream];
+	return p != s && p->powered && p->pg.writable &&
+	       (p->pg.phase == PG_UP ||
+		(p->pg.phase == PG_STOPPING && p->pg.fast)) &&
+	       net_passes(w, p->i, s->i, CLASS_PG) &&
+	       strcmp(p->pg.sysid, s->pg.sysid) == 0 &&
+	       (s->pg.branch != p->pg.branch || s->pg.lsn <= p->pg.lsn) &&
+	       pg_is_ancestor(w, s->pg.branch, s->pg.lsn, p->pg.branch);
+}
+
+int
+pg_history(const struct sim *w, const struct node *n, struct mt_history *lines,
+	   int max)
+{
+	int at = n->pg.branch, count = 0, i;
+
+	for (int b = at; b >= 0 && w->branches[b].parent >= 0;
+	     b = w->branches[b].parent)
+		count++;
+	i = count < max ? count : max;
+	for (int b = at; i > 0; b = w->branches[b].parent) {
+		int parent = w->branches[b].parent;
+
+		memset(&lines[--i], 0, sizeof(lines[i]));
+		lines[i].timeline = w->branches[parent].timeline;
+		lines[i].lsn = w->branches[b].fork_lsn;
+		mt_copy(lines[i].reason, sizeof(lines[i].reason),
+			"no recovery target specified");
+		mt_copy(lines[i].new_leader, sizeof(lines[i].new_leader),
+			w->nodes[w->branches[b].writer].name);
+	}
+	return count < max ? count : max;
+}
+
+/* ---- data directory ------------------------------------------------------------- */
+
+static int
+new_branch(struct sim *w, uint32_t timeline, int parent, uint64_t fork_lsn,
+	   int writer)
+{
+	MT_ASSERT(w->n_branches < SIM_BRANCHES_MAX);
+	w->branches[w->n_branches] = (struct branch){
+		.timeline = timeline,
+		.parent = parent,
+		.fork_lsn = fork_lsn,
+		.writer = writer,
+	};
+	return w->n_branches++;
+}
+
+void
+pg_wipe(struct node *n, enum mt_data_kind kind)
+{
+	struct pg *pg = &n->pg;
+
+	MT_ASSERT(pg->phase == PG_DOWN);
+	pg->data = kind;
+	pg->bootstrapped = false;
+	pg->sysid[0] = '\0';
+	pg->data_id = 0;
+	pg->branch = -1;
+	pg->lsn = pg->checkpoint_lsn = 0;
+	pg->known_timeline = 0;
+	pg->control = MT_CONTROL_UNKNOWN;
+	pg->upstream = -1;
+}
+
+void
+pg_initdb(struct node *n)
+{
+	struct sim *w = n->sim;
+	struct pg *pg = &n->pg;
+
+	pg->data = MT_DATA_PRESENT;
+	pg->bootstrapped = true;
+	mt_format(pg->sysid, sizeof(pg->sysid), "7%" PRIu64,
+		  sim_rand(w) >> 8);
+	pg->data_id = sim_rand(w) | 1;
+	pg->branch = new_branch(w, 1, -1, 0, n->i);
+	pg->known_timeline = 1;
+	pg->checkpoint_lsn = FIRST_LSN;
+	pg->lsn = FIRST_LSN + CHECKPOINT_BYTES;
+	pg->control = MT_CONTROL_SHUT_DOWN;
+}
+
+bool
+pg_copy(struct node *n, int source)
+{
+	struct sim *w = n->sim;
+	const struct pg *from;
+	struct pg *pg = &n->pg;
+
+	if (source < 0)
+		return false;
+	from = &w->nodes[source].pg;
+	if (!from->writable || from->phase != PG_UP ||
+	    !net_passes(w, source, n->i, CLASS_PG) || pg->phase != PG_DOWN)
+		return false;
+	pg->data = MT_DATA_PRESENT;
+	mt_copy(pg->sysid, sizeof(pg->sysid), from->sysid);
+	pg->data_id = sim_rand(w) | 1;
+	pg->branch = from->branch;
+	pg->lsn = pg->checkpoint_lsn = from->lsn;
+	pg->known_timeline = from->known_timeline;
+	pg->control = MT_CONTROL_RECOVERY;
+	return true;
+}
+
+/* ---- the server -------------------------------------------------------------------- */
+
+static int64_t
+duration_us(struct sim *w, int64_t least_ms, int64_t most_ms)
+{
+	int64_t us = sim_between(w, least_ms * SIM_MS, most_ms * SIM_MS);
+
+	return w->setup.slow_pg && sim_chance(w, 20) ? us * 10 : us;
+}
+
+static void
+enter(struct node *n, enum pg_phase phase, int64_t after_us)
+{
+	n->pg.phase = phase;
+	n->pg.phase_end_us = n->sim->now_us + after_us;
+	sim_push(n->sim, n->pg.phase_end_us, EV_PG, n->i, n->pg.gen, 0, 0,
+		 NULL);
+	if (n->alive)
+		n->dirty = true;
+}
+
+static void
+go_down(struct node *n, bool clean)
+{
+	struct pg *pg = &n->pg;
+
+	if (pg->writable)
+		pg->control = clean ? MT_CONTROL_SHUT_DOWN
+				    : MT_CONTROL_PRODUCTION;
+	else if (!pg->as_primary || pg->phase == PG_PROMOTING)
+		pg->control = clean ? MT_CONTROL_SHUT_DOWN_RECOVERY
+				    : MT_CONTROL_RECOVERY;
+	if (!pg->writable)
+		pg->checkpoint_lsn = pg->lsn;
+	TRACE(n->sim, n, "postgres is down, %s, timeline %u lsn %" PRIx64,
+	      clean ? "clean" : "crashed", pg_timeline(n->sim, pg), pg->lsn);
+	pg->phase = PG_DOWN;
+	pg->gen++;
+	pg->writable = pg->as_primary = false;
+	pg->armed = pg->fired = false;
+	pg->sentinel_us = 0;
+	if (n->alive)
+		n->dirty = true;
+}
+
+static void
+receive(struct node *n, int branch, uint64_t lsn)
+{
+	struct pg *pg = &n->pg;
+	uint32_t timeline = n->sim->branches[branch].timeline;
+
+	if (branch == pg->branch ? lsn < pg->lsn
+				 : !pg_is_ancestor(n->sim, pg->branch, pg->lsn,
+						   branch))
+		return;
+	pg->branch = branch;
+	pg->lsn = lsn;
+	if (pg->known_timeline < timeline)
+		pg->known_timeline = timeline;
+}
+
+/* The clean stop of a primary: a checkpoint, which the walsenders still send
+ * to all that stream. */
+static void
+shut_down(struct node *n)
+{
+	struct sim *w = n->sim;
+	struct pg *pg = &n->pg;
+
+	if (pg->writable) {
+		pg->checkpoint_lsn = pg->lsn;
+		pg->lsn += CHECKPOINT_BYTES;
+		for (int i = 0; i < w->n; i++)
+			if (w->nodes[i].pg.upstream == n->i &&
+			    pg_streams(w, &w->nodes[i]))
+				receive(&w->nodes[i], pg->branch, pg->lsn);
+	}
+	go_down(n, true);
+}
+
+void
+pg_start(struct node *n, bool primary)
+{
+	struct pg *pg = &n->pg;
+
+	MT_ASSERT(pg->phase == PG_DOWN && pg->data == MT_DATA_PRESENT);
+	pg->gen++;
+	pg->as_primary = primary;
+	pg->asked_to_stop = pg->fast = false;
+	pg->writable = pg->armed = pg->fired = false;
+	TRACE(n->sim, n, "postgres starts as %s, timeline %u lsn %" PRIx64,
+	      primary ? "primary" : "standby", pg_timeline(n->sim, pg),
+	      pg->lsn);
+	enter(n, PG_STARTING, duration_us(n->sim, 50, primary ? 400 : 300));
+}
+
+void
+pg_promote(struct node *n)
+{
+	n->pg.as_primary = true;
+	enter(n, PG_PROMOTING, duration_us(n->sim, 20, 200));
+}
+
+void
+pg_stop(struct node *n, bool fast)
+{
+	struct pg *pg = &n->pg;
+
+	if (pg->phase == PG_DOWN)
+		return;
+	pg->asked_to_stop = true;
+	if (pg->phase == PG_STOPPING && (fast || !pg->fast))
+		return;
+	/* Promotion and start end with the signal, what was reached stays. */
+	pg->fast = fast;
+	TRACE(n->sim, n, "postgres is stopped, %s",
+	      fast ? "fast" : "immediately");
+	enter(n, PG_STOPPING,
+	      fast ? duration_us(n->sim, 30, 600)
+		   : sim_between(n->sim, 5 * SIM_MS, 60 * SIM_MS));
+}
+
+void
+pg_die(struct node *n, const char *why)
+{
+	if (n->pg.phase == PG_DOWN)
+		return;
+	TRACE(n->sim, n, "postgres dies: %s", why);
+	go_down(n, false);
+}
+
+static void
+serve(struct node *n)
+{
+	struct sim *w = n->sim;
+	struct pg *pg = &n->pg;
+
+	pg->writable = true;
+	pg->control = MT_CONTROL_PRODUCTION;
+	TRACE(w, n, "postgres is writable, timeline %u lsn %" PRIx64,
+	      pg_timeline(w, pg), pg->lsn);
+	sim_push(w, w->now_us, EV_PG_WRITE, n->i, pg->gen, 0, 0, NULL);
+	check_writable(n);
+}
+
+static void
+promoted(struct node *n)
+{
+	struct sim *w = n->sim;
+	struct pg *pg = &n->pg;
+
+	if (pg->known_timeline < pg_timeline(w, pg))
+		pg->known_timeline = pg_timeline(w, pg);
+	pg->known_timeline++;
+	pg->branch = new_branch(w, pg->known_timeline, pg->branch, pg->lsn,
+				n->i);
+	pg->lsn += 42;
+	check_branch(w, pg->branch);
+	w->stats.promotions++;
+	serve(n);
+}
+
+static void
+end_phase(struct node *n)
+{
+	struct pg *pg = &n->pg;
+	enum pg_phase phase = pg->phase;
+
+	switch (phase) {
+	case PG_STARTING:
+	case PG_PROMOTING:
+		pg->phase = PG_UP;
+		if (n->alive)
+			n->dirty = true;
+		if (phase == PG_PROMOTING)
+			promoted(n);
+		else if (pg->as_primary)
+			serve(n);
+		else
+			pg->control = MT_CONTROL_RECOVERY;
+		break;
+	case PG_STOPPING:
+		if (pg->fast)
+			shut_down(n);
+		else
+			go_down(n, false);
+		break;
+	case PG_UP:
+	case PG_DOWN:
+		break;
+	}
+}
+
+/* Clients write, walsenders send. */
+static void
+write_some(struct node *n)
+{
+	struct sim *w = n->sim;
+	struct pg *pg = &n->pg;
+
+	if (!pg->writable || pg->phase != PG_UP)
+		return;
+	if (w->branches[pg->branch].writer != n->i)
+		sim_fail(w, "%s writes on a timeline that %s began", n->name,
+			 w->nodes[w->branches[pg->branch].writer].name);
+	pg->lsn += (uint64_t)sim_between(w, 0, 4000);
+	for (int i = 0; i < w->n; i++) {
+		struct node *s = &w->nodes[i];
+
+		if (s->pg.upstream == n->i && pg_streams(w, s))
+			sim_push(w, w->now_us + sim_between(w, 200, 5000),
+				 EV_PG_RECEIVE, i, s->pg.gen,
+				 (uint64_t)pg->branch, pg->lsn, NULL);
+	}
+	sim_push(w, w->now_us + sim_between(w, 50 * SIM_MS, 150 * SIM_MS),
+		 EV_PG_WRITE, n->i, pg->gen, 0, 0, NULL);
+}
+
+/* ---- the sentinel -------------------------------------------------------------------- */
+
+static void
+set_timer(struct node *n)
+{
+	n->pg.sentinel_us = node_true_us(n, n->pg.deadline_ms);
+	sim_push(n->sim, n->pg.sentinel_us, EV_SENTINEL, n->i, n->pg.gen, 0,
+		 0, NULL);
+}
+
+void
+pg_arm(struct node *n, int64_t deadline_ms)
+{
+	struct pg *pg = &n->pg;
+
+	if (pg->phase == PG_DOWN || pg->fired ||
+	    (pg->armed && pg->deadline_ms == deadline_ms))
+		return;
+	pg->armed = true;
+	pg->deadline_ms = deadline_ms;
+	if (pg->sentinel_us == 0 ||
+	    node_true_us(n, deadline_ms) < pg->sentinel_us)
+		set_timer(n);
+}
+
+static void
+on_sentinel(struct node *n)
+{
+	struct pg *pg = &n->pg;
+
+	pg->sentinel_us = 0;
+	if (!pg->armed || pg->fired)
+		return;
+	if (node_now_ms(n) < pg->deadline_ms) {
+		set_timer(n);
+		return;
+	}
+	pg->fired = true;
+	TRACE(n->sim, n, "the sentinel kills postgres");
+	sim_push(n->sim,
+		 n->sim->now_us +
+		     sim_between(n->sim, 0, KILL_MS * SIM_MS * 98 / 100),
+		 EV_SENTINEL_KILL, n->i, pg->gen, 0, 0, NULL);
+}
+
+void
+pg_on_event(struct node *n, const struct event *e)
+{
+	struct pg *pg = &n->pg;
+
+	if (e->gen != pg->gen || pg->phase == PG_DOWN)
+		return;
+	switch ((int)e->kind) {
+	case EV_PG:
+		if (e->at_us == pg->phase_end_us)
+			end_phase(n);
+		break;
+	case EV_PG_WRITE:
+		write_some(n);
+		break;
+	case EV_PG_RECEIVE:
+		if (pg->phase == PG_UP && !pg->as_primary)
+			receive(n, (int)e->a, e->b);
+		break;
+	case EV_SENTINEL:
+		if (e->at_us == pg->sentinel_us)
+			on_sentinel(n);
+		break;
+	case EV_SENTINEL_KILL:
+		pg_die(n, "its deadline is over");
+		break;
+	default:
+		break;
+	}
+}

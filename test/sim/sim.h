@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The cluster simulator: several nodes in one process under a virtual clock.
+ * Real: state, controller, agent, candidates, lease (lib/core) and the Raft
+ * driver (lib/consensus). Modelled: network, disk, clocks, the daemon's shell,
+ * sentinel and PostgreSQL. Everything is drawn from one seed; the same seed
+ * gives the same run to the byte.
+ *
+ * Times: true time in microseconds (`_us`); a node's own clock in milliseconds
+ * (`_ms`), as the code under test sees it.
+ */
+#ifndef MT_SIM_SIM_H
+#define MT_SIM_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "consensus/driver.h"
+#include "core/agent.h"
+#include "core/controller.h"
+#include "core/keep.h"
+
+#define SIM_NODES_MAX 5
+#define SIM_BRANCHES_MAX 512
+#define SIM_LOG_MAX 8192
+#define SIM_MS INT64_C(1000)
+#define SIM_S INT64_C(1000000)
+
+struct sim;
+struct node;
+
+/* ---- events (world.c) --------------------------------------------------- */
+
+enum event_kind {
+	EV_WAKE,   /* a node's timer */
+	EV_MESSAGE,
+	EV_LOG_WRITTEN,	   /* a batch of the Raft log is durable */
+	EV_RECORD_WRITTEN, /* a node record is durable */
+	EV_REOPEN,	   /* writing works again after a failed write */
+	EV_BOOT,	   /* a daemon starts */
+	EV_THAW,
+	EV_GONE,     /* a peer's stream was closed */
+	EV_JOB,	     /* a child of the daemon ends */
+	EV_PG,	     /* PostgreSQL reaches its next state */
+	EV_PG_WRITE, /* a client writes, walsenders send */
+	EV_PG_RECEIVE,
+	EV_SENTINEL,	  /* its timer */
+	EV_SENTINEL_KILL, /* and the end of its kill */
+	EV_FAULT,	  /* the schedule's next */
+};
+
+struct message;
+
+struct event {
+	int64_t at_us;
+	uint64_t seq; /* order of creation, for equal times */
+	enum event_kind kind;
+	int node;
+	uint32_t gen; /* of the daemon's or PostgreSQL's life */
+	uint64_t a, b;
+	struct message *message; /* owned */
+};
+
+/* ---- network (net.c) ------------------------------------------------------ */
+
+enum message_class {
+	CLASS_RAFT = 1,
+	CLASS_SUPPORT = 2,
+	CLASS_FENCE = 4,
+	CLASS_REPORT = 8,
+	CLASS_PROPOSE = 16,
+	CLASS_PG = 32, /* replication and clones, not messages */
+	CLASS_ALL = 63,
+};
+
+struct message {
+	struct message *next; /* while held */
+	int from, to;
+	uint32_t from_life, to_life;
+	enum message_class class;
+	int kind; /* enum mt_keep_message */
+	size_t n;
+	uint8_t bytes[];
+};
+
+struct link {
+	unsigned blocked; /* classes that are lost */
+	unsigned held;	  /* classes that wait for the link to heal */
+	int64_t last_us;  /* last delivery of the ordered stream */
+	int64_t extra_us; /* upper bound of additional delay */
+	unsigned extra_classes;
+	struct message *hold, **hold_end;
+};
+
+struct net {
+	struct link links[SIM_NODES_MAX][SIM_NODES_MAX];
+	int64_t least_us, most_us; /* usual delay */
+	int loss_percent;	   /* of lease messages and reports */
+	int twice_percent;	   /* delivered twice, lease messages only */
+};
+
+/* ---- PostgreSQL (postgres.c) ------------------------------------------------ */
+
+/* One timeline as it was written by one primary: same timeline, other branch =
+ * other content. */
+struct branch {
+	uint32_t timeline;
+	int parent; /* -1 = the first of a cluster */
+	uint64_t fork_lsn;
+	int writer; /* node */
+};
+
+enum pg_phase { PG_DOWN, PG_STARTING, PG_UP, PG_PROMOTING, PG_STOPPING };
+
+struct pg {
+	/* data directory */
+	enum mt_data_kind data;
+	bool bootstrapped; /* by initdb, and not yet taken by the cluster */
+	char sysid[MT_SYSID_MAX];
+	uint64_t data_id;
+	int branch;
+	uint64_t lsn; /* end of its log */
+	uint32_t known_timeline; /* newest whose history it has seen */
+	enum mt_control_state control;
+	uint64_t checkpoint_lsn;
+	int upstream; /* node that it follows, -1 = none */
+	/* server */
+	enum pg_phase phase;
+	uint32_t gen; /* of its life */
+	bool as_primary;
+	bool asked_to_stop; /* by us */
+	bool fast;	    /* the stop under way is clean */
+	int64_t phase_end_us;
+	bool writable; /* out of recovery: counts for the invariant */
+	/* its sentinel: alive as long as the server */
+	bool armed, fired;
+	int64_t deadline_ms; /* of the machine's clock */
+	int64_t sentinel_us; /* its timer is set for this time; 0 = none */
+};
+
+/* ---- one node (node.c) ----------------------------------------------------------- */
+
+struct job {
+	enum mt_job kind;
+	int64_t since_ms;
+	uint32_t number;
+	bool done, failed; /* for children of the daemon */
+	int source;	   /* clone, rewind, follow: node */
+	uint64_t request_id;
+};
+
+struct node {
+	struct sim *sim;
+	int i;
+	char name[16];
+	bool witness;
+	bool spare; /* not in the first configuration */
+	uint64_t raft_id;
+
+	/* machine */
+	bool powered;
+	int64_t clock_us, true_us; /* the clock showed this at that time */
+	int64_t rate_ppm;
+	int64_t slow_us; /* additional delay of each write */
+	bool write_fails;
+
+	/* disk */
+	struct mt_image disk;
+	struct mt_record record;
+	struct pg pg;
+
+	/* daemon */
+	bool alive, frozen;
+	bool booting;
+	uint32_t life;
+	struct mt_driver *driver;
+	const struct mt_batch *batch; /* being written */
+	bool log_write_fails;
+	struct mt_state *state;
+	uint64_t chain; /* hash of all that was applied */
+	struct mt_settings settings;
+	uint64_t settings_version;
+	struct mt_keep keep;
+	struct mt_record record_writing;
+	bool record_busy;
+	struct mt_reports reports;
+	struct mt_controller controller;
+	bool controller_busy; /* a proposal is under way */
+	bool closed;	      /* the driver, by a failed write */
+	bool dirty;	      /* a step is due */
+	int64_t wake_us;      /* timer is set for this time, 0 = none */
+	bool stopping;
+	int64_t stopping_ms;
+	bool fresh;
+	bool slots_ready;
+	bool died;
+	bool saw_running;
+	int64_t died_ms;
+	uint64_t turn_epoch;
+	int64_t turn_ms;
+	struct job job;
+	enum mt_job last_job;
+	bool last_job_failed;
+	int64_t last_job_ms;
+	int failures;
+	uint64_t checkpoint_for;
+	int64_t promote_sent_ms, status_put_ms;
+	enum mt_command_kind proposed;
+	uint64_t proposed_index;
+	int64_t proposed_ms;
+	uint64_t report_seq, report_key;
+	int64_t report_ms;
+	int64_t seen_lease_end_ms; /* for the check */
+	uint64_t seen_driver;	   /* hash of what matters of the driver */
+	const char *last_rule, *last_control_rule; /* for the trace */
+	struct event *backlog; /* while frozen */
+	int n_backlog, cap_backlog;
+};
+
+/* ---- the world -------------------------------------------------------------------- */
+
+#define SIM_VARIANTS 4
+
+struct logged {
+	uint64_t term, hash; /* of the command that was applied */
+	uint64_t chain;	     /* hash of everything applied up to here */
+	uint64_t digest;     /* of the state after it, 0 = not taken */
+	bool applied;
+	/* entries that were ever written at this index */
+	struct {
+		uint64_t term, hash;
+	} written[SIM_VARIANTS];
+};
+
+struct sim_options {
+	uint64_t seed;
+	const char *schedule; /* NULL = drawn */
+	bool trace;
+};
+
+struct sim_stats {
+	uint64_t events, promotions, assignments, fences, releases, boots;
+	uint64_t faults, writes_failed, snapshots, renewals, clones, rewinds;
+	int64_t simulated_us;
+	int64_t converge_us;
+};
+
+struct setup {
+	int n, n_data;
+	int ttl_s, loop_wait_s;
+	bool rewind, start_in_place;
+	unsigned snapshot_threshold;
+	int64_t faults_until_us;
+	int weights[24]; /* of each fault */
+	int64_t fault_every_us;
+	bool digests;
+	bool slow_pg;
+};
+
+struct sim {
+	struct sim_options options;
+	struct setup setup;
+	uint64_t rng;
+	int64_t now_us;
+	struct event *heap;
+	size_t n_heap, cap_heap;
+	uint64_t event_seq;
+	int n;
+	struct node nodes[SIM_NODES_MAX];
+	struct net net;
+	int n_branches;
+	struct branch branches[SIM_BRANCHES_MAX];
+	json_t *bootstrap_config;
+	struct sim_stats stats;
+	bool in_event;
+	/* check.c */
+	bool failed;
+	char failure[256];
+	uint64_t max_applied;
+	struct logged log[SIM_LOG_MAX];
+	int leader_of[512]; /* term -> node + 1 */
+	struct mt_leader leader; /* of the newest applied state */
+};
+
+/* world.c */
+uint64_t sim_rand(struct sim *w);
+int64_t sim_between(struct sim *w, int64_t least, int64_t most); /* both in */
+bool sim_chance(struct sim *w, int percent);
+void sim_push(struct sim *w, int64_t at_us, enum event_kind kind, int node,
+	      uint32_t gen, uint64_t a, uint64_t b, struct message *message);
+int64_t node_clock_us(const struct node *n);
+int64_t node_now_ms(const struct node *n);
+/* The true time at which the node's clock shows this. */
+int64_t node_true_us(const struct node *n, int64_t ms);
+void node_set_rate(struct node *n, int64_t ppm);
+void sim_init(struct sim *w, const struct sim_options *o);
+void sim_release(struct sim *w);
+/* Until this time, or a failure. */
+void sim_run_to(struct sim *w, int64_t until_us);
+/* Until it holds: true; or limit passes: false. */
+bool sim_run_until(struct sim *w, bool (*holds)(struct sim *w, int arg),
+		   int arg, int64_t limit_us);
+void sim_trace(const struct sim *w, const struct node *n, const char *fmt, ...)
+    MT_PRINTF(3, 4);
+/* Arguments are not evaluated without a trace. */
+#define TRACE(w, n, ...) \
+	((w)->options.trace ? sim_trace(w, n, __VA_ARGS__) : (void)0)
+
+/* net.c */
+void net_send(struct sim *w, int from, int to, enum message_class class,
+	      int kind, const void *p, size_t n);
+void net_block(struct sim *w, int from, int to, unsigned classes, bool hold);
+void net_heal(struct sim *w, int from, int to);
+void net_heal_all(struct sim *w);
+void net_isolate(struct sim *w, int node, unsigned classes, bool hold);
+bool net_passes(const struct sim *w, int from, int to, unsigned class);
+void net_release(struct sim *w);
+
+/* postgres.c */
+void pg_init(struct node *n);
+bool pg_is_running(const struct node *n);
+bool pg_is_accepting(const struct node *n);
+bool pg_in_recovery(const struct node *n);
+bool pg_streams(const struct sim *w, const struct node *standby);
+struct mt_position pg_position(const struct sim *w, const struct node *n);
+uint32_t pg_timeline(const struct sim *w, const struct pg *pg);
+int pg_history(const struct sim *w, const struct node *n,
+	       struct mt_history *lines, int max);
+void pg_initdb(struct node *n);
+void pg_wipe(struct node *n, enum mt_data_kind kind);
+bool pg_copy(struct node *n, int source); /* clone, rewind: the end of it */
+void pg_start(struct node *n, bool primary);
+void pg_promote(struct node *n);
+void pg_stop(struct node *n, bool fast);
+void pg_die(struct node *n, const char *why); /* at once, unasked */
+void pg_arm(struct node *n, int64_t deadline_ms);
+void pg_on_event(struct node *n, const struct event *e);
+bool pg_is_ancestor(const struct sim *w, int branch, uint64_t lsn, int of);
+
+/* node.c: life */
+void node_init(struct sim *w, int i);
+void node_boot(struct node *n);
+void node_boot_in(struct node *n, int64_t delay_us);
+void node_kill(struct node *n);  /* the daemon, by SIGKILL */
+void node_crash(struct node *n); /* the machine */
+void node_freeze(struct node *n, int64_t for_us);
+void node_terminate(struct node *n); /* SIGTERM */
+void node_exit(struct node *n);
+void node_release(struct node *n);
+void node_on_event(struct node *n, struct event *e);
+
+/* node_step.c: one turn of the loop */
+void node_step(struct node *n);
+void node_wake_by(struct node *n, int64_t at_ms);
+void node_propose(struct node *n, const struct mt_command *cmd);
+
+/* node_raft.c: the driver and its disk */
+void raft_start(struct node *n);
+void raft_crash(struct node *n);
+void raft_on_event(struct node *n, struct event *e);
+void raft_voters(const struct mt_configuration *c, struct mt_voters *v);
+/* Something that the node's decisions depend on may have changed. */
+void raft_look(struct node *n);
+int sim_node_by_id(const struct sim *w, uint64_t raft_id);
+
+/* node_exec.c: what the agent decided */
+void exec_plan(struct node *n, const struct mt_view *view,
+	       const struct mt_plan *plan);
+void exec_poll(struct node *n); /* has the job ended? */
+void exec_on_job(struct node *n, const struct event *e);
+
+/* check.c */
+void sim_fail(struct sim *w, const char *fmt, ...) MT_PRINTF(2, 3);
+void check_writable(struct node *n);
+void check_lease(struct node *n);
+void check_promotion(struct node *n, const struct mt_view *view, bool start);
+void check_branch(struct sim *w, int branch);
+void check_leader(struct node *n, uint64_t term);
+void check_batch(struct node *n, const struct mt_batch *batch);
+void check_applied(struct node *n, uint64_t index, uint64_t term,
+		   const void *p, size_t size);
+void check_record(struct node *n, const struct mt_record *next);
+void check_restored(struct node *n, uint64_t index);
+bool check_converged(struct sim *w, int arg);
+
+/* schedule.c: drawn faults; scenario.c: written ones */
+void schedule_draw(struct sim *w);
+void schedule_fault(struct sim *w);
+void schedule_heal(struct sim *w);
+void schedule_run(struct sim *w);
+bool scenario_run(struct sim *w, const char *name); /* false: no such */
+const char *scenario_name(int i);		    /* NULL at the end */
+
+#endif
