@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What the API sees of the node. The daemon fills it in; handlers read it and
+ * propose commands, and know nothing of how either works.
+ */
+#ifndef MT_DAEMON_API_BACKEND_H
+#define MT_DAEMON_API_BACKEND_H
+
+#include "conf/conf.h"
+#include "core/command.h"
+#include "core/view.h"
+#include "pg/info.h"
+
+struct mt_raft_member {
+	uint64_t id;
+	char name[MT_NAME_MAX]; /* "" = not known yet */
+	char address[MT_ADDR_MAX];
+	const char *role; /* "voter", "standby", "spare" */
+	bool connected;
+	int64_t contact_age_ms; /* since its last message; -1 never */
+};
+
+struct mt_raft_info {
+	uint64_t id;
+	char state[16]; /* "leader", "follower", "candidate", "forming" */
+	uint64_t term, leader_id;
+	char leader[MT_NAME_MAX];
+	uint64_t last_index, commit_index, applied_index, snapshot_index;
+	int64_t last_write_ms, max_write_ms; /* of the store */
+	int n_members;
+	struct mt_raft_member members[MT_NODES_MAX];
+	char waiting_for[256]; /* while forming: who is awaited; else "" */
+	uint64_t digest; /* of the state at applied_index */
+};
+
+/* How a proposal ended: 0 and applied, or negative and why. */
+typedef void (*mt_propose_cb)(void *arg, int rv, uint64_t index,
+			      const char *why);
+
+struct mt_api_backend {
+	void *arg;
+	const struct mt_conf *conf;
+	const char *version;
+	/* The view of this instant; pointers in it live until the next turn
+	 * of the loop. */
+	void (*view)(void *arg, struct mt_view *view);
+	/* Lease deadline is part of view.local; this is PostgreSQL's answer. */
+	const struct mt_pg_info *(*pg)(void *arg);
+	void (*raft)(void *arg, struct mt_raft_info *info);
+	/* What the daemon does or waits for, one line, "" = nothing. */
+	const char *(*doing)(void *arg);
+	/* Wall clock of the last contact with a Raft leader, seconds; 0 never. */
+	int64_t (*last_seen)(void *arg);
+	/* Through the Raft leader, wherever it is. cb fires exactly once. */
+	void (*propose)(void *arg, const struct mt_command *cmd,
+			int64_t timeout_ms, mt_propose_cb cb, void *cb_arg);
+	/* fn is called on the loop at each change of the view; until removed. */
+	void (*watch)(void *arg, void (*fn)(void *fn_arg), void *fn_arg);
+	void (*unwatch)(void *arg, void (*fn)(void *fn_arg), void *fn_arg);
+};
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Shared by the files of this folder, one a resource. A resource handler gets
+ * the request and answers it by one of the api__respond functions, or keeps it.
+ */
+#ifndef MT_DAEMON_API_INTERNAL_H
+#define MT_DAEMON_API_INTERNAL_H
+
+#include <jansson.h>
+
+#include "daemon/api/api.h"
+#include "daemon/api/health.h"
+#include "http/server.h"
+
+struct api__switchover;
+
+struct mt_api {
+	const struct mt_api_backend *backend;
+	struct mt_http_server *http;
+	uv_timer_t timer; /* the earliest deadline of those that wait */
+	struct api__switchover *switchovers;
+	void (*closed_cb)(void *arg);
+	void *closed_arg;
+};
+
+typedef void (*api__handler)(struct mt_api *api, struct mt_http_request *r);
+
+/* router.c */
+void api__route(void *api, struct mt_http_request *r);
+
+/* respond.c: doc is taken */
+void api__respond_json(struct mt_http_request *r, int status, json_t *doc);
+void api__respond_text(struct mt_http_request *r, int status, const char *fmt,
+		       ...) MT_PRINTF(3, 4);
+void api__respond_empty(struct mt_http_request *r, int status,
+			const char *header, const char *value);
+/* A 64-bit identity as 16 hex digits: JSON's numbers are too short for it. */
+json_t *api__json_id(uint64_t id);
+/* NULL for "" */
+json_t *api__json_name(const char *name);
+
+/* health.c: the check of a path; path has one leading slash */
+void api__health(struct mt_api *api, struct mt_http_request *r,
+		 const char *path);
+/* The facts that health checks and documents share. */
+void api__health_input(const struct mt_api *api, const struct mt_view *view,
+		       struct mt_health_input *in);
+
+/* status.c */
+json_t *api__status_document(const struct mt_api *api,
+			     const struct mt_view *view,
+			     const struct mt_health_input *in);
+/* Tags less those that say the default: a new reference, NULL if none is
+ * left. */
+json_t *api__effective_tags(const json_t *tags);
+void api__get_patroni(struct mt_api *api, struct mt_http_request *r);
+
+/* cluster.c */
+void api__get_cluster(struct mt_api *api, struct mt_http_request *r);
+/* The newest report of a member, or NULL if it is silent. */
+const struct mt_report *api__report(const struct mt_view *view,
+				    const char *name);
+/* Who holds the turn, or NULL. */
+const struct mt_member *api__leader(const struct mt_view *view);
+/* The furthest LSN known of the primary; 0 = unknown. */
+uint64_t api__leader_lsn(const struct mt_view *view);
+/* As api__effective_tags, of a member. */
+json_t *api__member_tags(const struct mt_member *m);
+/* "streaming" or the state of PostgreSQL */
+const char *api__member_state(const struct mt_view *view,
+			      const struct mt_member *m);
+
+/* history.c: a new reference */
+json_t *api__history_document(const struct mt_state *s);
+void api__get_history(struct mt_api *api, struct mt_http_request *r);
+
+/* config.c */
+void api__get_config(struct mt_api *api, struct mt_http_request *r);
+
+/* raft.c */
+void api__get_raft(struct mt_api *api, struct mt_http_request *r);
+void api__get_raft_state(struct mt_api *api, struct mt_http_request *r);
+
+/* switchover.c */
+void api__post_switchover(struct mt_api *api, struct mt_http_request *r);
+/* Something changed, or a deadline passed: does it answer those that wait? */
+void api__switchovers_look(struct mt_api *api);
+/* Answer all that wait: the daemon ends. */
+void api__switchovers_end(struct mt_api *api);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * From path and method to a handler, by one table. Happy path: the first path
+ * segment finds the row. HEAD is GET without the body, which the server leaves
+ * out. What no row knows is a health check for GET, HEAD and OPTIONS, matched
+ * or not (503), and 501 for other methods, with the phrase by which known
+ * clients notice that an action does not exist here.
+ */
+#include "daemon/api/internal.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+static const struct route {
+	const char *segment;
+	const char *second; /* NULL = any or none */
+	const char *method;
+	api__handler handler;
+} routes[] = {
+    {"patroni", NULL, "GET", api__get_patroni},
+    {"cluster", NULL, "GET", api__get_cluster},
+    {"history", NULL, "GET", api__get_history},
+    {"config", NULL, "GET", api__get_config},
+    {"raft", "state", "GET", api__get_raft_state},
+    {"raft", NULL, "GET", api__get_raft},
+    {"switchover", NULL, "POST", api__post_switchover},
+};
+
+/* Does the path go on with this segment? Returns what follows, or NULL. */
+static const char *
+skip_segment(const char *path, const char *segment)
+{
+	size_t n = strlen(segment);
+
+	while (*path == '/')
+		path++;
+	if (strncmp(path, segment, n) != 0)
+		return NULL;
+	path += n;
+	return *path == '\0' || *path == '/' ? path : NULL;
+}
+
+static bool
+matches(const struct route *route, const char *path)
+{
+	path = skip_segment(path, route->segment);
+	if (path == NULL)
+		return false;
+	return route->second == NULL ||
+	       skip_segment(path, route->second) != NULL;
+}
+
+static const char unsupported[] =
+    "<!DOCTYPE html>\n"
+    "<title>Error response</title>\n"
+    "<p>Error code: 501\n"
+    "<p>Message: Server does not support this operation.\n";
+
+void
+api__route(void *arg, struct mt_http_request *r)
+{
+	struct mt_api *api = arg;
+	const char *path = r->path;
+	const char *method = mt_streq(r->method, "HEAD") ? "GET" : r->method;
+	const struct route *known = NULL;
+
+	while (path[0] == '/' && path[1] == '/')
+		path++;
+	for (size_t i = 0; i < MT_COUNT(routes); i++) {
+		if (!matches(&routes[i], path))
+			continue;
+		known = &routes[i];
+		if (mt_streq(method, known->method)) {
+			known->handler(api, r);
+			return;
+		}
+	}
+	if (known != NULL && mt_streq(method, "OPTIONS")) {
+		api__respond_empty(r, 204, "allow",
+				   mt_streq(known->method, "GET")
+				       ? "GET, HEAD, OPTIONS"
+				       : "POST, OPTIONS");
+	} else if (mt_streq(method, "GET") || mt_streq(method, "OPTIONS")) {
+		api__health(api, r, path);
+	} else {
+		const struct mt_http_answer answer = {
+		    .status = 501,
+		    .type = "text/html;charset=utf-8",
+		    .body = unsupported,
+		    .body_bytes = sizeof(unsupported) - 1,
+		};
+
+		mt_http_respond(r, &answer);
+	}
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * An HTTP/1.1 server on a uv loop. A handler sees plain requests and answers
+ * them at once or later; which library speaks HTTP is not its business. All
+ * functions belong to the loop's thread. The process ignores SIGPIPE.
+ */
+#ifndef MT_HTTP_SERVER_H
+#define MT_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <uv.h>
+
+#include "base/err.h"
+
+/* What a listener is; zero means the default that the comment names. */
+struct mt_http_options {
+	const char *host;           /* name or address; NULL, "" or "*" = all */
+	uint16_t port;              /* 0 = any free one, see mt_http_port */
+	int64_t request_timeout_ms; /* for headers and body together, and for
+				     * an idle connection; 20 s */
+	size_t body_max_bytes;      /* a longer body gets 413; 1 MiB */
+	int connections_max;        /* more are closed at once; 1024 */
+};
+
+/*
+ * A request lives until it is answered, or until gone is called. Strings and
+ * body are borrowed from it.
+ */
+struct mt_http_request {
+	const char *method;
+	const char *path;  /* as sent, without the query */
+	const char *query; /* after the "?", "" if there is none */
+	const void *body;
+	size_t body_bytes;
+	bool has_body; /* false: the client did not even announce one */
+	struct sockaddr_storage peer;
+
+	/* A handler that keeps the request for later may set these. gone tells
+	 * it that the request ended without its answer, and is the last that
+	 * it hears of it: nothing may be answered any more, not even from
+	 * within. While a request is kept the connection is not read, so that
+	 * a client that left is mostly noticed at the answer only, which then
+	 * goes nowhere. */
+	void (*gone)(struct mt_http_request *request);
+	void *owner;
+};
+
+struct mt_http_answer {
+	int status;
+	const char *type; /* content type, NULL = none */
+	const void *body; /* copied; left out for HEAD by the server */
+	size_t body_bytes;
+	/* one header more, or NULL: name in lower case, both copied */
+	const char *header, *value;
+};
+
+typedef void (*mt_http_handler)(void *arg, struct mt_http_request *request);
+
+struct mt_http_server;
+
+/* Listen and serve. options is not needed afterwards. The handler is called for
+ * each request, whatever its method or path, never from within this call. A
+ * host name is looked up here and now. On error nothing listens. */
+int mt_http_start(struct mt_http_server **server, uv_loop_t *loop,
+		  const struct mt_http_options *options,
+		  mt_http_handler handler, void *arg,
+		  struct mt_err *err) MT_MUSTCHECK;
+
+/* The port that it listens on. */
+uint16_t mt_http_port(const struct mt_http_server *server);
+
+/* Answer, once; the request is gone when this returns. */
+void mt_http_respond(struct mt_http_request *request,
+		     const struct mt_http_answer *answer);
+
+/* Stop listening; requests that are still kept get 503 and their gone is called
+ * from within this call; answers under way may take another second. cb is the
+ * last callback, the memory is gone after it. NULL is allowed as cb. */
+void mt_http_close(struct mt_http_server *server, void (*cb)(void *arg),
+		   void *arg);
+
+#endif

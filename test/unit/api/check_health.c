@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The health checks' decision table, row by row, without a server. */
+#include "daemon/api/health.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+
+static const struct {
+	const char *path;
+	enum mt_health_kind kind;
+} paths[] = {
+    {"/", MT_HEALTH_PRIMARY},
+    {"/primary", MT_HEALTH_PRIMARY},
+    {"/master", MT_HEALTH_PRIMARY},
+    {"/read-write", MT_HEALTH_PRIMARY},
+    {"/leader", MT_HEALTH_LEADER},
+    {"/leader/", MT_HEALTH_LEADER},
+    {"/standby-leader", MT_HEALTH_STANDBY_LEADER},
+    {"/standby_leader", MT_HEALTH_STANDBY_LEADER},
+    {"/replica", MT_HEALTH_REPLICA},
+    {"/read-only", MT_HEALTH_READ_ONLY},
+    {"/read-only-sync", MT_HEALTH_READ_ONLY_SYNC},
+    {"/read-only-synchronous", MT_HEALTH_READ_ONLY_SYNC},
+    {"/read-only-quorum", MT_HEALTH_READ_ONLY_QUORUM},
+    {"/read-only-any-sync", MT_HEALTH_NONE},
+    {"/sync", MT_HEALTH_SYNC},
+    {"/synchronous", MT_HEALTH_SYNC},
+    {"/quorum", MT_HEALTH_QUORUM},
+    {"/async", MT_HEALTH_ASYNC},
+    {"/asynchronous", MT_HEALTH_ASYNC},
+    {"/health", MT_HEALTH_HEALTH},
+    {"/liveness", MT_HEALTH_LIVENESS},
+    {"/readiness", MT_HEALTH_READINESS},
+    {"/nothing", MT_HEALTH_NONE},
+    {"/syncx", MT_HEALTH_NONE},
+};
+
+START_TEST(a_path_has_its_check)
+{
+	ck_assert_int_eq(mt_health_kind(paths[_i].path), paths[_i].kind);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	int64_t bytes;
+} lags[] = {
+    {"0", 0},
+    {"1024", 1024},
+    {"1024B", 1024},
+    {"1kB", 1024},
+    {"1.5MB", 1572864},
+    {"1 GB", INT64_C(1) << 30},
+    {".5TB", INT64_C(1) << 39},
+    {"99999999999999999999TB", INT64_MAX},
+    {"1KB", -1},
+    {"1mb", -1},
+    {"-1", -1},
+    {"", -1},
+    {".", -1},
+    {"MB", -1},
+    {"1e3", -1},
+    {"0x10", -1},
+    {"inf", -1},
+};
+
+START_TEST(a_lag_is_a_number_with_a_unit)
+{
+	ck_assert_int_eq(mt_health_lag_bytes(lags[_i].text), lags[_i].bytes);
+}
+END_TEST
+
+/* ---- the table -------------------------------------------------------- */
+
+enum node {
+	PRIMARY,    /* holds the lease, writes */
+	STARTING,   /* holds the lease, PostgreSQL does not answer */
+	PROMOTING,  /* holds the lease, still in recovery */
+	OVER,       /* writes, but the deadline is this moment */
+	NO_LEASE,   /* assigned, has no lease yet */
+	OLD_EPOCH,  /* its lease is of an epoch before the newest */
+	NOT_HOLDER, /* writes under a lease, but another is assigned */
+	REPLICA,    /* streams */
+	ARCHIVE,    /* replays from the archive */
+	SYNC,       /* a synchronous standby */
+	QUORUM,     /* a quorum standby */
+	UNBALANCED, /* a replica with noloadbalance */
+	ALONE,      /* a replica that hears of no Raft leader */
+	DOWN,       /* neither a lease nor a server; a witness, too */
+};
+
+static struct mt_health_input
+input(enum node node)
+{
+	struct mt_health_input in = {
+	    .now_ms = 10000,
+	    .holds = node <= OLD_EPOCH,
+	    .epoch = 7,
+	    .lease_epoch = node <= NOT_HOLDER ? 7 : 0,
+	    .deadline_ms = node <= NOT_HOLDER ? 10001 : 0,
+	    .fresh = node != ALONE,
+	    .accepting = node != DOWN && node != STARTING,
+	    .in_recovery =
+		node == PROMOTING || (node >= REPLICA && node != DOWN),
+	    .streaming = node >= REPLICA && node != ARCHIVE && node != DOWN,
+	    .restore = node == ARCHIVE,
+	    .sync_standby = node == SYNC,
+	    .quorum_standby = node == QUORUM,
+	    .noloadbalance = node == UNBALANCED,
+	    .leader_lsn = 2000,
+	    .has_leader_lsn = true,
+	    .received_lsn = 1900,
+	    .replayed_lsn = 1500,
+	    .maximum_lag_on_failover = 1000,
+	};
+
+	if (node == OVER)
+		in.deadline_ms = in.now_ms;
+	if (node == NO_LEASE)
+		in.deadline_ms = 0;
+	if (node == OLD_EPOCH)
+		in.lease_epoch = 6;
+	return in;
+}
+
+/* One letter a node, in the order of the enum: y = 200, n = 503. */
+static const struct {
+	enum mt_health_kind kind;
+	const char *query;
+	const char *codes;
+} rows[] = {
+    {MT_HEALTH_PRIMARY, "", "ynnnnnnnnnnnnn"},
+    {MT_HEALTH_PRIMARY, "tag_x=1&lag=0", "ynnnnnnnnnnnnn"},
+    {MT_HEALTH_LEADER, "", "yyynnnnnnnnnnn"},
+    {MT_HEALTH_STANDBY_LEADER, "", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_REPLICA, "", "nnynnnnyyyynyn"},
+    {MT_HEALTH_REPLICA, "lag=500", "nnynnnnyyyynyn"},
+    {MT_HEALTH_REPLICA, "lag=499", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_REPLICA, "lag=1kB", "nnynnnnyyyynyn"},
+    {MT_HEALTH_REPLICA, "lag=nonsense", "nnynnnnyyyynyn"},
+    {MT_HEALTH_REPLICA, "lag=&lag=499", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_REPLICA, "replication_state=streaming", "nnnnnnnynyynyn"},
+    {MT_HEALTH_REPLICA, "replication_state=in+archive+recovery",
+     "nnnnnnnnynnnnn"},
+    {MT_HEALTH_REPLICA, "tag_zone=a", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_READ_ONLY, "", "ynynnnnyyyynyn"},
+    {MT_HEALTH_READ_ONLY, "lag=0", "ynnnnnnnnnnnnn"},
+    {MT_HEALTH_HEALTH, "", "ynyyyyyyyyyyyn"},
+    {MT_HEALTH_SYNC, "", "nnnnnnnnnynnnn"},
+    {MT_HEALTH_QUORUM, "", "nnnnnnnnnnynnn"},
+    {MT_HEALTH_ASYNC, "", "nnynnnnyynnnnn"},
+    {MT_HEALTH_READ_ONLY_SYNC, "", "ynnnnnnnnynnnn"},
+    {MT_HEALTH_READ_ONLY_QUORUM, "", "ynnnnnnnnnynnn"},
+    {MT_HEALTH_LIVENESS, "", "yyyyyyyyyyyyyy"},
+    {MT_HEALTH_READINESS, "", "yyynnnnynyyyyn"},
+    {MT_HEALTH_READINESS, "lag=499", "yyynnnnnnnnnnn"},
+    {MT_HEALTH_READINESS, "lag=499&mode=apply", "yyynnnnnnnnnnn"},
+    {MT_HEALTH_READINESS, "lag=499&mode=write", "yyynnnnynyyyyn"},
+    {MT_HEALTH_NONE, "", "nnnnnnnnnnnnnn"},
+};
+
+START_TEST(each_row_of_the_table_holds)
+{
+	for (int node = PRIMARY; node <= DOWN; node++) {
+		struct mt_health_input in = input((enum node)node);
+		int want = rows[_i].codes[node] == 'y' ? 200 : 503;
+		int code = mt_health_code(&in, rows[_i].kind, rows[_i].query);
+
+		ck_assert_msg(code == want, "kind %d \"%s\" node %d: %d",
+			      (int)rows[_i].kind, rows[_i].query, node, code);
+	}
+}
+END_TEST
+
+static const struct {
+	const char *query;
+	int code;
+} tag_rows[] = {
+    {"tag_zone=a", 200},
+    {"tag_zone=b", 503},
+    {"tag_zone=", 200}, /* blank: not asked */
+    {"tag_zone=a&tag_zone=b", 200},
+    {"tag_zone=b&tag_zone=a", 503},
+    {"tag_zone=a&tag_fast=true", 200},
+    {"tag_fast=True", 503},
+    {"tag_weight=1.4", 200},
+    {"tag_n=12", 200},
+    {"tag_none=none", 200},
+    {"tag_missing=1", 503},
+};
+
+START_TEST(a_tag_must_be_there_and_equal)
+{
+	struct mt_health_input in = input(REPLICA);
+	json_t *tags = json_pack("{s:s, s:b, s:f, s:i, s:n}", "zone", "a",
+				 "fast", 1, "weight", 1.4, "n", 12, "none");
+
+	in.tags = tags;
+	ck_assert_int_eq(
+	    mt_health_code(&in, MT_HEALTH_REPLICA, tag_rows[_i].query),
+	    tag_rows[_i].code);
+	ck_assert_int_eq(
+	    mt_health_code(&in, MT_HEALTH_HEALTH, tag_rows[_i].query),
+	    tag_rows[_i].code);
+	in = input(PRIMARY);
+	in.tags = tags;
+	ck_assert_int_eq(
+	    mt_health_code(&in, MT_HEALTH_PRIMARY, tag_rows[_i].query), 200);
+	json_decref(tags);
+}
+END_TEST
+
+START_TEST(an_unknown_leader_position_is_no_lag_but_not_ready)
+{
+	struct mt_health_input in = input(REPLICA);
+
+	in.leader_lsn = 0;
+	in.has_leader_lsn = false;
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_REPLICA, "lag=0"), 200);
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_READINESS, ""), 503);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("health");
+	TCase *tc = tcase_create("health");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tc, a_path_has_its_check, 0, (int)MT_COUNT(paths));
+	tcase_add_loop_test(tc, a_lag_is_a_number_with_a_unit, 0,
+			    (int)MT_COUNT(lags));
+	tcase_add_loop_test(tc, each_row_of_the_table_holds, 0,
+			    (int)MT_COUNT(rows));
+	tcase_add_loop_test(tc, a_tag_must_be_there_and_equal, 0,
+			    (int)MT_COUNT(tag_rows));
+	tcase_add_test(tc, an_unknown_leader_position_is_no_lag_but_not_ready);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
