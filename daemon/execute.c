@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Plans to effects. A switch over all actions without a default, so that the
+ * compiler finds one that nobody carries out.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "daemon/node_internal.h"
+
+static const char *
+act_name(enum mt_act act)
+{
+	switch (act) {
+	case MT_ACT_NONE:
+		return "none";
+	case MT_ACT_STOP_FAST:
+		return "stop-fast";
+	case MT_ACT_STOP_IMMEDIATE:
+		return "stop-immediate";
+	case MT_ACT_GIVE_UP:
+		return "give-up";
+	case MT_ACT_TAKE_EPOCH:
+		return "take-epoch";
+	case MT_ACT_PROPOSE:
+		return "propose";
+	case MT_ACT_BOOTSTRAP:
+		return "bootstrap";
+	case MT_ACT_DISCARD:
+		return "discard";
+	case MT_ACT_CLONE:
+		return "clone";
+	case MT_ACT_REWIND:
+		return "rewind";
+	case MT_ACT_START_PRIMARY:
+		return "start-primary";
+	case MT_ACT_START_STANDBY:
+		return "start-standby";
+	case MT_ACT_FOLLOW:
+		return "follow";
+	case MT_ACT_PROMOTE:
+		return "promote";
+	case MT_ACT_CHECKPOINT:
+		return "checkpoint";
+	case MT_ACT_SLOTS:
+		return "slots";
+	case MT_ACT_EXIT:
+		return "exit";
+	case MT_ACT_REFUSE:
+		return "refuse";
+	}
+	return "unknown";
+}
+
+/* One line when the rule, the action or the reason changes. */
+static void
+log_plan(struct mt_node *n, const struct mt_view *v, const struct mt_plan *p)
+{
+	bool same = n->agent_rule == p->rule && n->agent_act == p->act &&
+		    strcmp(n->agent_why, p->why) == 0;
+
+	n->agent_rule = p->rule;
+	n->agent_act = p->act;
+	mt_copy(n->agent_why, sizeof(n->agent_why), p->why);
+	if (p->act == MT_ACT_PROPOSE || (same && p->act != MT_ACT_NONE))
+		mt_debug("agent: rule=%s act=%s %s", p->rule,
+			 act_name(p->act), mt_command_name(p->command.kind));
+	else if (p->act != MT_ACT_NONE)
+		mt_info("agent: rule=%s act=%s epoch=%" PRIu64 "%s%s%s%s",
+			p->rule, act_name(p->act), n->state.leader.epoch,
+			p->member[0] != '\0' ? " member=" : "", p->member,
+			p->why[0] != '\0' ? " why=" : "", p->why);
+	else if (!same && p->why[0] != '\0')
+		mt_log(v->local.job == MT_JOB_NONE &&
+			       strcmp(p->rule, "state-unknown") != 0
+			   ? MT_LOG_INFO
+			   : MT_LOG_DEBUG,
+		       "agent: rule=%s why=%s", p->rule, p->why);
+}
+
+static void
+execute_on_postgres(struct mt_node *n, const struct mt_view *v,
+		    const struct mt_plan *p)
+{
+	int64_t deadline_ms = v->local.deadline_ms;
+
+	switch (p->act) {
+	case MT_ACT_STOP_FAST:
+	case MT_ACT_STOP_IMMEDIATE:
+		mt_postgres_stop(n->pg, p->act == MT_ACT_STOP_IMMEDIATE);
+		break;
+	case MT_ACT_BOOTSTRAP:
+		mt_postgres_bootstrap(n->pg);
+		break;
+	case MT_ACT_DISCARD:
+		mt_postgres_discard(n->pg);
+		break;
+	case MT_ACT_CLONE:
+		mt_postgres_clone(n->pg, p->member, p->url);
+		break;
+	case MT_ACT_REWIND:
+		mt_postgres_rewind(n->pg, p->member, p->url);
+		break;
+	case MT_ACT_START_PRIMARY:
+		mt_postgres_start_primary(
+		    n->pg, deadline_ms, n->settings.primary_start_timeout_ms);
+		break;
+	case MT_ACT_START_STANDBY:
+		mt_postgres_start_standby(n->pg, p->member, p->url);
+		break;
+	case MT_ACT_FOLLOW:
+		mt_postgres_follow(n->pg, p->member, p->url);
+		break;
+	case MT_ACT_PROMOTE:
+		mt_postgres_promote(n->pg, deadline_ms);
+		break;
+	case MT_ACT_CHECKPOINT:
+		mt_postgres_checkpoint(n->pg, p->request_id);
+		break;
+	case MT_ACT_SLOTS:
+		mt_postgres_slots(n->pg, &n->state);
+		break;
+	case MT_ACT_NONE:
+	case MT_ACT_GIVE_UP:
+	case MT_ACT_TAKE_EPOCH:
+	case MT_ACT_PROPOSE:
+	case MT_ACT_EXIT:
+	case MT_ACT_REFUSE:
+		break;
+	}
+}
+
+void
+node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
+{
+	log_plan(n, v, p);
+	if (p->cancel && n->pg != NULL)
+		mt_postgres_cancel(n->pg);
+	switch (p->act) {
+	case MT_ACT_NONE:
+		break;
+	case MT_ACT_GIVE_UP:
+		mt_keep_give_up(&n->keep, p->epoch);
+		break;
+	case MT_ACT_TAKE_EPOCH:
+		mt_keep_take_epoch(&n->keep, p->epoch, v->local.data_id);
+		break;
+	case MT_ACT_PROPOSE:
+		if (p->command.kind == MT_CMD_STATUS_PUT)
+			n->status_put_ms = v->now_ms;
+		node__propose_planned(n, &p->command);
+		if (p->look_again_ms == 0 ||
+		    p->look_again_ms > v->now_ms + 200)
+			p->look_again_ms = v->now_ms + 200;
+		break;
+	case MT_ACT_EXIT:
+		node__exit(n, 0);
+		break;
+	case MT_ACT_REFUSE:
+		node__fail(n, "%s", p->why);
+		break;
+	case MT_ACT_STOP_FAST:
+	case MT_ACT_STOP_IMMEDIATE:
+	case MT_ACT_BOOTSTRAP:
+	case MT_ACT_DISCARD:
+	case MT_ACT_CLONE:
+	case MT_ACT_REWIND:
+	case MT_ACT_START_PRIMARY:
+	case MT_ACT_START_STANDBY:
+	case MT_ACT_FOLLOW:
+	case MT_ACT_PROMOTE:
+	case MT_ACT_CHECKPOINT:
+	case MT_ACT_SLOTS:
+		execute_on_postgres(n, v, p);
+		break;
+	}
+}
+
+void
+node__execute_control(struct mt_node *n, const struct mt_control_plan *p)
+{
+	bool same = n->control_rule == p->rule &&
+		    strcmp(n->control_why, p->why) == 0;
+
+	n->control_rule = p->rule;
+	mt_copy(n->control_why, sizeof(n->control_why), p->why);
+	if (!same && p->why[0] != '\0')
+		mt_info("controller: rule=%s why=%s", p->rule, p->why);
+	if (p->fence)
+		mt_keep_fence(&n->keep, &n->committed_voters, &p->fence_req,
+			      mt_driver_term(n->driver), mt_clock_ms());
+	if (p->transfer_to != 0)
+		mt_driver_transfer(n->driver, p->transfer_to);
+	if (p->propose)
+		node__propose_planned(n, &p->command);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Facts to view: what the node knows at this instant, for the decisions, for
+ * the report to the others and for the API. Nothing is decided here.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "daemon/node_internal.h"
+
+static void
+observe_raft(struct mt_node *n, struct mt_view *v)
+{
+	if (n->driver == NULL)
+		return;
+	v->leads = mt_driver_is_ready_leader(n->driver) &&
+		   !mt_driver_is_transferring(n->driver);
+	v->term = mt_driver_term(n->driver);
+	v->voters = n->committed_voters;
+	v->local.state_current = mt_driver_is_current(n->driver);
+}
+
+void
+node__observe(struct mt_node *n, struct mt_view *v)
+{
+	struct mt_local *l = &v->local;
+
+	memset(v, 0, sizeof(*v));
+	v->now_ms = mt_clock_ms();
+	v->wall_ms = mt_wall_ms();
+	v->state = &n->state;
+	v->reports = &n->reports;
+	v->settings = &n->settings;
+	v->bootstrap_config = n->conf->bootstrap.dcs;
+	mt_copy(l->name, sizeof(l->name), n->conf->name);
+	l->witness = n->pg == NULL;
+	l->stopping = n->stopping;
+	l->stopping_ms = n->stopping_ms;
+	l->fencing = n->conf->fencing;
+	if (n->turn_epoch != n->state.leader.epoch || n->turn_ms == 0) {
+		n->turn_epoch = n->state.leader.epoch;
+		n->turn_ms = v->now_ms;
+	}
+	l->turn_ms = n->turn_ms;
+	l->status_put_ms = n->status_put_ms;
+	if (n->pg != NULL) {
+		mt_postgres_observe(n->pg, &n->state, n->settings.use_slots,
+				    l);
+		v->history = mt_postgres_history(n->pg, &v->n_history);
+	}
+	observe_raft(n, v);
+	mt_keep_observe(&n->keep, l);
+}
+
+void
+node__self(const struct mt_node *n, struct mt_member *m)
+{
+	const struct mt_conf *c = n->conf;
+	char addr[MT_ADDR_MAX];
+
+	memset(m, 0, sizeof(*m));
+	mt_copy(m->name, sizeof(m->name), c->name);
+	m->raft_id = n->raft_id;
+	m->witness = !c->has_postgresql;
+	m->command_version = MT_COMMAND_VERSION;
+	mt_addr_format(&c->raft.self_addr, m->peer_addr,
+		       sizeof(m->peer_addr));
+	mt_format(m->api_url, sizeof(m->api_url), "http://%s/patroni",
+		  mt_addr_format(&c->restapi.connect_address, addr,
+				 sizeof(addr)));
+	if (c->has_postgresql)
+		mt_format(m->conn_url, sizeof(m->conn_url),
+			  "postgres://%s/%s",
+			  mt_addr_format(&c->postgresql.connect_address, addr,
+					 sizeof(addr)),
+			  c->postgresql.database);
+	if (json_object_size(c->tags) > 0) {
+		char *text = json_dumps(c->tags,
+					JSON_COMPACT | JSON_SORT_KEYS);
+
+		if (text != NULL && !mt_copy(m->tags, sizeof(m->tags), text))
+			m->tags[0] = '\0';
+		free(text);
+	}
+	mt_copy(m->version, sizeof(m->version), PACKAGE_VERSION);
+}
+
+static void
+report_server(struct mt_node *n, const struct mt_view *v,
+	      struct mt_report *r)
+{
+	const struct mt_local *l = &v->local;
+
+	r->pg_state = mt_postgres_state(n->pg);
+	r->pg_role = mt_postgres_role(n->pg);
+	r->has_data = l->data == MT_DATA_PRESENT && !l->bootstrapped;
+	r->bootstrap_ready = l->data == MT_DATA_EMPTY && l->can_bootstrap;
+	r->bootstrap_failed = mt_postgres_bootstrap_failed(n->pg);
+	r->streaming = l->streaming;
+	r->writable = l->accepting && !l->in_recovery && l->as_primary &&
+		      v->now_ms < l->deadline_ms &&
+		      l->job != MT_JOB_STOP;
+	r->serving = r->writable && l->slots_ready;
+	r->healthy = l->accepting && l->job != MT_JOB_STOP && l->guarded;
+	if (l->running || l->accepting)
+		r->at = l->at;
+	r->replayed_lsn = l->replayed_lsn;
+	mt_copy(r->sysid, sizeof(r->sysid), l->sysid);
+	r->server_version =
+	    (uint32_t)mt_postgres_info(n->pg)->server_version;
+	r->clone_percent = (uint16_t)mt_postgres_clone_percent(n->pg);
+	mt_copy(r->job, sizeof(r->job), mt_job_name(l->job));
+}
+
+void
+node__report(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
+{
+	const struct mt_local *l = &v->local;
+
+	memset(r, 0, sizeof(*r));
+	r->incarnation = n->keep.incarnation;
+	node__self(n, &r->self);
+	r->applied = n->driver != NULL
+			 ? mt_driver_applied_index(n->driver)
+			 : 0;
+	r->fenced = l->record.fenced;
+	r->given_up = l->record.given_up;
+	r->pg_epoch = l->record.pg_epoch;
+	if (v->now_ms < l->deadline_ms)
+		r->lease_epoch = l->lease_epoch;
+	r->nofailover = n->conf->nofailover;
+	r->unfenced = n->pg != NULL && !n->conf->fencing;
+	r->failover_priority = n->conf->failover_priority;
+	r->config_index = n->keep.holder.round_index;
+	r->config_term = n->keep.holder.round_term;
+	r->pg_state = MT_PG_STOPPED;
+	if (n->pg != NULL)
+		report_server(n, v, r);
+	mt_copy(r->why, sizeof(r->why), n->agent_why);
+	if (n->pg != NULL && mt_postgres_trouble(n->pg)[0] != '\0')
+		mt_copy(r->why, sizeof(r->why), mt_postgres_trouble(n->pg));
+}

@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The local PostgreSQL: its life as seen by the daemon. At the start: is there
+ * data, is there a server, does its sentinel live? Then: facts for the view,
+ * configuration files, the end of long actions. The actions themselves are in
+ * postgres_run.c (the server) and postgres_jobs.c (the data directory), the
+ * sessions in postgres_look.c.
+ */
+#include "daemon/postgres.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "conf/pgconf.h"
+#include "daemon/postgres_internal.h"
+#include "pg/conninfo.h"
+
+#define LOOK_EVERY_MS 1000
+
+void
+postgres__wake(struct mt_postgres *pg)
+{
+	if (!pg->closed)
+		pg->wake(pg->wake_arg);
+}
+
+void
+postgres__trouble(struct mt_postgres *pg, const struct mt_err *err)
+{
+	if (err == NULL || err->code == 0)
+		pg->trouble[0] = '\0';
+	else
+		mt_copy(pg->trouble, sizeof(pg->trouble), err->text);
+}
+
+bool
+postgres__running(const struct mt_postgres *pg)
+{
+	return pg->guard != NULL && pg->guard_ready;
+}
+
+char *
+postgres__sock_path(const struct mt_postgres *pg, char *buf, size_t size)
+{
+	mt_format(buf, size, "%s/sentinel.sock", pg->conf->raft.data_dir);
+	return buf;
+}
+
+/* ---- long actions ------------------------------------------------------------ */
+
+void
+postgres__job_begin(struct mt_postgres *pg, enum mt_job job,
+		    int64_t timeout_ms)
+{
+	pg->job = job;
+	pg->job_since_ms = mt_clock_ms();
+	pg->job_until_ms = timeout_ms > 0 ? pg->job_since_ms + timeout_ms : 0;
+	pg->percent = 0;
+	postgres__wake(pg);
+}
+
+void
+postgres__job_end(struct mt_postgres *pg, const struct mt_err *err)
+{
+	bool failed = err != NULL && err->code != 0;
+
+	if (pg->job == MT_JOB_NONE)
+		return;
+	pg->failures = failed && pg->last_job == pg->job ? pg->failures + 1
+		       : failed				 ? 1
+							 : 0;
+	pg->last_job = pg->job;
+	pg->last_job_failed = failed;
+	pg->last_job_ms = mt_clock_ms();
+	pg->job = MT_JOB_NONE;
+	pg->job_until_ms = 0;
+	if (failed)
+		mt_error("%s failed: %s", mt_job_name(pg->last_job),
+			 err->text);
+	postgres__trouble(pg, err);
+	postgres__wake(pg);
+}
+
+/* ---- what there is ------------------------------------------------------------- */
+
+static void
+control_cb(void *arg, const struct mt_pg_control *control,
+	   const struct mt_err *err)
+{
+	struct mt_postgres *pg = arg;
+
+	pg->reading = NULL;
+	if (pg->closed)
+		return;
+	if (control == NULL) {
+		pg->data = MT_DATA_FOREIGN;
+		postgres__trouble(pg, err);
+		mt_error("could not read the control file of \"%s\": %s",
+			 pg->conf->postgresql.data_dir, err->text);
+	} else {
+		pg->control = *control;
+		pg->control_known = true;
+		mt_copy(pg->sysid, sizeof(pg->sysid), control->sysid);
+		pg->data = MT_DATA_PRESENT;
+	}
+	postgres__wake(pg);
+}
+
+static void
+read_data_id(struct mt_postgres *pg)
+{
+	struct mt_err err;
+
+	pg->data_id = 0; /* unknown data: it never continues */
+	if (mt_pg_data_id_read(pg->conf->postgresql.data_dir, &pg->data_id,
+			       &err) == 0)
+		return;
+	pg->data_id = 0;
+	if (err.code != MT_ENOENT)
+		mt_warn("%s", err.text);
+}
+
+/* A directory that came to be without us (moved here, restored) gets an id
+ * before anything starts on it; the record does not know it. */
+static void
+ensure_data_id(struct mt_postgres *pg)
+{
+	struct mt_err err;
+	uint64_t id = mt_random_u64() | 1;
+
+	read_data_id(pg);
+	if (pg->data_id != 0)
+		return;
+	if (mt_pg_data_id_write(pg->conf->postgresql.data_dir, id, &err) == 0)
+		pg->data_id = id;
+	else
+		mt_error("%s", err.text);
+}
+
+void
+postgres__inspect(struct mt_postgres *pg)
+{
+	const char *dir = pg->conf->postgresql.data_dir;
+	char what[MT_PG_UNFINISHED_MAX] = "";
+	enum mt_pg_dir kind;
+	struct mt_err err = {0};
+
+	pg->control_known = false;
+	pg->sysid[0] = '\0';
+	pg->data = MT_DATA_UNKNOWN;
+	if (mt_pg_dir_classify(dir, &kind, &err) != 0) {
+		pg->data = MT_DATA_FOREIGN;
+		postgres__trouble(pg, &err);
+		mt_error("%s", err.text);
+	} else if (mt_pg_unfinished_read(pg->conf->raft.data_dir, what,
+					 sizeof(what), &err) == 0 &&
+		   strcmp(what, POSTGRES_UNCLAIMED) != 0) {
+		pg->data = MT_DATA_PARTIAL;
+		mt_warn("the data directory \"%s\" is incomplete: a %s did "
+			"not finish",
+			dir, what);
+	} else if (kind == MT_PG_DIR_ABSENT || kind == MT_PG_DIR_EMPTY) {
+		pg->data = MT_DATA_EMPTY;
+	} else if (kind == MT_PG_DIR_FOREIGN) {
+		pg->data = MT_DATA_FOREIGN;
+	} else {
+		if (strcmp(what, POSTGRES_UNCLAIMED) == 0)
+			pg->bootstrapped = true;
+		ensure_data_id(pg);
+		if (mt_pg_control_read(&pg->reading, pg->loop, &pg->bins, dir,
+				       control_cb, pg, &err) != 0) {
+			pg->data = MT_DATA_FOREIGN;
+			postgres__trouble(pg, &err);
+		}
+	}
+	postgres__wake(pg);
+}
+
+/* ---- a server that runs already -------------------------------------------------- */
+
+static void
+watch_foreign(struct mt_postgres *pg, const struct mt_pg_pidfile *f)
+{
+	char sock[MT_CONF_PATH_MAX + 32];
+	struct mt_guard_options o = {
+		.sock_path = postgres__sock_path(pg, sock, sizeof(sock)),
+		.watch_pid = f->pid,
+	};
+	struct mt_err err;
+
+	mt_warn("PostgreSQL runs (pid %d) without its sentinel", (int)f->pid);
+	pg->foreign = true;
+	if (mt_guard_start(&pg->guard, pg->loop, &o,
+			   postgres__guard_events(pg), &err) != 0) {
+		pg->guard = NULL;
+		postgres__trouble(pg, &err);
+		mt_error("%s", err.text);
+	}
+}
+
+static void
+version_cb(void *arg, const struct mt_err *err)
+{
+	struct mt_postgres *pg = arg;
+	char sock[MT_CONF_PATH_MAX + 32];
+	struct mt_pg_pidfile f;
+	struct mt_err e = {0};
+
+	if (pg->closed)
+		return;
+	if (err != NULL && err->code != 0) {
+		postgres__trouble(pg, err);
+		mt_error("could not find PostgreSQL's version: %s", err->text);
+		return;
+	}
+	mt_postgres_configure(pg, pg->conf->bootstrap.dcs, NULL);
+	if (mt_guard_attach(&pg->guard, pg->loop,
+			    postgres__sock_path(pg, sock, sizeof(sock)),
+			    postgres__guard_events(pg), &e) == 0)
+		return; /* on_started goes on */
+	pg->guard = NULL;
+	if (mt_pg_dir_in_use(pg->conf->postgresql.data_dir) &&
+	    mt_pg_pidfile_read(&f, pg->conf->postgresql.data_dir, &e) == 0)
+		watch_foreign(pg, &f);
+	else
+		postgres__inspect(pg);
+}
+
+int
+mt_postgres_open(struct mt_postgres **out, uv_loop_t *loop,
+		 const struct mt_conf *conf, void (*wake)(void *arg),
+		 void *arg, struct mt_err *err)
+{
+	struct mt_postgres *pg = calloc(1, sizeof(*pg));
+	int rv;
+
+	if (pg == NULL)
+		return mt_err_set(err, MT_ENOMEM, "out of memory");
+	pg->loop = loop;
+	pg->conf = conf;
+	pg->wake = wake;
+	pg->wake_arg = arg;
+	pg->every_ms = LOOK_EVERY_MS;
+	rv = mt_pg_bins_find(&pg->bins, conf->postgresql.bin_dir, err);
+	if (rv == 0)
+		rv = mt_pg_bins_version(&pg->bins, loop, version_cb, pg, err);
+	if (rv == 0)
+		rv = postgres__sessions_open(pg, err);
+	if (rv != 0) {
+		free(pg);
+		return rv;
+	}
+	*out = pg;
+	return 0;
+}
+
+/* ---- the guard's news --------------------------------------------------------------- */
+
+static void
+on_started(void *arg, pid_t pid, const struct mt_err *err)
+{
+	struct mt_postgres *pg = arg;
+	const char *dir = pg->conf->postgresql.data_dir;
+
+	if (err != NULL) {
+		struct mt_err e = *err;
+
+		mt_guard_release(pg->guard, NULL, NULL);
+		pg->guard = NULL;
+		pg->as_primary = false;
+		if (pg->job == MT_JOB_START)
+			postgres__job_end(pg, &e);
+		else
+			postgres__inspect(pg);
+		return;
+	}
+	pg->guard_ready = true;
+	pg->died = false;
+	pg->fresh = false;
+	if (pg->job == MT_JOB_NONE) { /* it was there before us */
+		pg->as_primary = !mt_pg_has_standby_signal(dir);
+		pg->data = MT_DATA_PRESENT;
+		read_data_id(pg);
+		pg->armed_ms = mt_guard_deadline_ms(pg->guard);
+		mt_info("found PostgreSQL running, pid %d, as %s", (int)pid,
+			pg->as_primary ? "primary" : "standby");
+	} else {
+		mt_info("started PostgreSQL, pid %d", (int)pid);
+	}
+	postgres__server_up(pg);
+	postgres__wake(pg);
+}
+
+/* The postmaster and all its children are gone. */
+static void
+on_exit_(void *arg, int status)
+{
+	struct mt_postgres *pg = arg;
+	bool asked = pg->stopping != STOP_NONE;
+	struct mt_err err = {0};
+
+	if (!asked && pg->job != MT_JOB_START) {
+		pg->died = true;
+		pg->died_ms = mt_clock_ms();
+	}
+	mt_log(asked ? MT_LOG_INFO : MT_LOG_WARNING,
+	       "PostgreSQL has ended%s, wait status %d",
+	       asked ? "" : " by itself", status);
+	if (mt_guard_fired_ms(pg->guard) != 0)
+		mt_warn("its sentinel ended it at the lease's deadline");
+	postgres__guard_gone(pg);
+	if (pg->job == MT_JOB_STOP) {
+		postgres__job_end(pg, NULL);
+	} else if (pg->job != MT_JOB_NONE) {
+		mt_err_set(&err, MT_EIO, "PostgreSQL ended meanwhile");
+		postgres__job_end(pg, &err);
+	}
+	postgres__inspect(pg);
+}
+
+void
+postgres__guard_gone(struct mt_postgres *pg)
+{
+	mt_guard_release(pg->guard, NULL, NULL);
+	pg->guard = NULL;
+	pg->guard_ready = false;
+	pg->foreign = false;
+	pg->as_primary = false;
+	pg->stopping = STOP_NONE;
+	pg->upstream[0] = '\0';
+	pg->upstream_url[0] = '\0';
+	pg->armed_ms = 0;
+	pg->promote_sent_ms = 0;
+	postgres__server_down(pg);
+}
+
+static void
+on_died(void *arg)
+{
+	struct mt_postgres *pg = arg;
+
+	/* Its backends may live a moment longer: on_exit tells. */
+	mt_session_want(pg->session, false);
+	postgres__wake(pg);
+}
+
+static void
+on_sentinel_lost(void *arg, const char *why)
+{
+	struct mt_postgres *pg = arg;
+
+	mt_error("the sentinel of PostgreSQL is lost: %s", why);
+	postgres__wake(pg);
+}
+
+const struct mt_guard_events *
+postgres__guard_events(struct mt_postgres *pg)
+{
+	static struct mt_guard_events events = {
+		.on_started = on_started,
+		.on_died = on_died,
+		.on_exit = on_exit_,
+		.on_sentinel_lost = on_sentinel_lost,
+	};
+
+	events.arg = pg;
+	return &events;
+}
+
+/* ---- facts ---------------------------------------------------------------------------- */
+
+static bool
+have_slots(const struct mt_postgres *pg, const struct mt_state *s,
+	   const char *self)
+{
+	char slot[64];
+
+	for (int i = 0; i < s->n_members; i++) {
+		const struct mt_member *m = &s->members[i];
+		bool found = false;
+
+		if (m->witness || strcmp(m->name, self) == 0)
+			continue;
+		mt_pg_slot_name(slot, m->name);
+		for (int k = 0; k < pg->info.n_slots && !found; k++)
+			found = strcmp(pg->info.slots[k], slot) == 0;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static void
+observe_control(const struct mt_postgres *pg, struct mt_local *l)
+{
+	const struct mt_pg_control *c = &pg->control;
+
+	l->control = MT_CONTROL_UNKNOWN;
+	l->checkpoint = (struct mt_position){0};
+	if (!pg->control_known)
+		return;
+	l->checkpoint.timeline = c->timeline;
+	l->checkpoint.lsn = c->checkpoint_lsn;
+	switch (c->state) {
+	case MT_PGCTL_SHUT_DOWN:
+		l->control = MT_CONTROL_SHUT_DOWN;
+		break;
+	case MT_PGCTL_PRODUCTION:
+		l->control = MT_CONTROL_PRODUCTION;
+		break;
+	case MT_PGCTL_SHUT_DOWN_IN_RECOVERY:
+	case MT_PGCTL_ARCHIVE_RECOVERY:
+		l->control = c->state == MT_PGCTL_ARCHIVE_RECOVERY
+				 ? MT_CONTROL_RECOVERY
+				 : MT_CONTROL_SHUT_DOWN_RECOVERY;
+		if (c->min_recovery_timeline != 0)
+			l->checkpoint.timeline = c->min_recovery_timeline;
+		if (c->min_recovery_lsn > l->checkpoint.lsn)
+			l->checkpoint.lsn = c->min_recovery_lsn;
+		break;
+	case MT_PGCTL_UNKNOWN:
+	case MT_PGCTL_STARTING_UP:
+	case MT_PGCTL_SHUTTING_DOWN:
+	case MT_PGCTL_CRASH_RECOVERY:
+		l->control = MT_CONTROL_OTHER;
+		break;
+	}
+}
+
+static void
+observe_server(const struct mt_postgres *pg, struct mt_local *l)
+{
+	const struct mt_pg_info *info = &pg->info;
+
+	l->running = postgres__running(pg);
+	l->as_primary = pg->as_primary;
+	l->guarded = l->running && !pg->foreign &&
+		     mt_guard_is_guarded(pg->guard);
+	l->accepting = l->running && info->at_ms != 0 &&
+		       mt_session_accepting(pg->session);
+	l->died = pg->died;
+	l->died_ms = pg->died_ms;
+	l->promote_sent_ms = pg->promote_sent_ms;
+	l->deadline_ms = pg->armed_ms;
+	mt_copy(l->upstream, sizeof(l->upstream), pg->upstream);
+	mt_copy(l->upstream_url, sizeof(l->upstream_url), pg->upstream_url);
+	if (info->at_ms == 0)
+		return;
+	l->in_recovery = info->in_recovery;
+	l->streaming = info->streaming;
+	l->at = pg->at;
+	l->replayed_lsn = info->replayed_lsn;
+}
+
+void
+mt_postgres_observe(const struct mt_postgres *pg, const struct mt_state *s,
+		    bool use_slots, struct mt_local *l)
+{
+	l->data = pg->data;
+	mt_copy(l->sysid, sizeof(l->sysid), pg->sysid);
+	l->data_id = pg->data_id;
+	l->can_bootstrap = pg->conf->bootstrap.present;
+	l->bootstrapped = pg->bootstrapped;
+	l->fresh = pg->fresh;
+	observe_control(pg, l);
+	observe_server(pg, l);
+	l->slots_ready = !use_slots || have_slots(pg, s, l->name);
+	l->job = pg->job;
+	l->job_since_ms = pg->job_since_ms;
+	l->last_job = pg->last_job;
+	l->last_job_failed = pg->last_job_failed;
+	l->last_job_ms = pg->last_job_ms;
+	l->failures = pg->failures;
+	l->checkpoint_for = pg->checkpoint_for;
+}
+
+enum mt_pg_state
+mt_postgres_state(const struct mt_postgres *pg)
+{
+	switch (pg->job) {
+	case MT_JOB_BOOTSTRAP:
+		return MT_PG_INITIALIZING;
+	case MT_JOB_CLONE:
+		return MT_PG_CREATING_REPLICA;
+	case MT_JOB_STOP:
+		return MT_PG_STOPPING;
+	case MT_JOB_START:
+		return MT_PG_STARTING;
+	case MT_JOB_NONE:
+	case MT_JOB_REWIND:
+	case MT_JOB_PROMOTE:
+	case MT_JOB_CHECKPOINT:
+	case MT_JOB_FOLLOW:
+	case MT_JOB_SLOTS:
+	case MT_JOB_DISCARD:
+		break;
+	}
+	if (postgres__running(pg))
+		return pg->info.at_ms != 0 ? MT_PG_RUNNING : MT_PG_STARTING;
+	if (pg->last_job == MT_JOB_START && pg->last_job_failed)
+		return MT_PG_START_FAILED;
+	if (pg->bootstrap_failed)
+		return MT_PG_INITDB_FAILED;
+	return pg->died ? MT_PG_CRASHED : MT_PG_STOPPED;
+}
+
+enum mt_pg_role
+mt_postgres_role(const struct mt_postgres *pg)
+{
+	if (pg->data == MT_DATA_EMPTY || pg->data == MT_DATA_PARTIAL)
+		return MT_ROLE_UNINITIALIZED;
+	if (!postgres__running(pg))
+		return pg->control_known &&
+			       (pg->control.state == MT_PGCTL_SHUT_DOWN ||
+				pg->control.state == MT_PGCTL_PRODUCTION)
+			   ? MT_ROLE_DEMOTED
+			   : MT_ROLE_REPLICA;
+	if (!pg->as_primary)
+		return MT_ROLE_REPLICA;
+	return pg->info.at_ms != 0 && !pg->info.in_recovery
+		   ? MT_ROLE_PRIMARY
+		   : MT_ROLE_PROMOTED;
+}
+
+const struct mt_pg_info *
+mt_postgres_info(const struct mt_postgres *pg)
+{
+	return &pg->info;
+}
+
+const struct mt_history *
+mt_postgres_history(const struct mt_postgres *pg, int *n)
+{
+	*n = pg->history_of != 0 && pg->history_of == pg->info.timeline
+		 ? pg->n_history
+		 : 0;
+	return pg->history;
+}
+
+int
+mt_postgres_clone_percent(const struct mt_postgres *pg)
+{
+	return pg->job == MT_JOB_CLONE && pg->percent > 0 ? pg->percent : 0;
+}
+
+const char *
+mt_postgres_trouble(const struct mt_postgres *pg)
+{
+	return pg->trouble;
+}
+
+bool
+mt_postgres_bootstrap_failed(const struct mt_postgres *pg)
+{
+	return pg->bootstrap_failed;
+}
+
+/* ---- configuration ------------------------------------------------------------------------ */
+
+static void
+write_pgpass(struct mt_postgres *pg, const struct mt_state *s)
+{
+	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
+	struct mt_pgpass_host hosts[MT_NODES_MAX];
+	struct mt_pg_target targets[MT_NODES_MAX];
+	struct mt_err err;
+	size_t n = 0;
+
+	for (int i = 0; i < s->n_members; i++) {
+		struct mt_pg_target *t = &targets[n];
+
+		if (s->members[i].conn_url[0] == '\0' ||
+		    mt_pg_url_parse(t, NULL, 0, s->members[i].conn_url,
+				    &err) != 0)
+			continue;
+		hosts[n++] = (struct mt_pgpass_host){ t->host, t->port };
+	}
+	if (mt_pgpass_write(c->pgpass, c, hosts, n, &err) != 0) {
+		postgres__trouble(pg, &err);
+		mt_error("%s", err.text);
+	}
+}
+
+void
+mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
+		      const struct mt_state *s)
+{
+	json_t *p;
+
+	if (pg->bins.version_num == 0)
+		return; /* called again when it is known */
+	p = mt_pgconf_parameters(pg->conf, document, pg->bins.version_num);
+	if (p == NULL)
+		return;
+	/* A standby comes back at once after its primary's restart, not after
+	 * the server's default of 5 s. */
+	if (json_object_get(p, "wal_retrieve_retry_interval") == NULL)
+		json_object_set_new(p, "wal_retrieve_retry_interval",
+				    json_string("500ms"));
+	json_decref(pg->parameters);
+	pg->parameters = p;
+	if (s != NULL)
+		write_pgpass(pg, s);
+	postgres__wake(pg);
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+void
+postgres__one_closed(void *arg)
+{
+	struct mt_postgres *pg = arg;
+
+	if (--pg->closing > 0)
+		return;
+	json_decref(pg->parameters);
+	json_decref(pg->work_parameters);
+	if (pg->closed_cb != NULL)
+		pg->closed_cb(pg->closed_arg);
+	free(pg);
+}
+
+void
+mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
+		  void *arg)
+{
+	pg->closed = true;
+	pg->closed_cb = closed_cb;
+	pg->closed_arg = arg;
+	pg->closing = 1; /* this call */
+	if (pg->work != NULL) {
+		pg->closing++; /* job_done counts it down */
+		mt_pg_job_cancel(pg->work);
+	}
+	if (pg->reading != NULL)
+		mt_child_cancel(pg->reading);
+	if (pg->guard != NULL) {
+		pg->closing++;
+		mt_guard_release(pg->guard, postgres__one_closed, pg);
+	}
+	pg->closing += 2;
+	mt_session_close(pg->session, postgres__one_closed, pg);
+	mt_session_close(pg->worker, postgres__one_closed, pg);
+	postgres__one_closed(pg);
+}

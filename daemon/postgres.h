@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The local PostgreSQL as the daemon handles it: facts for the view, and the
+ * actions that a plan names. It joins the guard (the postmaster and its
+ * sentinel), the sessions and the jobs of lib/pg; it decides nothing. One long
+ * action (mt_job) is under way at most; its end is a fact like any other.
+ */
+#ifndef MT_DAEMON_POSTGRES_H
+#define MT_DAEMON_POSTGRES_H
+
+#include <uv.h>
+
+#include "conf/conf.h"
+#include "core/view.h"
+#include "pg/info.h"
+
+struct mt_postgres;
+
+/* wake is called whenever a fact has changed. conf is borrowed. Finds the
+ * programs, and begins to look at what there is: until that is done the data is
+ * MT_DATA_UNKNOWN. */
+int mt_postgres_open(struct mt_postgres **pg, uv_loop_t *loop,
+		     const struct mt_conf *conf, void (*wake)(void *arg),
+		     void *arg, struct mt_err *err) MT_MUSTCHECK;
+/* Leaves PostgreSQL as it is. closed_cb is the last callback. */
+void mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
+		       void *arg);
+
+/* Facts. */
+void mt_postgres_observe(const struct mt_postgres *pg,
+			 const struct mt_state *s, bool use_slots,
+			 struct mt_local *local);
+enum mt_pg_state mt_postgres_state(const struct mt_postgres *pg);
+enum mt_pg_role mt_postgres_role(const struct mt_postgres *pg);
+const struct mt_pg_info *mt_postgres_info(const struct mt_postgres *pg);
+const struct mt_history *mt_postgres_history(const struct mt_postgres *pg,
+					     int *n);
+int mt_postgres_clone_percent(const struct mt_postgres *pg);
+/* What went wrong last, "" = nothing. */
+const char *mt_postgres_trouble(const struct mt_postgres *pg);
+bool mt_postgres_bootstrap_failed(const struct mt_postgres *pg);
+/* When to look again at the latest. */
+int64_t mt_postgres_next_ms(const struct mt_postgres *pg);
+void mt_postgres_tick(struct mt_postgres *pg, int64_t now_ms);
+/* Look at positions at least so often from now on; 0 = the usual second. */
+void mt_postgres_hurry(struct mt_postgres *pg, int64_t every_ms);
+
+/* The cluster's document (or the file's, before there is one) and the members:
+ * configuration files are written anew, a running server is reloaded. */
+void mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
+			   const struct mt_state *s);
+
+/* Actions; failures become facts. */
+void mt_postgres_arm(struct mt_postgres *pg, int64_t deadline_ms);
+void mt_postgres_stop(struct mt_postgres *pg, bool immediate);
+void mt_postgres_cancel(struct mt_postgres *pg);
+void mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms,
+			       int64_t timeout_ms);
+/* member "" = nobody */
+void mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
+			       const char *url);
+void mt_postgres_follow(struct mt_postgres *pg, const char *member,
+			const char *url);
+void mt_postgres_promote(struct mt_postgres *pg, int64_t deadline_ms);
+void mt_postgres_checkpoint(struct mt_postgres *pg, uint64_t request_id);
+void mt_postgres_slots(struct mt_postgres *pg, const struct mt_state *s);
+void mt_postgres_bootstrap(struct mt_postgres *pg);
+void mt_postgres_discard(struct mt_postgres *pg);
+void mt_postgres_clone(struct mt_postgres *pg, const char *member,
+		       const char *url);
+void mt_postgres_rewind(struct mt_postgres *pg, const char *member,
+			const char *url);
+/* The bootstrapped directory is the cluster's now. */
+void mt_postgres_settled(struct mt_postgres *pg);
+
+#endif

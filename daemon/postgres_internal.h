@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Shared by postgres*.c. */
+#ifndef MT_DAEMON_POSTGRES_INTERNAL_H
+#define MT_DAEMON_POSTGRES_INTERNAL_H
+
+#include "daemon/guard.h"
+#include "daemon/postgres.h"
+#include "pg/bins.h"
+#include "pg/control.h"
+#include "pg/files.h"
+#include "pg/jobs.h"
+#include "pg/session.h"
+
+/* What the "unfinished" marker says of a bootstrapped directory that the cluster
+ * has not taken yet: all there, and nobody's. */
+#define POSTGRES_UNCLAIMED "unclaimed"
+
+enum stop_mode { STOP_NONE, STOP_FAST, STOP_IMMEDIATE };
+
+struct mt_postgres {
+	uv_loop_t *loop;
+	const struct mt_conf *conf;
+	void (*wake)(void *arg);
+	void *wake_arg;
+	struct mt_pg_bins bins;
+	json_t *parameters; /* as they shall be now */
+	bool has_members;   /* pgpass is written for those there are */
+	char trouble[MT_WHY_MAX];
+
+	/* data directory */
+	enum mt_data_kind data;
+	char sysid[MT_SYSID_MAX];
+	uint64_t data_id;
+	bool bootstrapped; /* by this node; still marked as unclaimed */
+	bool fresh;	   /* by this process, and never started since */
+	bool bootstrap_failed;
+	struct mt_pg_control control;
+	bool control_known;
+	struct mt_child *reading; /* pg_controldata under way */
+
+	/* server */
+	struct mt_guard *guard;
+	bool guard_ready; /* on_started came */
+	bool foreign;	  /* watched only: not under a sentinel of ours */
+	bool as_primary;
+	bool died;
+	int64_t died_ms;
+	enum stop_mode stopping;
+	char upstream[MT_NAME_MAX], upstream_url[MT_URL_MAX];
+	int64_t armed_ms;
+
+	/* sessions */
+	struct mt_session *session; /* looks and short statements */
+	struct mt_session *worker;  /* checkpoints */
+	struct mt_pg_info info;	    /* of this postmaster; at_ms 0 = none */
+	struct mt_position at; /* the furthest it was seen at, see look_cb */
+	bool looking;
+	int64_t look_ms;    /* when the next look is due */
+	int64_t every_ms;
+	uint32_t history_of; /* timeline whose history was read, 0 none */
+	bool history_asked;
+	int n_history;
+	struct mt_history history[MT_HISTORY_MAX];
+
+	/* the long action */
+	enum mt_job job;
+	int64_t job_since_ms, job_until_ms; /* until 0 = no limit */
+	struct mt_pg_job *work;
+	json_t *work_parameters; /* those that it was begun with */
+	int percent;
+	enum mt_job last_job;
+	bool last_job_failed;
+	int64_t last_job_ms;
+	int failures;
+	uint64_t checkpoint_id, checkpoint_for;
+	int64_t promote_sent_ms;
+	int slots_waiting;
+	bool slots_failed;
+
+	int closing; /* handles still open */
+	bool closed;
+	void (*closed_cb)(void *arg);
+	void *closed_arg;
+};
+
+void postgres__wake(struct mt_postgres *pg);
+void postgres__job_begin(struct mt_postgres *pg, enum mt_job job,
+			 int64_t timeout_ms);
+/* err NULL or code 0: it went well. */
+void postgres__job_end(struct mt_postgres *pg, const struct mt_err *err);
+void postgres__trouble(struct mt_postgres *pg, const struct mt_err *err);
+/* Find out anew what the data directory is (with no server on it). */
+void postgres__inspect(struct mt_postgres *pg);
+const struct mt_guard_events *postgres__guard_events(struct mt_postgres *pg);
+void postgres__guard_gone(struct mt_postgres *pg);
+/* One of the handles that mt_postgres_close waits for has closed. */
+void postgres__one_closed(void *pg);
+bool postgres__running(const struct mt_postgres *pg);
+char *postgres__sock_path(const struct mt_postgres *pg, char *buf,
+			  size_t size);
+/* postgres_look.c */
+int postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err);
+void postgres__server_up(struct mt_postgres *pg);
+void postgres__server_down(struct mt_postgres *pg);
+void postgres__look_now(struct mt_postgres *pg);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Looking into the running server: two sessions, one for looks and short
+ * statements, one for checkpoints, which may take long. A look is made every
+ * second, more often while something is awaited of it (mt_postgres_hurry), and
+ * at once after a connection.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "daemon/postgres_internal.h"
+#include "pg/conninfo.h"
+
+#define LOOK_TIMEOUT_MS 5000
+#define USUAL_MS 1000
+
+/* ---- timeline history ---------------------------------------------------------- */
+
+/* Lines of "<timeline>\t<LSN>\t<reason>"; comments and blank lines between. */
+static void
+parse_history(struct mt_postgres *pg, const char *text)
+{
+	pg->n_history = 0;
+	while (*text != '\0') {
+		const char *end = strchrnul(text, '\n');
+		struct mt_history h = {0};
+		char lsn[MT_LSN_MAX], reason[sizeof(h.reason)] = "";
+
+		if (sscanf(text, "%u\t%23[0-9A-Fa-f/]\t%95[^\n]", &h.timeline,
+			   lsn, reason) >= 2 &&
+		    mt_lsn_parse(lsn, &h.lsn) == 0 && h.timeline > 0) {
+			mt_copy(h.reason, sizeof(h.reason), reason);
+			if (pg->n_history == MT_HISTORY_MAX) {
+				memmove(&pg->history[0], &pg->history[1],
+					sizeof(h) * (MT_HISTORY_MAX - 1));
+				pg->n_history--;
+			}
+			pg->history[pg->n_history++] = h;
+		}
+		text = *end == '\0' ? end : end + 1;
+	}
+	if (pg->n_history > 0) { /* the newest is the one that we ended */
+		struct mt_history *last = &pg->history[pg->n_history - 1];
+
+		last->at_ms = mt_wall_ms();
+		mt_copy(last->new_leader, sizeof(last->new_leader),
+			pg->conf->name);
+	}
+}
+
+static void
+history_cb(void *arg, const struct mt_session_result *r)
+{
+	struct mt_postgres *pg = arg;
+
+	pg->history_asked = false;
+	if (pg->closed || r->err.code != 0 || r->n_rows == 0 ||
+	    mt_session_is_null(r, 0, 0))
+		return; /* asked again after the next look */
+	parse_history(pg, mt_session_value(r, 0, 0));
+	pg->history_of = pg->info.timeline;
+	postgres__wake(pg);
+}
+
+static void
+ask_history(struct mt_postgres *pg)
+{
+	if (pg->info.in_recovery || pg->info.timeline < 2 ||
+	    pg->history_of == pg->info.timeline || pg->history_asked)
+		return;
+	pg->history_asked = true;
+	if (mt_session_history(pg->session, pg->info.timeline,
+			       LOOK_TIMEOUT_MS, history_cb, pg) == 0)
+		pg->history_asked = false;
+}
+
+/* ---- looks -------------------------------------------------------------------------- */
+
+static void
+end_of_wait(struct mt_postgres *pg)
+{
+	struct mt_err err;
+
+	if (pg->job == MT_JOB_START) {
+		if (mt_pg_backup_save(pg->conf->postgresql.data_dir, &err) !=
+		    0)
+			mt_warn("%s", err.text);
+		postgres__job_end(pg, NULL);
+	} else if ((pg->job == MT_JOB_PROMOTE && !pg->info.in_recovery) ||
+		   (pg->job == MT_JOB_SLOTS && pg->slots_waiting == 0)) {
+		postgres__job_end(pg, NULL);
+	}
+}
+
+/* A walreceiver that starts anew reports the beginning of its segment until more
+ * arrives, and one that ended takes its timeline's number with it. What was
+ * received once is on disk: while the postmaster lives a position does not go
+ * back. */
+static void
+take_position(struct mt_postgres *pg)
+{
+	const struct mt_pg_info *info = &pg->info;
+	struct mt_position at = { .timeline = info->timeline };
+
+	if (!info->in_recovery)
+		at.lsn = info->current_lsn;
+	else if (info->received_lsn > info->replayed_lsn)
+		at.lsn = info->received_lsn;
+	else
+		at.lsn = info->replayed_lsn;
+	if (at.timeline < pg->at.timeline)
+		at.timeline = pg->at.timeline;
+	if (at.timeline > pg->at.timeline || at.lsn > pg->at.lsn)
+		pg->at = at;
+}
+
+static void
+look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
+{
+	struct mt_postgres *pg = arg;
+	struct mt_err e;
+
+	pg->looking = false;
+	if (pg->closed)
+		return;
+	pg->look_ms = mt_clock_ms() + pg->every_ms;
+	if (info == NULL) {
+		if (err->code != MT_ECANCELED)
+			mt_debug("look failed: %s", err->text);
+		return;
+	}
+	if (!postgres__running(pg))
+		return;
+	pg->info = *info;
+	take_position(pg);
+	if (pg->sysid[0] == '\0')
+		mt_copy(pg->sysid, sizeof(pg->sysid), info->sysid);
+	if (!info->in_recovery && !pg->as_primary) {
+		/* Somebody promoted it by hand. It counts as a primary from
+		 * here on, and has no right to be one. */
+		mt_err_set(&e, MT_EREFUSED,
+			   "PostgreSQL was promoted by somebody else");
+		mt_error("%s", e.text);
+		postgres__trouble(pg, &e);
+		pg->as_primary = true;
+	}
+	end_of_wait(pg);
+	ask_history(pg);
+	postgres__wake(pg);
+}
+
+void
+postgres__look_now(struct mt_postgres *pg)
+{
+	if (pg->looking || !mt_session_accepting(pg->session))
+		return;
+	pg->looking = true;
+	if (mt_session_look(pg->session, LOOK_TIMEOUT_MS, look_cb, pg) == 0)
+		pg->looking = false;
+}
+
+void
+mt_postgres_hurry(struct mt_postgres *pg, int64_t every_ms)
+{
+	int64_t now_ms = mt_clock_ms();
+
+	pg->every_ms = every_ms > 0 ? every_ms : USUAL_MS;
+	if (pg->look_ms > now_ms + pg->every_ms)
+		pg->look_ms = now_ms + pg->every_ms;
+}
+
+int64_t
+mt_postgres_next_ms(const struct mt_postgres *pg)
+{
+	int64_t next = 0;
+
+	if (mt_session_accepting(pg->session) && !pg->looking)
+		next = pg->look_ms;
+	if (pg->job_until_ms != 0 && (next == 0 || pg->job_until_ms < next))
+		next = pg->job_until_ms;
+	return next;
+}
+
+void
+mt_postgres_tick(struct mt_postgres *pg, int64_t now_ms)
+{
+	struct mt_err err;
+
+	if (mt_session_accepting(pg->session) && now_ms >= pg->look_ms)
+		postgres__look_now(pg);
+	if (pg->job_until_ms == 0 || now_ms < pg->job_until_ms)
+		return;
+	mt_err_set(&err, MT_ETIMEDOUT, "it took longer than %lld ms",
+		   (long long)(pg->job_until_ms - pg->job_since_ms));
+	if (pg->job == MT_JOB_START) {
+		/* A server that does not come up must not go on by itself. */
+		postgres__job_end(pg, &err);
+		mt_postgres_stop(pg, true);
+	} else {
+		postgres__job_end(pg, &err);
+	}
+}
+
+/* ---- sessions -------------------------------------------------------------------------- */
+
+static void
+on_accepting(void *arg, bool accepting, const struct mt_err *err)
+{
+	struct mt_postgres *pg = arg;
+
+	if (accepting) {
+		postgres__look_now(pg);
+	} else if (err != NULL) {
+		mt_info("lost the session with PostgreSQL: %s", err->text);
+		pg->info.at_ms = 0;
+	}
+	postgres__wake(pg);
+}
+
+static int
+open_session(struct mt_postgres *pg, struct mt_session **s,
+	     void (*accepting)(void *arg, bool accepting,
+			       const struct mt_err *err),
+	     struct mt_err *err)
+{
+	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
+	struct mt_session_options o = {
+		.user = c->superuser.username,
+		.password = c->superuser.password,
+		.database = c->database,
+		.on_accepting = accepting,
+		.arg = pg,
+	};
+
+	mt_pg_target_local(&o.target, c, c->parameters);
+	return mt_session_create(s, pg->loop, &o, err);
+}
+
+int
+postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err)
+{
+	int rv = open_session(pg, &pg->session, on_accepting, err);
+
+	if (rv != 0)
+		return rv;
+	rv = open_session(pg, &pg->worker, NULL, err);
+	if (rv != 0)
+		mt_session_close(pg->session, NULL, NULL);
+	return rv;
+}
+
+void
+postgres__server_up(struct mt_postgres *pg)
+{
+	memset(&pg->info, 0, sizeof(pg->info));
+	memset(&pg->at, 0, sizeof(pg->at));
+	pg->history_of = 0;
+	mt_session_want(pg->session, true);
+}
+
+void
+postgres__server_down(struct mt_postgres *pg)
+{
+	memset(&pg->info, 0, sizeof(pg->info));
+	pg->history_of = 0;
+	mt_session_want(pg->session, false);
+	mt_session_want(pg->worker, false);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Actions on the server: start, stop, promote, follow, checkpoint, slots. Each
+ * begins a long action whose end is a fact; none waits.
+ */
+#include <signal.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "daemon/postgres_internal.h"
+#include "pg/conninfo.h"
+#include "pg/params.h"
+
+#define SHORT_TIMEOUT_MS 10000
+#define CHECKPOINT_TIMEOUT_MS 300000
+#define PROMOTE_LOOK_MS 10
+
+void
+mt_postgres_arm(struct mt_postgres *pg, int64_t deadline_ms)
+{
+	if (!postgres__running(pg) || deadline_ms == pg->armed_ms)
+		return;
+	pg->armed_ms = deadline_ms;
+	if (pg->conf->fencing && mt_guard_arm(pg->guard, deadline_ms) != 0)
+		mt_debug("could not arm the sentinel");
+}
+
+/* ---- stop ---------------------------------------------------------------------- */
+
+void
+mt_postgres_stop(struct mt_postgres *pg, bool immediate)
+{
+	enum stop_mode mode = immediate ? STOP_IMMEDIATE : STOP_FAST;
+	struct mt_err err;
+
+	if (pg->guard == NULL || pg->stopping >= mode)
+		return;
+	mt_info("stopping PostgreSQL, mode %s",
+		immediate ? "immediate" : "fast");
+	pg->stopping = mode;
+	if (pg->job != MT_JOB_STOP) {
+		if (pg->job != MT_JOB_NONE) {
+			mt_err_set(&err, MT_ECANCELED, "overtaken by a stop");
+			postgres__job_end(pg, &err);
+		}
+		postgres__job_begin(pg, MT_JOB_STOP, 0);
+	}
+	mt_session_want(pg->session, false);
+	mt_session_want(pg->worker, false);
+	pg->info.at_ms = 0;
+	if (immediate) {
+		if (mt_guard_kill(pg->guard) != 0)
+			mt_error("could not end PostgreSQL by force");
+	} else if (mt_guard_signal(pg->guard, SIGINT, &err) != 0 &&
+		   err.code != MT_ENOENT) {
+		mt_error("%s", err.text);
+	}
+}
+
+/* ---- start ------------------------------------------------------------------------ */
+
+static void
+start_failed(struct mt_postgres *pg, struct mt_err *err)
+{
+	if (pg->job != MT_JOB_START)
+		postgres__job_begin(pg, MT_JOB_START, 0);
+	postgres__job_end(pg, err);
+}
+
+/* The files that make it a primary, or a standby of somebody. */
+static int
+write_role(struct mt_postgres *pg, const json_t *parameters,
+	   const struct mt_pg_follow *follow, struct mt_err *err)
+{
+	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
+	int rv = mt_pg_conf_write(c, parameters, follow, NULL, err);
+
+	return rv != 0 ? rv
+		       : mt_pg_standby_signal(c->data_dir, follow != NULL,
+					      err);
+}
+
+/* A stale postmaster.pid of another process: told to PostgreSQL, which would
+ * refuse to start over it. */
+static pid_t
+stale_pid(const struct mt_postgres *pg)
+{
+	struct mt_pg_pidfile f;
+	struct mt_err err;
+
+	return mt_pg_pidfile_read(&f, pg->conf->postgresql.data_dir, &err) ==
+		       0
+		   ? f.pid
+		   : 0;
+}
+
+static int
+start(struct mt_postgres *pg, const json_t *parameters,
+      const struct mt_pg_follow *follow, int64_t deadline_ms,
+      struct mt_err *err)
+{
+	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
+	char sock[MT_CONF_PATH_MAX + 32];
+	struct mt_argv argv = {0};
+	struct mt_guard_options o = {
+		.sock_path = postgres__sock_path(pg, sock, sizeof(sock)),
+		.deadline_ms = pg->conf->fencing ? deadline_ms : 0,
+		.grandparent_pid = stale_pid(pg),
+	};
+	int rv = write_role(pg, parameters, follow, err);
+
+	if (rv == 0)
+		rv = mt_pg_postmaster_argv(&argv, &pg->bins, c->data_dir,
+					   parameters, err);
+	if (rv == 0) {
+		o.argv = argv.v;
+		rv = mt_guard_start(&pg->guard, pg->loop, &o,
+				    postgres__guard_events(pg), err);
+		if (rv != 0)
+			pg->guard = NULL;
+	}
+	mt_argv_free(&argv);
+	return rv;
+}
+
+static bool
+may_start(struct mt_postgres *pg)
+{
+	return pg->guard == NULL && pg->job == MT_JOB_NONE &&
+	       pg->parameters != NULL && pg->control_known;
+}
+
+void
+mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms,
+			  int64_t timeout_ms)
+{
+	struct mt_err err;
+
+	if (!may_start(pg))
+		return;
+	postgres__job_begin(pg, MT_JOB_START, timeout_ms);
+	mt_info("starting PostgreSQL as primary");
+	if (start(pg, pg->parameters, NULL, deadline_ms, &err) != 0) {
+		start_failed(pg, &err);
+		return;
+	}
+	pg->as_primary = true;
+	pg->armed_ms = deadline_ms;
+}
+
+static int
+follow_of(struct mt_postgres *pg, const char *member, const char *url,
+	  struct mt_pg_follow *f, struct mt_err *err)
+{
+	memset(f, 0, sizeof(*f));
+	if (member[0] == '\0')
+		return 0;
+	mt_pg_slot_name(f->slot, pg->conf->name);
+	return mt_pg_primary_conninfo(f->conninfo, sizeof(f->conninfo),
+				      &pg->conf->postgresql, pg->conf->name,
+				      url, err);
+}
+
+void
+mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
+			  const char *url)
+{
+	struct mt_pg_follow f;
+	struct mt_err err;
+	json_t *p;
+	int rv;
+
+	if (!may_start(pg))
+		return;
+	postgres__job_begin(pg, MT_JOB_START,
+			    pg->conf->postgresql.pg_ctl_timeout_ms);
+	mt_info("starting PostgreSQL as a standby%s%s",
+		member[0] != '\0' ? " of " : "", member);
+	p = mt_pg_raise_for_standby(pg->parameters, &pg->control, NULL);
+	rv = p == NULL ? mt_err_set(&err, MT_ENOMEM, "out of memory")
+		       : follow_of(pg, member, url, &f, &err);
+	if (rv == 0)
+		rv = start(pg, p, &f, 0, &err);
+	json_decref(p);
+	if (rv != 0) {
+		start_failed(pg, &err);
+		return;
+	}
+	pg->as_primary = false;
+	mt_copy(pg->upstream, sizeof(pg->upstream), member);
+	mt_copy(pg->upstream_url, sizeof(pg->upstream_url), url);
+}
+
+/* ---- on the running server ------------------------------------------------------------ */
+
+static void
+statement_cb(void *arg, const struct mt_session_result *r)
+{
+	struct mt_postgres *pg = arg;
+
+	if (!pg->closed && pg->job == MT_JOB_FOLLOW)
+		postgres__job_end(pg, &r->err);
+}
+
+void
+mt_postgres_follow(struct mt_postgres *pg, const char *member,
+		   const char *url)
+{
+	struct mt_pg_follow f;
+	struct mt_err err;
+	json_t *p;
+	int rv;
+
+	if (pg->job != MT_JOB_NONE || !postgres__running(pg))
+		return;
+	postgres__job_begin(pg, MT_JOB_FOLLOW, SHORT_TIMEOUT_MS);
+	mt_info("following \"%s\"", member);
+	p = mt_pg_raise_for_standby(pg->parameters, &pg->control, NULL);
+	rv = p == NULL ? mt_err_set(&err, MT_ENOMEM, "out of memory")
+		       : follow_of(pg, member, url, &f, &err);
+	if (rv == 0)
+		rv = mt_pg_conf_write(&pg->conf->postgresql, p, &f, NULL,
+				      &err);
+	json_decref(p);
+	if (rv != 0) {
+		postgres__job_end(pg, &err);
+		return;
+	}
+	mt_copy(pg->upstream, sizeof(pg->upstream), member);
+	mt_copy(pg->upstream_url, sizeof(pg->upstream_url), url);
+	mt_session_reload(pg->session, SHORT_TIMEOUT_MS, statement_cb, pg);
+}
+
+static void
+promote_cb(void *arg, const struct mt_session_result *r)
+{
+	struct mt_postgres *pg = arg;
+
+	if (pg->closed || pg->job != MT_JOB_PROMOTE)
+		return;
+	if (r->err.code != 0)
+		postgres__job_end(pg, &r->err);
+	else
+		postgres__look_now(pg);
+}
+
+void
+mt_postgres_promote(struct mt_postgres *pg, int64_t deadline_ms)
+{
+	if (pg->job != MT_JOB_NONE || !postgres__running(pg))
+		return;
+	mt_info("promoting PostgreSQL");
+	/* Armed and a primary in our eyes from before the command: it may be
+	 * obeyed although its answer never comes. */
+	pg->as_primary = true;
+	mt_postgres_arm(pg, deadline_ms);
+	pg->promote_sent_ms = mt_clock_ms();
+	postgres__job_begin(pg, MT_JOB_PROMOTE, 0);
+	mt_postgres_hurry(pg, PROMOTE_LOOK_MS);
+	mt_session_promote(pg->session, SHORT_TIMEOUT_MS, promote_cb, pg);
+}
+
+static void
+checkpoint_cb(void *arg, const struct mt_session_result *r)
+{
+	struct mt_postgres *pg = arg;
+
+	if (pg->closed)
+		return;
+	if (pg->job != MT_JOB_CHECKPOINT)
+		return;
+	/* Without it the stop takes longer; that is all. */
+	if (r->err.code != 0)
+		mt_warn("checkpoint before the switchover failed: %s",
+			r->err.text);
+	pg->checkpoint_for = pg->checkpoint_id;
+	mt_session_want(pg->worker, false);
+	postgres__job_end(pg, NULL);
+}
+
+void
+mt_postgres_checkpoint(struct mt_postgres *pg, uint64_t request_id)
+{
+	if (pg->job != MT_JOB_NONE)
+		return;
+	pg->checkpoint_id = request_id;
+	postgres__job_begin(pg, MT_JOB_CHECKPOINT, 0);
+	mt_session_want(pg->worker, true);
+	mt_session_checkpoint(pg->worker, CHECKPOINT_TIMEOUT_MS,
+			      checkpoint_cb, pg);
+}
+
+static void
+slot_cb(void *arg, const struct mt_session_result *r)
+{
+	struct mt_postgres *pg = arg;
+
+	if (pg->closed)
+		return;
+	if (r->err.code != 0) {
+		mt_error("could not create a replication slot: %s",
+			 r->err.text);
+		pg->slots_failed = true;
+	}
+	if (--pg->slots_waiting > 0)
+		return;
+	/* Whether all are there now is for the next look to tell. */
+	if (pg->slots_failed && pg->job == MT_JOB_SLOTS)
+		postgres__job_end(pg, &r->err);
+	postgres__look_now(pg);
+}
+
+void
+mt_postgres_slots(struct mt_postgres *pg, const struct mt_state *s)
+{
+	char slot[64];
+
+	if (pg->job != MT_JOB_NONE)
+		return;
+	postgres__job_begin(pg, MT_JOB_SLOTS, SHORT_TIMEOUT_MS);
+	pg->slots_failed = false;
+	pg->slots_waiting = 1;
+	for (int i = 0; i < s->n_members; i++) {
+		const struct mt_member *m = &s->members[i];
+
+		if (m->witness || strcmp(m->name, pg->conf->name) == 0)
+			continue;
+		mt_pg_slot_name(slot, m->name);
+		pg->slots_waiting++;
+		if (mt_session_slot_create(pg->session, slot,
+					   SHORT_TIMEOUT_MS, slot_cb,
+					   pg) == 0)
+			pg->slots_waiting--;
+	}
+	if (--pg->slots_waiting == 0)
+		postgres__look_now(pg);
+}
