@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The command line's way to the daemons' REST API, over libcurl.
+ *
+ * A request goes through the list of servers, the one that answered last at
+ * the front. GET goes on to the next one after any failure and after a server
+ * error (a node without quorum may not know what another does); POST goes on
+ * only while no connection came about, for a request that may have been heard
+ * must not be made twice.
+ *
+ * Failures: each try adds its own few words, and the error that comes out names
+ * all of them, since "which node, and why" is what an operator asks first.
+ *
+ * It does not do TLS settings, authentication, proxies or redirects.
+ */
+#include "client/http.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+
+#include "base/text.h"
+
+#define CONNECT_TIMEOUT_MS 2000
+
+struct mt_http {
+	CURL *curl;
+	size_t n, first; /* first: index of the base to try first */
+	char bases[MT_HTTP_BASES_MAX][MT_HTTP_URL_MAX];
+	char agent[64];
+};
+
+/* What collects the body while libcurl delivers it. */
+struct sink {
+	char *p;
+	size_t n, cap;
+	bool failed;
+};
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_ready;
+
+static void
+start_curl(void)
+{
+	curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+int
+mt_http_new(struct mt_http **http, const char *agent, struct mt_err *err)
+{
+	struct mt_http *h;
+
+	pthread_once(&curl_once, start_curl);
+	if (curl_ready != CURLE_OK)
+		return mt_err_set(err, MT_ENOMEM,
+				  "could not initialize libcurl: %s",
+				  curl_easy_strerror(curl_ready));
+	h = calloc(1, sizeof(*h));
+	if (h == NULL)
+		return mt_err_set(err, MT_ENOMEM,
+				  "could not create the HTTP client");
+	h->curl = curl_easy_init();
+	if (h->curl == NULL) {
+		free(h);
+		return mt_err_set(err, MT_ENOMEM,
+				  "could not create the HTTP client");
+	}
+	mt_copy(h->agent, sizeof(h->agent), agent);
+	*http = h;
+	return 0;
+}
+
+void
+mt_http_free(struct mt_http *http)
+{
+	if (http == NULL)
+		return;
+	curl_easy_cleanup(http->curl);
+	free(http);
+}
+
+/* Cut a URL down to "scheme://host:port". */
+static bool
+base_of(const char *url, char *buf, size_t size)
+{
+	const char *host;
+	size_t n;
+
+	if (strncmp(url, "http://", 7) == 0)
+		host = url + 7;
+	else if (strncmp(url, "https://", 8) == 0)
+		host = url + 8;
+	else
+		return false;
+	n = strcspn(host, "/?#");
+	if (n == 0 || (size_t)(host - url) + n >= size)
+		return false;
+	n += (size_t)(host - url);
+	memcpy(buf, url, n);
+	buf[n] = '\0';
+	return strpbrk(buf, " \t\r\n@") == NULL;
+}
+
+int
+mt_http_add(struct mt_http *http, const char *base, struct mt_err *err)
+{
+	char url[MT_HTTP_URL_MAX];
+
+	if (!base_of(base, url, sizeof(url)))
+		return mt_err_set(err, MT_EINVAL,
+				  "\"%s\" is no URL of a REST API; write it as "
+				  "http://host:port",
+				  base);
+	for (size_t i = 0; i < http->n; i++)
+		if (strcmp(http->bases[i], url) == 0)
+			return 0;
+	if (http->n == MT_HTTP_BASES_MAX)
+		return mt_err_set(err, MT_ENOMEM, "more than %d servers to ask",
+				  MT_HTTP_BASES_MAX);
+	mt_copy(http->bases[http->n++], MT_HTTP_URL_MAX, url);
+	return 0;
+}
+
+size_t
+mt_http_count(const struct mt_http *http)
+{
+	return http->n;
+}
+
+static size_t
+body_cb(char *data, size_t size, size_t n, void *arg)
+{
+	struct sink *s = arg;
+	size_t bytes = size * n, cap = s->cap == 0 ? 4096 : s->cap;
+	char *p;
+
+	if (bytes > MT_HTTP_BODY_MAX_BYTES - s->n) {
+		s->failed = true;
+		return 0;
+	}
+	while (cap < s->n + bytes + 1)
+		cap *= 2;
+	if (cap != s->cap) {
+		p = realloc(s->p, cap);
+		if (p == NULL) {
+			s->failed = true;
+			return 0;
+		}
+		s->p = p;
+		s->cap = cap;
+	}
+	memcpy(s->p + s->n, data, bytes);
+	s->n += bytes;
+	s->p[s->n] = '\0';
+	return bytes;
+}
+
+/* Turn libcurl's result into our code and a few words on this server. */
+static int
+explain(struct mt_http *http, CURLcode rc, const struct sink *sink,
+	int64_t timeout_ms, struct mt_err *why)
+{
+	long sys_errno = 0;
+
+	if (sink->failed)
+		return mt_err_set(why, MT_EPROTO, "the answer is too long");
+	curl_easy_getinfo(http->curl, CURLINFO_OS_ERRNO, &sys_errno);
+	/* Not every CURLcode matters here; the rest has libcurl's words. */
+	if (rc == CURLE_COULDNT_CONNECT && sys_errno != 0 &&
+	    sys_errno != EINPROGRESS)
+		return mt_err_set(why, MT_ENOENT, "%s",
+				  strerror((int)sys_errno));
+	if (rc == CURLE_COULDNT_CONNECT)
+		return mt_err_set(why, MT_ENOENT, "no connection");
+	if (rc == CURLE_COULDNT_RESOLVE_HOST)
+		return mt_err_set(why, MT_ENOENT, "host name not known");
+	if (rc == CURLE_OPERATION_TIMEDOUT) {
+		curl_off_t connected = 0;
+
+		curl_easy_getinfo(http->curl, CURLINFO_CONNECT_TIME_T,
+				  &connected);
+		if (connected == 0)
+			return mt_err_set(why, MT_ENOENT,
+					  "no connection in time");
+		return mt_err_set(why, MT_ETIMEDOUT, "no answer within %lld ms",
+				  (long long)timeout_ms);
+	}
+	if (rc == CURLE_GOT_NOTHING || rc == CURLE_RECV_ERROR ||
+	    rc == CURLE_SEND_ERROR || rc == CURLE_PARTIAL_FILE)
+		return mt_err_set(why, MT_EPROTO,
+				  "the connection broke before the answer");
+	return mt_err_set(why, MT_EPROTO, "%s", curl_easy_strerror(rc));
+}
+
+/* One request to one URL. body NULL means GET. */
+static int
+perform(struct mt_http *http, const char *url, const char *body,
+	int64_t timeout_ms, struct mt_http_reply *reply, struct mt_err *why)
+{
+	CURL *c = http->curl;
+	struct curl_slist *headers = NULL;
+	struct sink sink = {0};
+	long status = 0;
+	CURLcode rc;
+	int rv;
+
+	curl_easy_reset(c); /* settings only: connections stay open */
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_USERAGENT, http->agent);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
+			 (long)CONNECT_TIMEOUT_MS);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, body_cb);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, &sink);
+	headers = curl_slist_append(NULL, "Accept: application/json");
+	if (body != NULL) {
+		struct curl_slist *more = curl_slist_append(
+		    headers, "Content-Type: application/json");
+
+		headers = more != NULL ? more : headers;
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
+		/* A kept connection that the server has just closed would
+		 * fail, and libcurl would send the request once more. */
+		curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
+	}
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	rc = curl_easy_perform(c);
+	if (rc != CURLE_OK) {
+		rv = explain(http, rc, &sink, timeout_ms, why);
+		goto free_sink;
+	}
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	if (sink.p == NULL) /* an empty body is a string, too */
+		sink.p = strdup("");
+	if (sink.p == NULL) {
+		rv = mt_err_set(why, MT_ENOMEM, "out of memory");
+		goto free_sink;
+	}
+	reply->status = (int)status;
+	reply->body = sink.p;
+	reply->body_bytes = sink.n;
+	base_of(url, reply->base, sizeof(reply->base));
+	sink.p = NULL;
+	rv = 0;
+free_sink:
+	free(sink.p);
+	curl_slist_free_all(headers);
+	return rv;
+}
+
+/* Remember one failed try; the list is cut where it gets too long. */
+static void
+add_reason(char *reasons, size_t size, const char *base,
+	   const struct mt_err *why)
+{
+	size_t n = strlen(reasons);
+
+	mt_format(reasons + n, size - n, "%s%s: %s", n == 0 ? "" : "; ", base,
+		  why->text);
+}
+
+/* Try the servers in order, the one that answered last first. */
+static int
+try_all(struct mt_http *http, const char *path, const char *body,
+	int64_t timeout_ms, struct mt_http_reply *reply, struct mt_err *err)
+{
+	char url[MT_HTTP_URL_MAX * 2], reasons[400] = "";
+	struct mt_http_reply poor = {0};
+	struct mt_err why = {0};
+	int rv = MT_ENOENT;
+
+	for (size_t k = 0; k < http->n; k++) {
+		/* the preferred one, then all others in their order */
+		size_t i = k == 0 ? http->first : k <= http->first ? k - 1 : k;
+
+		mt_format(url, sizeof(url), "%s%s", http->bases[i], path);
+		*reply = (struct mt_http_reply){0};
+		rv = perform(http, url, body, timeout_ms, reply, &why);
+		if (rv == 0 && (body != NULL || reply->status < 500)) {
+			mt_http_reply_release(&poor);
+			http->first = i;
+			return 0;
+		}
+		if (rv == 0 && poor.body == NULL)
+			poor = *reply;
+		else if (rv == 0)
+			mt_http_reply_release(reply);
+		else
+			add_reason(reasons, sizeof(reasons), http->bases[i],
+				   &why);
+		if (body != NULL && rv != MT_ENOENT)
+			break; /* it may have been heard */
+	}
+	if (poor.body != NULL) {
+		*reply = poor;
+		return 0;
+	}
+	*reply = (struct mt_http_reply){0};
+	if (http->n == 0)
+		return mt_err_set(err, MT_ENOENT, "no server to ask is known");
+	return mt_err_set(err, rv, "could not %s \"%s\": %s",
+			  body != NULL ? "post to" : "get", path, reasons);
+}
+
+int
+mt_http_get(struct mt_http *http, const char *path, int64_t timeout_ms,
+	    struct mt_http_reply *reply, struct mt_err *err)
+{
+	return try_all(http, path, NULL, timeout_ms, reply, err);
+}
+
+int
+mt_http_post(struct mt_http *http, const char *path, const json_t *body,
+	     int64_t timeout_ms, struct mt_http_reply *reply,
+	     struct mt_err *err)
+{
+	char *text = json_dumps(body, JSON_COMPACT);
+	int rv;
+
+	if (text == NULL)
+		return mt_err_set(err, MT_ENOMEM,
+				  "could not write the request as JSON");
+	rv = try_all(http, path, text, timeout_ms, reply, err);
+	free(text);
+	return rv;
+}
+
+int
+mt_http_get_url(struct mt_http *http, const char *url, int64_t timeout_ms,
+		struct mt_http_reply *reply, struct mt_err *err)
+{
+	struct mt_err why = {0};
+	int rv;
+
+	*reply = (struct mt_http_reply){0};
+	rv = perform(http, url, NULL, timeout_ms, reply, &why);
+	if (rv != 0)
+		return mt_err_set(err, rv, "could not get \"%s\": %s", url,
+				  why.text);
+	return 0;
+}
+
+int
+mt_http_json(const struct mt_http_reply *reply, json_t **json,
+	     struct mt_err *err)
+{
+	json_error_t where;
+	json_t *root;
+
+	root =
+	    json_loadb(reply->body, reply->body_bytes, JSON_DECODE_ANY, &where);
+	if (root == NULL)
+		return mt_err_set(err, MT_EPROTO,
+				  "%s answered with status %d and no JSON "
+				  "(line %d: %s); is this a Matriarch node's "
+				  "restapi address?",
+				  reply->base, reply->status, where.line,
+				  where.text);
+	*json = root;
+	return 0;
+}
+
+void
+mt_http_reply_release(struct mt_http_reply *reply)
+{
+	free(reply->body);
+	*reply = (struct mt_http_reply){0};
+}
