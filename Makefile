@@ -157,7 +157,7 @@ endif
 programs: all $(SIMS) $(UNIT_BINS)
 
 .PHONY: check check-format check-headers check-layers check-man check-shell \
-	cluster deps demo lint mutants sim unit
+	cluster deps demo lint mutants raftsim sim unit
 deps:
 	debian/install-deps.sh
 
@@ -179,6 +179,11 @@ unit: $(UNIT_BINS)
 SEEDS ?= 1-5000
 sim: $(SIMS)
 	MT_BUILD=$(abspath $(B)) test/sim/run --seeds $(SEEDS)
+# Raft alone, and each of the driver's guards against the schedule it is for.
+raftsim: $(B)/test/sim/raftsim
+	$(B)/test/sim/raftsim --guards
+	$(B)/test/sim/raftsim --mode static --seeds $(SEEDS)
+	$(B)/test/sim/raftsim --mode membership --seeds $(SEEDS)
 mutants: $(SIMS)
 	MT_BUILD=$(abspath $(B)) test/sim/mutants.sh
 # PYTEST_ARGS="-k rejoin" and the like choose among the tests.

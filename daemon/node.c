@@ -277,8 +277,11 @@ node__fail(struct mt_node *n, const char *fmt, ...)
 static void
 signal_cb(uv_signal_t *signal, int signo)
 {
-	(void)signo;
-	node__stop(signal->data);
+	if (signo == SIGHUP)
+		mt_warn("SIGHUP: the configuration file is read at the start "
+			"only; restart the daemon to take up a change");
+	else
+		node__stop(signal->data);
 }
 
 /* ---- the beginning --------------------------------------------------------------------------- */
@@ -286,7 +289,7 @@ signal_cb(uv_signal_t *signal, int signo)
 static void
 open_loop(struct mt_node *n)
 {
-	static const int signos[] = { SIGTERM, SIGINT };
+	static const int signos[] = { SIGTERM, SIGINT, SIGHUP };
 
 	uv_timer_init(n->loop, &n->timer);
 	uv_prepare_init(n->loop, &n->prepare);

@@ -59,7 +59,7 @@ struct mt_node {
 	uv_prepare_t prepare;
 	uv_idle_t idle;
 	uv_check_t check;
-	uv_signal_t signals[2];
+	uv_signal_t signals[3]; /* SIGTERM, SIGINT, SIGHUP */
 	bool dirty, closing, closed;
 	int open_parts; /* peers, API, PostgreSQL, that close by callback */
 	bool stopping;

@@ -20,6 +20,7 @@
 #include "pg/conninfo.h"
 
 #define LOOK_EVERY_MS 1000
+#define UNFENCED_GRACE_MS 2000
 
 void
 postgres__wake(struct mt_postgres *pg)
@@ -82,101 +83,6 @@ postgres__job_end(struct mt_postgres *pg, const struct mt_err *err)
 		mt_error("%s failed: %s", mt_job_name(pg->last_job),
 			 err->text);
 	postgres__trouble(pg, err);
-	postgres__wake(pg);
-}
-
-/* ---- what there is ------------------------------------------------------------- */
-
-static void
-control_cb(void *arg, const struct mt_pg_control *control,
-	   const struct mt_err *err)
-{
-	struct mt_postgres *pg = arg;
-
-	pg->reading = NULL;
-	if (pg->closed)
-		return;
-	if (control == NULL) {
-		pg->data = MT_DATA_FOREIGN;
-		postgres__trouble(pg, err);
-		mt_error("could not read the control file of \"%s\": %s",
-			 pg->conf->postgresql.data_dir, err->text);
-	} else {
-		pg->control = *control;
-		pg->control_known = true;
-		mt_copy(pg->sysid, sizeof(pg->sysid), control->sysid);
-		pg->data = MT_DATA_PRESENT;
-	}
-	postgres__wake(pg);
-}
-
-static void
-read_data_id(struct mt_postgres *pg)
-{
-	struct mt_err err;
-
-	pg->data_id = 0; /* unknown data: it never continues */
-	if (mt_pg_data_id_read(pg->conf->postgresql.data_dir, &pg->data_id,
-			       &err) == 0)
-		return;
-	pg->data_id = 0;
-	if (err.code != MT_ENOENT)
-		mt_warn("%s", err.text);
-}
-
-/* A directory that came to be without us (moved here, restored) gets an id
- * before anything starts on it; the record does not know it. */
-static void
-ensure_data_id(struct mt_postgres *pg)
-{
-	struct mt_err err;
-	uint64_t id = mt_random_u64() | 1;
-
-	read_data_id(pg);
-	if (pg->data_id != 0)
-		return;
-	if (mt_pg_data_id_write(pg->conf->postgresql.data_dir, id, &err) == 0)
-		pg->data_id = id;
-	else
-		mt_error("%s", err.text);
-}
-
-void
-postgres__inspect(struct mt_postgres *pg)
-{
-	const char *dir = pg->conf->postgresql.data_dir;
-	char what[MT_PG_UNFINISHED_MAX] = "";
-	enum mt_pg_dir kind;
-	struct mt_err err = {0};
-
-	pg->control_known = false;
-	pg->sysid[0] = '\0';
-	pg->data = MT_DATA_UNKNOWN;
-	if (mt_pg_dir_classify(dir, &kind, &err) != 0) {
-		pg->data = MT_DATA_FOREIGN;
-		postgres__trouble(pg, &err);
-		mt_error("%s", err.text);
-	} else if (mt_pg_unfinished_read(pg->conf->raft.data_dir, what,
-					 sizeof(what), &err) == 0 &&
-		   strcmp(what, POSTGRES_UNCLAIMED) != 0) {
-		pg->data = MT_DATA_PARTIAL;
-		mt_warn("the data directory \"%s\" is incomplete: a %s did "
-			"not finish",
-			dir, what);
-	} else if (kind == MT_PG_DIR_ABSENT || kind == MT_PG_DIR_EMPTY) {
-		pg->data = MT_DATA_EMPTY;
-	} else if (kind == MT_PG_DIR_FOREIGN) {
-		pg->data = MT_DATA_FOREIGN;
-	} else {
-		if (strcmp(what, POSTGRES_UNCLAIMED) == 0)
-			pg->bootstrapped = true;
-		ensure_data_id(pg);
-		if (mt_pg_control_read(&pg->reading, pg->loop, &pg->bins, dir,
-				       control_cb, pg, &err) != 0) {
-			pg->data = MT_DATA_FOREIGN;
-			postgres__trouble(pg, &err);
-		}
-	}
 	postgres__wake(pg);
 }
 
@@ -264,7 +170,6 @@ static void
 on_started(void *arg, pid_t pid, const struct mt_err *err)
 {
 	struct mt_postgres *pg = arg;
-	const char *dir = pg->conf->postgresql.data_dir;
 
 	if (err != NULL) {
 		struct mt_err e = *err;
@@ -281,16 +186,31 @@ on_started(void *arg, pid_t pid, const struct mt_err *err)
 	pg->guard_ready = true;
 	pg->died = false;
 	pg->fresh = false;
-	if (pg->job == MT_JOB_NONE) { /* it was there before us */
-		pg->as_primary = !mt_pg_has_standby_signal(dir);
-		pg->data = MT_DATA_PRESENT;
-		read_data_id(pg);
+	if (pg->job != MT_JOB_START) { /* it was there before us */
+		pg->adopting = true;
 		pg->armed_ms = mt_guard_deadline_ms(pg->guard);
-		mt_info("found PostgreSQL running, pid %d, as %s", (int)pid,
-			pg->as_primary ? "primary" : "standby");
-	} else {
-		mt_info("started PostgreSQL, pid %d", (int)pid);
+		postgres__adopt(pg);
+		return;
 	}
+	mt_info("started PostgreSQL, pid %d", (int)pid);
+	postgres__server_up(pg);
+	postgres__wake(pg);
+}
+
+void
+postgres__adopted(struct mt_postgres *pg, bool as_primary, uint64_t data_id)
+{
+	pg->adopting = false;
+	pg->as_primary = as_primary;
+	pg->data = MT_DATA_PRESENT;
+	pg->data_id = data_id;
+	/* An unfenced server's lease is not known any more. It gets a moment
+	 * to find support, for that is what "fencing: off" asks for. */
+	if (as_primary && !pg->conf->fencing)
+		pg->armed_ms = mt_clock_ms() + UNFENCED_GRACE_MS;
+	mt_info("found PostgreSQL running, pid %d, as %s",
+		(int)mt_guard_pid(pg->guard),
+		as_primary ? "primary" : "standby");
 	postgres__server_up(pg);
 	postgres__wake(pg);
 }
@@ -328,6 +248,7 @@ postgres__guard_gone(struct mt_postgres *pg)
 	mt_guard_release(pg->guard, NULL, NULL);
 	pg->guard = NULL;
 	pg->guard_ready = false;
+	pg->adopting = false;
 	pg->foreign = false;
 	pg->as_primary = false;
 	pg->stopping = STOP_NONE;
@@ -436,7 +357,7 @@ observe_server(const struct mt_postgres *pg, struct mt_local *l)
 {
 	const struct mt_pg_info *info = &pg->info;
 
-	l->running = postgres__running(pg);
+	l->running = postgres__running(pg) && !pg->adopting;
 	l->as_primary = pg->as_primary;
 	l->guarded = l->running && !pg->foreign &&
 		     mt_guard_is_guarded(pg->guard);
@@ -561,30 +482,6 @@ mt_postgres_bootstrap_failed(const struct mt_postgres *pg)
 
 /* ---- configuration ------------------------------------------------------------------------ */
 
-static void
-write_pgpass(struct mt_postgres *pg, const struct mt_state *s)
-{
-	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
-	struct mt_pgpass_host hosts[MT_NODES_MAX];
-	struct mt_pg_target targets[MT_NODES_MAX];
-	struct mt_err err;
-	size_t n = 0;
-
-	for (int i = 0; i < s->n_members; i++) {
-		struct mt_pg_target *t = &targets[n];
-
-		if (s->members[i].conn_url[0] == '\0' ||
-		    mt_pg_url_parse(t, NULL, 0, s->members[i].conn_url,
-				    &err) != 0)
-			continue;
-		hosts[n++] = (struct mt_pgpass_host){ t->host, t->port };
-	}
-	if (mt_pgpass_write(c->pgpass, c, hosts, n, &err) != 0) {
-		postgres__trouble(pg, &err);
-		mt_error("%s", err.text);
-	}
-}
-
 void
 mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 		      const struct mt_state *s)
@@ -604,7 +501,7 @@ mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 	json_decref(pg->parameters);
 	pg->parameters = p;
 	if (s != NULL)
-		write_pgpass(pg, s);
+		postgres__write_pgpass(pg, s);
 	postgres__wake(pg);
 }
 
@@ -642,7 +539,7 @@ mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
 		pg->closing++;
 		mt_guard_release(pg->guard, postgres__one_closed, pg);
 	}
-	pg->closing += 2;
+	pg->closing += 2 + postgres__file_close(pg);
 	mt_session_close(pg->session, postgres__one_closed, pg);
 	mt_session_close(pg->worker, postgres__one_closed, pg);
 	postgres__one_closed(pg);

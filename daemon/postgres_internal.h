@@ -6,6 +6,7 @@
 #include "daemon/guard.h"
 #include "daemon/postgres.h"
 #include "pg/bins.h"
+#include "pg/conninfo.h"
 #include "pg/control.h"
 #include "pg/files.h"
 #include "pg/jobs.h"
@@ -14,6 +15,33 @@
 /* What the "unfinished" marker says of a bootstrapped directory that the cluster
  * has not taken yet: all there, and nobody's. */
 #define POSTGRES_UNCLAIMED "unclaimed"
+
+struct mt_postgres;
+
+/* A piece of file work: inputs, then what came of it. */
+struct file_work {
+	uv_work_t req;
+	struct file_work *next;
+	struct mt_postgres *pg;
+	void (*work)(struct file_work *w); /* in a worker */
+	void (*done)(struct file_work *w); /* on the loop */
+	int rv;
+	struct mt_err err;
+	/* inspect, adopt */
+	enum mt_pg_dir kind;
+	char what[MT_PG_UNFINISHED_MAX];
+	uint64_t data_id;
+	bool only_read;
+	/* role */
+	json_t *parameters; /* owned */
+	struct mt_pg_follow follow;
+	bool standby, only_conf;
+	int64_t deadline_ms;
+	struct mt_pg_pidfile pidfile;
+	/* pgpass */
+	struct mt_pg_target targets[MT_NODES_MAX];
+	size_t n_targets;
+};
 
 enum stop_mode { STOP_NONE, STOP_FAST, STOP_IMMEDIATE };
 
@@ -41,6 +69,7 @@ struct mt_postgres {
 	/* server */
 	struct mt_guard *guard;
 	bool guard_ready; /* on_started came */
+	bool adopting;	  /* it was there before us; its files are looked at */
 	bool foreign;	  /* watched only: not under a sentinel of ours */
 	bool as_primary;
 	bool died;
@@ -77,6 +106,8 @@ struct mt_postgres {
 	int slots_waiting;
 	bool slots_failed;
 
+	struct file_work *files; /* the first runs */
+
 	int closing; /* handles still open */
 	bool closed;
 	void (*closed_cb)(void *arg);
@@ -98,6 +129,21 @@ void postgres__one_closed(void *pg);
 bool postgres__running(const struct mt_postgres *pg);
 char *postgres__sock_path(const struct mt_postgres *pg, char *buf,
 			  size_t size);
+void postgres__adopted(struct mt_postgres *pg, bool as_primary,
+		       uint64_t data_id);
+/* postgres_files.c */
+struct file_work *postgres__file_work(struct mt_postgres *pg,
+				      void (*work)(struct file_work *),
+				      void (*done)(struct file_work *));
+void postgres__file_queue(struct file_work *w);
+int postgres__file_close(struct mt_postgres *pg);
+void postgres__adopt(struct mt_postgres *pg);
+struct file_work *postgres__role_work(struct mt_postgres *pg,
+				      json_t *parameters,
+				      const struct mt_pg_follow *follow,
+				      void (*done)(struct file_work *));
+void postgres__backup_files(struct mt_postgres *pg);
+void postgres__write_pgpass(struct mt_postgres *pg, const struct mt_state *s);
 /* postgres_look.c */
 int postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err);
 void postgres__server_up(struct mt_postgres *pg);

@@ -27,37 +27,22 @@ on_progress(void *arg, const char *what, int percent)
 /* The bootstrapped directory stays marked as unclaimed until the cluster has
  * taken it: without that it is nobody's. */
 static void
-take_bootstrap(struct mt_postgres *pg, const struct mt_pg_job_result *r)
+mark_work(struct file_work *w)
 {
-	struct mt_err err;
-
-	if (mt_pg_unfinished_set(pg->conf->raft.data_dir,
-				 POSTGRES_UNCLAIMED, &err) != 0)
-		mt_error("%s", err.text);
-	pg->bootstrapped = true;
-	pg->fresh = true;
-	pg->data_id = r->data_id;
-	mt_copy(pg->sysid, sizeof(pg->sysid), r->sysid);
-	/* Its control file has to be known before it is started. */
-	pg->data = MT_DATA_PRESENT;
+	w->rv = mt_pg_unfinished_set(w->pg->conf->raft.data_dir,
+				     POSTGRES_UNCLAIMED, &w->err);
 }
 
 static void
-control_cb(void *arg, const struct mt_pg_control *control,
-	   const struct mt_err *err)
+mark_done(struct file_work *w)
 {
-	struct mt_postgres *pg = arg;
+	struct mt_postgres *pg = w->pg;
 
-	pg->reading = NULL;
-	if (pg->closed)
-		return;
-	if (control != NULL) {
-		pg->control = *control;
-		pg->control_known = true;
-	} else {
-		postgres__trouble(pg, err);
-	}
-	postgres__wake(pg);
+	if (w->rv != 0)
+		mt_error("%s", w->err.text);
+	pg->fresh = pg->bootstrapped = true;
+	postgres__inspect(pg);
+	postgres__job_end(pg, w->rv == 0 ? NULL : &w->err);
 }
 
 static void
@@ -77,18 +62,14 @@ on_done(void *arg, const struct mt_pg_job_result *r)
 	if (r->kind == MT_PG_JOB_BOOTSTRAP && !ok &&
 	    r->err.code != MT_ECANCELED)
 		pg->bootstrap_failed = true;
-	if (r->kind == MT_PG_JOB_BOOTSTRAP && ok) {
-		take_bootstrap(pg, r);
-		if (mt_pg_control_read(&pg->reading, pg->loop, &pg->bins,
-				       pg->conf->postgresql.data_dir,
-				       control_cb, pg, &err) != 0)
-			postgres__trouble(pg, &err);
-		err.code = 0;
-	} else {
-		postgres__inspect(pg);
-	}
 	if (ok)
 		pg->died = false;
+	if (r->kind == MT_PG_JOB_BOOTSTRAP && ok) {
+		postgres__file_queue(
+		    postgres__file_work(pg, mark_work, mark_done));
+		return;
+	}
+	postgres__inspect(pg);
 	postgres__job_end(pg, ok ? NULL : &err);
 }
 
@@ -159,16 +140,4 @@ mt_postgres_cancel(struct mt_postgres *pg)
 {
 	if (pg->work != NULL)
 		mt_pg_job_cancel(pg->work);
-}
-
-void
-mt_postgres_settled(struct mt_postgres *pg)
-{
-	struct mt_err err;
-
-	if (!pg->bootstrapped)
-		return;
-	pg->bootstrapped = false;
-	if (mt_pg_unfinished_clear(pg->conf->raft.data_dir, &err) != 0)
-		mt_error("%s", err.text);
 }

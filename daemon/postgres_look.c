@@ -83,12 +83,8 @@ ask_history(struct mt_postgres *pg)
 static void
 end_of_wait(struct mt_postgres *pg)
 {
-	struct mt_err err;
-
 	if (pg->job == MT_JOB_START) {
-		if (mt_pg_backup_save(pg->conf->postgresql.data_dir, &err) !=
-		    0)
-			mt_warn("%s", err.text);
+		postgres__backup_files(pg);
 		postgres__job_end(pg, NULL);
 	} else if ((pg->job == MT_JOB_PROMOTE && !pg->info.in_recovery) ||
 		   (pg->job == MT_JOB_SLOTS && pg->slots_waiting == 0)) {

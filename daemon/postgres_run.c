@@ -61,93 +61,67 @@ mt_postgres_stop(struct mt_postgres *pg, bool immediate)
 
 /* ---- start ------------------------------------------------------------------------ */
 
+/* The files are written: off it goes. */
 static void
-start_failed(struct mt_postgres *pg, struct mt_err *err)
+role_written(struct file_work *w)
 {
-	if (pg->job != MT_JOB_START)
-		postgres__job_begin(pg, MT_JOB_START, 0);
-	postgres__job_end(pg, err);
-}
-
-/* The files that make it a primary, or a standby of somebody. */
-static int
-write_role(struct mt_postgres *pg, const json_t *parameters,
-	   const struct mt_pg_follow *follow, struct mt_err *err)
-{
-	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
-	int rv = mt_pg_conf_write(c, parameters, follow, NULL, err);
-
-	return rv != 0 ? rv
-		       : mt_pg_standby_signal(c->data_dir, follow != NULL,
-					      err);
-}
-
-/* A stale postmaster.pid of another process: told to PostgreSQL, which would
- * refuse to start over it. */
-static pid_t
-stale_pid(const struct mt_postgres *pg)
-{
-	struct mt_pg_pidfile f;
-	struct mt_err err;
-
-	return mt_pg_pidfile_read(&f, pg->conf->postgresql.data_dir, &err) ==
-		       0
-		   ? f.pid
-		   : 0;
-}
-
-static int
-start(struct mt_postgres *pg, const json_t *parameters,
-      const struct mt_pg_follow *follow, int64_t deadline_ms,
-      struct mt_err *err)
-{
-	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
+	struct mt_postgres *pg = w->pg;
 	char sock[MT_CONF_PATH_MAX + 32];
 	struct mt_argv argv = {0};
 	struct mt_guard_options o = {
 		.sock_path = postgres__sock_path(pg, sock, sizeof(sock)),
-		.deadline_ms = pg->conf->fencing ? deadline_ms : 0,
-		.grandparent_pid = stale_pid(pg),
+		.deadline_ms = pg->conf->fencing ? w->deadline_ms : 0,
+		.grandparent_pid = w->pidfile.pid,
 	};
-	int rv = write_role(pg, parameters, follow, err);
+	int rv = w->rv;
 
+	if (pg->job != MT_JOB_START || pg->guard != NULL)
+		return; /* overtaken */
 	if (rv == 0)
-		rv = mt_pg_postmaster_argv(&argv, &pg->bins, c->data_dir,
-					   parameters, err);
+		rv = mt_pg_postmaster_argv(&argv, &pg->bins,
+					   pg->conf->postgresql.data_dir,
+					   w->parameters, &w->err);
+	/* The lease may have run out while the files were written. */
+	if (rv == 0 && !w->standby && mt_clock_ms() >= w->deadline_ms)
+		rv = mt_err_set(&w->err, MT_ETIMEDOUT,
+				"the lease ended before the start");
 	if (rv == 0) {
 		o.argv = argv.v;
 		rv = mt_guard_start(&pg->guard, pg->loop, &o,
-				    postgres__guard_events(pg), err);
+				    postgres__guard_events(pg), &w->err);
 		if (rv != 0)
 			pg->guard = NULL;
 	}
 	mt_argv_free(&argv);
-	return rv;
+	if (rv != 0) {
+		postgres__job_end(pg, &w->err);
+		return;
+	}
+	pg->as_primary = !w->standby;
+	pg->armed_ms = w->deadline_ms;
 }
 
 static bool
 may_start(struct mt_postgres *pg)
 {
 	return pg->guard == NULL && pg->job == MT_JOB_NONE &&
-	       pg->parameters != NULL && pg->control_known;
+	       pg->files == NULL && pg->parameters != NULL &&
+	       pg->control_known;
 }
 
 void
 mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms,
 			  int64_t timeout_ms)
 {
-	struct mt_err err;
+	struct file_work *w;
 
 	if (!may_start(pg))
 		return;
 	postgres__job_begin(pg, MT_JOB_START, timeout_ms);
 	mt_info("starting PostgreSQL as primary");
-	if (start(pg, pg->parameters, NULL, deadline_ms, &err) != 0) {
-		start_failed(pg, &err);
-		return;
-	}
-	pg->as_primary = true;
-	pg->armed_ms = deadline_ms;
+	w = postgres__role_work(pg, pg->parameters, NULL, role_written);
+	w->deadline_ms = deadline_ms;
+	postgres__file_queue(w);
 }
 
 static int
@@ -181,14 +155,13 @@ mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
 	p = mt_pg_raise_for_standby(pg->parameters, &pg->control, NULL);
 	rv = p == NULL ? mt_err_set(&err, MT_ENOMEM, "out of memory")
 		       : follow_of(pg, member, url, &f, &err);
-	if (rv == 0)
-		rv = start(pg, p, &f, 0, &err);
-	json_decref(p);
 	if (rv != 0) {
-		start_failed(pg, &err);
+		json_decref(p);
+		postgres__job_end(pg, &err);
 		return;
 	}
-	pg->as_primary = false;
+	postgres__file_queue(postgres__role_work(pg, p, &f, role_written));
+	json_decref(p);
 	mt_copy(pg->upstream, sizeof(pg->upstream), member);
 	mt_copy(pg->upstream_url, sizeof(pg->upstream_url), url);
 }
@@ -204,11 +177,28 @@ statement_cb(void *arg, const struct mt_session_result *r)
 		postgres__job_end(pg, &r->err);
 }
 
+static void
+follow_written(struct file_work *w)
+{
+	struct mt_postgres *pg = w->pg;
+
+	if (pg->job != MT_JOB_FOLLOW)
+		return;
+	if (w->rv != 0) {
+		/* Whom it follows is not known: to be told anew. */
+		pg->upstream[0] = '\0';
+		postgres__job_end(pg, &w->err);
+		return;
+	}
+	mt_session_reload(pg->session, SHORT_TIMEOUT_MS, statement_cb, pg);
+}
+
 void
 mt_postgres_follow(struct mt_postgres *pg, const char *member,
 		   const char *url)
 {
 	struct mt_pg_follow f;
+	struct file_work *w;
 	struct mt_err err;
 	json_t *p;
 	int rv;
@@ -220,17 +210,17 @@ mt_postgres_follow(struct mt_postgres *pg, const char *member,
 	p = mt_pg_raise_for_standby(pg->parameters, &pg->control, NULL);
 	rv = p == NULL ? mt_err_set(&err, MT_ENOMEM, "out of memory")
 		       : follow_of(pg, member, url, &f, &err);
-	if (rv == 0)
-		rv = mt_pg_conf_write(&pg->conf->postgresql, p, &f, NULL,
-				      &err);
-	json_decref(p);
 	if (rv != 0) {
+		json_decref(p);
 		postgres__job_end(pg, &err);
 		return;
 	}
+	w = postgres__role_work(pg, p, &f, follow_written);
+	w->only_conf = true;
+	json_decref(p);
 	mt_copy(pg->upstream, sizeof(pg->upstream), member);
 	mt_copy(pg->upstream_url, sizeof(pg->upstream_url), url);
-	mt_session_reload(pg->session, SHORT_TIMEOUT_MS, statement_cb, pg);
+	postgres__file_queue(w);
 }
 
 static void

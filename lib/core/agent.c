@@ -176,6 +176,7 @@ state_unknown(const struct mt_view *v)
 	/* What this node did itself is newer than this state: it is old. */
 	return !v->local.state_current || v->state->unknown_command != 0 ||
 	       v->state->leader.epoch < r->given_up ||
+	       v->state->leader.epoch < r->pg_epoch ||
 	       v->state->leader.epoch < r->fenced;
 }
 
@@ -211,7 +212,11 @@ bootstrap_lost(const struct mt_view *v)
 	    v->local.data != MT_DATA_PRESENT || v->local.running ||
 	    v->local.sysid[0] == '\0')
 		return false;
-	return s->sysid[0] == '\0' ? !claim_is_mine(v)
+	/* While a claim of this member stands, though of its last incarnation,
+	 * a command that was proposed then may yet be committed, and name
+	 * this data. */
+	return s->sysid[0] == '\0' ? strcmp(s->claim.member,
+					    v->local.name) != 0
 				   : strcmp(s->sysid, v->local.sysid) != 0;
 }
 
@@ -252,6 +257,8 @@ plan_bootstrap(const struct mt_view *v, struct mt_plan *p)
 
 	if (l->job != MT_JOB_NONE) {
 		agent__why(p, mt_job_name(l->job));
+	} else if (l->data == MT_DATA_UNKNOWN) {
+		agent__why(p, "looking at the data directory");
 	} else if (!claim_is_mine(v)) {
 		if (v->state->claim.member[0] != '\0')
 			mt_format(p->why, sizeof(p->why),

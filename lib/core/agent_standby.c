@@ -142,7 +142,8 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 		if (!too_early(v, MT_JOB_REWIND, p))
 			toward(v, p, MT_ACT_REWIND, primary);
 	} else if (set->remove_data_directory_on_diverged_timelines ||
-		   failed) {
+		   (failed &&
+		    set->remove_data_directory_on_rewind_failure)) {
 		p->act = MT_ACT_DISCARD;
 		agent__why(p, "the data has diverged from the primary's");
 	} else {

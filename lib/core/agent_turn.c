@@ -38,6 +38,15 @@ first_start(const struct mt_view *v)
 	       strcmp(l->sysid, v->state->sysid) == 0;
 }
 
+/* What died before it left recovery is a standby still, on the timeline of the
+ * primary before it: only a promotion may make it writable. */
+static bool
+was_primary(const struct mt_local *l)
+{
+	return l->control == MT_CONTROL_PRODUCTION ||
+	       l->control == MT_CONTROL_SHUT_DOWN;
+}
+
 /* Its postmaster died or never ran, and the lease under which it may run as
  * primary is the one that it had or the first. */
 bool
@@ -53,6 +62,7 @@ agent__may_start_primary(const struct mt_view *v)
 		return false;
 	if (l->died || (l->last_job == MT_JOB_START && l->last_job_failed))
 		return l->had_lease && agent__lease_lives(v) &&
+		       was_primary(l) &&
 		       v->settings->primary_start_timeout_ms > 0;
 	return first_start(v);
 }
@@ -122,6 +132,11 @@ plan_down(const struct mt_view *v, struct mt_plan *p)
 	if (first_start(v) &&
 	    l->record.pg_epoch != v->state->leader.epoch) {
 		take_epoch(v, p);
+		return;
+	}
+	if (l->died && l->data == MT_DATA_PRESENT &&
+	    l->control == MT_CONTROL_UNKNOWN) {
+		agent__why(p, "reading the control file");
 		return;
 	}
 	if (!agent__may_start_primary(v)) {

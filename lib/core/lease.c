@@ -54,7 +54,8 @@ cover_ttl(struct mt_voter *v, struct mt_record *want,
 	}
 	if (ttl_ms == durable->max_ttl_ms)
 		v->last_long_ms = now_ms;
-	else if (now_ms - v->last_long_ms > durable->max_ttl_ms)
+	else if (now_ms - v->last_long_ms > durable->max_ttl_ms &&
+		 v->promise_ms <= now_ms + ttl_ms)
 		want->max_ttl_ms = ttl_ms;
 	return true;
 }

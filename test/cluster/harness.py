@@ -181,6 +181,9 @@ class Cluster:
                 got = (member.get("role"), member.get("state"))
                 assert got == want, (
                     f"{node.name} sees {other.name} as {got}, not {want}")
+                lag = member.get("lag", 0)
+                assert isinstance(lag, int) and lag < 1024 * 1024, (
+                    f"{node.name} sees {other.name} lag by {lag} bytes")
         return primary
 
     def wait_healthy(self, deadline=REJOIN_DEADLINE, nodes=None):

@@ -6,6 +6,8 @@
  *   --seed N          one, with its trace; the same to the byte each time
  *   --schedule NAME   a written schedule (with --seed's number as its chance)
  *   --list            names of the written schedules
+ *   --lease           only what endangers the lease counts as a failure: what
+ *                     a mutant has to die of
  *
  * Exit status: 0 all held, 1 a run failed, 2 wrong usage.
  */
@@ -69,7 +71,7 @@ work(struct sim *w, const struct sim_options *base, uint64_t first,
 	for (uint64_t seed = first; seed <= last; seed += step) {
 		o.seed = seed;
 		r->runs++;
-		if (!run(w, &o)) {
+		if (!run(w, &o) && w->failure[0] != '-') {
 			if (r->failed == 0)
 				r->first_failed = seed;
 			if (r->failed++ < SHOWN_MAX)
@@ -156,9 +158,10 @@ static int
 usage(void)
 {
 	fprintf(stderr,
-		"usage: matriarch-sim --seeds A-B [--jobs N] [--stop]\n"
+		"usage: matriarch-sim --seeds A-B [--jobs N] [--stop] [--lease]\n"
 		"       matriarch-sim --seed N\n"
-		"       matriarch-sim --schedule NAME [--seed N] [--quiet]\n"
+		"       matriarch-sim --schedule NAME [--seed N] [--quiet] "
+		"[--lease]\n"
 		"       matriarch-sim --list\n");
 	return 2;
 }
@@ -196,6 +199,9 @@ main(int argc, char **argv)
 			return 0;
 		} else if (strcmp(argv[i], "--quiet") == 0) {
 			quiet = true;
+			continue;
+		} else if (strcmp(argv[i], "--lease") == 0) {
+			o.lease_only = true;
 			continue;
 		} else if (strcmp(argv[i], "--stop") == 0) {
 			stop = true;

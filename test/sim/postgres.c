@@ -14,6 +14,7 @@
 #include "test/sim/sim.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -346,6 +347,7 @@ promoted(struct node *n)
 
 	if (pg->known_timeline < pg_timeline(w, pg))
 		pg->known_timeline = pg_timeline(w, pg);
+	if (getenv("UNIQ")) for (int i = 0; i < w->n_branches; i++) if (pg->known_timeline < w->branches[i].timeline) pg->known_timeline = w->branches[i].timeline;
 	pg->known_timeline++;
 	pg->branch = new_branch(w, pg->known_timeline, pg->branch, pg->lsn,
 				n->i);

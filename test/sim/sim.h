@@ -225,6 +225,7 @@ struct node {
 
 struct logged {
 	uint64_t term, hash; /* of the command that was applied */
+	uint64_t seen_term;  /* it was committed in this term or before */
 	uint64_t chain;	     /* hash of everything applied up to here */
 	uint64_t digest;     /* of the state after it, 0 = not taken */
 	bool applied;
@@ -238,6 +239,7 @@ struct sim_options {
 	uint64_t seed;
 	const char *schedule; /* NULL = drawn */
 	bool trace;
+	bool lease_only; /* what a mutant is to die of */
 };
 
 struct sim_stats {

@@ -34,11 +34,13 @@ stage_clang() { build clang programs "CC=clang CFLAGS=-O0"; }
 stage_asan() {
 	build asan unit "--enable-sanitizers CC=gcc CFLAGS='-O1 -g'"
 }
+stage_raftsim() { gcc raftsim; }
 stage_sim() { gcc sim; }
 stage_mutants() { gcc mutants; }
 stage_cluster() { gcc cluster; }
 
-stages="shell layers format man gcc headers unit clang asan sim mutants cluster"
+stages="shell layers format man gcc headers unit clang asan raftsim sim \
+mutants cluster"
 
 begin=$SECONDS
 # shellcheck disable=SC2086	# one word a stage

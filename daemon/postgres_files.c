@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Work on files of the data directory's volume, in libuv's workers: it fsyncs,
+ * and a volume that hangs must stop neither the loop nor the lease. One piece
+ * at a time, in order; each brings its own inputs and takes nothing of the
+ * struct that the loop changes. What it found is taken over on the loop.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "daemon/postgres_internal.h"
+#include "pg/conninfo.h"
+
+/* ---- the queue ---------------------------------------------------------------------- */
+
+static void run_next(struct mt_postgres *pg);
+
+static void
+work_cb(uv_work_t *req)
+{
+	struct file_work *w = container_of(req, struct file_work, req);
+
+	w->work(w);
+}
+
+static void
+after_cb(uv_work_t *req, int status)
+{
+	struct file_work *w = container_of(req, struct file_work, req);
+	struct mt_postgres *pg = w->pg;
+
+	(void)status; /* nobody cancels it */
+	/* What done() queues waits behind this one, which is still first. */
+	if (!pg->closed)
+		w->done(w);
+	pg->files = w->next;
+	json_decref(w->parameters);
+	free(w);
+	if (pg->closed) {
+		postgres__one_closed(pg);
+		return;
+	}
+	run_next(pg);
+	postgres__wake(pg);
+}
+
+static void
+run_next(struct mt_postgres *pg)
+{
+	if (pg->files != NULL)
+		uv_queue_work(pg->loop, &pg->files->req, work_cb, after_cb);
+}
+
+struct file_work *
+postgres__file_work(struct mt_postgres *pg, void (*work)(struct file_work *),
+		    void (*done)(struct file_work *))
+{
+	struct file_work *w = calloc(1, sizeof(*w));
+
+	MT_ASSERT(w != NULL);
+	w->pg = pg;
+	w->work = work;
+	w->done = done;
+	return w;
+}
+
+void
+postgres__file_queue(struct file_work *w)
+{
+	struct mt_postgres *pg = w->pg;
+	struct file_work **at = &pg->files;
+	bool idle = pg->files == NULL;
+
+	while (*at != NULL)
+		at = &(*at)->next;
+	*at = w;
+	if (idle)
+		run_next(pg);
+}
+
+/* At the end: what waits is dropped, what runs is waited for. */
+int
+postgres__file_close(struct mt_postgres *pg)
+{
+	struct file_work *w;
+
+	if (pg->files == NULL)
+		return 0;
+	while ((w = pg->files->next) != NULL) {
+		pg->files->next = w->next;
+		json_decref(w->parameters);
+		free(w);
+	}
+	return 1;
+}
+
+/* ---- inspect: what is the data directory? --------------------------------------------- */
+
+static void
+read_data_id(struct file_work *w)
+{
+	const char *dir = w->pg->conf->postgresql.data_dir;
+	uint64_t id = mt_random_u64() | 1;
+	struct mt_err err;
+	int rv = mt_pg_data_id_read(dir, &w->data_id, &err);
+
+	if (rv == 0)
+		return;
+	w->data_id = 0; /* unknown data: it never continues */
+	if (rv != MT_ENOENT)
+		mt_warn("%s", err.text);
+	/* A directory that came to be without us (moved here, restored) gets
+	 * an id before anything starts on it; the record does not know it. */
+	if (!w->only_read && mt_pg_data_id_write(dir, id, &err) == 0)
+		w->data_id = id;
+}
+
+static void
+inspect_work(struct file_work *w)
+{
+	const struct mt_conf *c = w->pg->conf;
+
+	w->rv = mt_pg_dir_classify(c->postgresql.data_dir, &w->kind, &w->err);
+	if (w->rv != 0)
+		return;
+	if (mt_pg_unfinished_read(c->raft.data_dir, w->what, sizeof(w->what),
+				  &w->err) != 0)
+		w->what[0] = '\0';
+	if (w->kind == MT_PG_DIR_CLUSTER)
+		read_data_id(w);
+}
+
+static void
+control_cb(void *arg, const struct mt_pg_control *control,
+	   const struct mt_err *err)
+{
+	struct mt_postgres *pg = arg;
+
+	pg->reading = NULL;
+	if (pg->closed)
+		return;
+	if (control == NULL) {
+		pg->data = MT_DATA_FOREIGN;
+		postgres__trouble(pg, err);
+		mt_error("could not read the control file of \"%s\": %s",
+			 pg->conf->postgresql.data_dir, err->text);
+	} else {
+		pg->control = *control;
+		pg->control_known = true;
+		mt_copy(pg->sysid, sizeof(pg->sysid), control->sysid);
+		pg->data = MT_DATA_PRESENT;
+	}
+	postgres__wake(pg);
+}
+
+static void
+inspect_done(struct file_work *w)
+{
+	struct mt_postgres *pg = w->pg;
+	const char *dir = pg->conf->postgresql.data_dir;
+	bool unclaimed = strcmp(w->what, POSTGRES_UNCLAIMED) == 0;
+	struct mt_err err;
+
+	if (pg->guard != NULL)
+		return; /* overtaken by a start */
+	if (w->rv != 0) {
+		pg->data = MT_DATA_FOREIGN;
+		postgres__trouble(pg, &w->err);
+		mt_error("%s", w->err.text);
+	} else if (w->what[0] != '\0' && !unclaimed) {
+		pg->data = MT_DATA_PARTIAL;
+		mt_warn("the data directory \"%s\" is incomplete: a %s did "
+			"not finish",
+			dir, w->what);
+	} else if (w->kind == MT_PG_DIR_ABSENT ||
+		   w->kind == MT_PG_DIR_EMPTY) {
+		pg->data = MT_DATA_EMPTY;
+	} else if (w->kind == MT_PG_DIR_FOREIGN) {
+		pg->data = MT_DATA_FOREIGN;
+	} else {
+		pg->bootstrapped = unclaimed;
+		pg->data_id = w->data_id;
+		if (pg->reading == NULL &&
+		    mt_pg_control_read(&pg->reading, pg->loop, &pg->bins, dir,
+				       control_cb, pg, &err) != 0) {
+			pg->data = MT_DATA_FOREIGN;
+			postgres__trouble(pg, &err);
+		}
+	}
+	postgres__wake(pg);
+}
+
+void
+postgres__inspect(struct mt_postgres *pg)
+{
+	pg->control_known = false;
+	pg->sysid[0] = '\0';
+	pg->data_id = 0;
+	pg->data = MT_DATA_UNKNOWN;
+	postgres__file_queue(
+	    postgres__file_work(pg, inspect_work, inspect_done));
+}
+
+/* ---- a server that was there before us ---------------------------------------------------- */
+
+static void
+adopt_work(struct file_work *w)
+{
+	w->standby = mt_pg_has_standby_signal(
+	    w->pg->conf->postgresql.data_dir);
+	w->only_read = true;
+	read_data_id(w);
+}
+
+static void
+adopt_done(struct file_work *w)
+{
+	struct mt_postgres *pg = w->pg;
+
+	if (!postgres__running(pg))
+		return;
+	postgres__adopted(pg, !w->standby, w->data_id);
+}
+
+void
+postgres__adopt(struct mt_postgres *pg)
+{
+	postgres__file_queue(postgres__file_work(pg, adopt_work, adopt_done));
+}
+
+/* ---- the files that make it a primary, or a standby of somebody ---------------------------- */
+
+static void
+role_work(struct file_work *w)
+{
+	const struct mt_conf_postgresql *c = &w->pg->conf->postgresql;
+
+	w->rv = mt_pg_conf_write(c, w->parameters,
+				 w->standby ? &w->follow : NULL, NULL,
+				 &w->err);
+	if (w->rv != 0 || w->only_conf)
+		return;
+	w->rv = mt_pg_standby_signal(c->data_dir, w->standby, &w->err);
+	/* A stale postmaster.pid of another process: told to PostgreSQL,
+	 * which would refuse to start over it. */
+	if (mt_pg_pidfile_read(&w->pidfile, c->data_dir, &w->err) != 0)
+		w->pidfile.pid = 0;
+}
+
+struct file_work *
+postgres__role_work(struct mt_postgres *pg, json_t *parameters,
+		    const struct mt_pg_follow *follow,
+		    void (*done)(struct file_work *))
+{
+	struct file_work *w = postgres__file_work(pg, role_work, done);
+
+	/* A copy: the loop may replace its own, and jansson's counters are
+	 * not for two threads. */
+	w->parameters = json_deep_copy(parameters);
+	w->standby = follow != NULL;
+	if (follow != NULL)
+		w->follow = *follow;
+	return w;
+}
+
+/* ---- small things ----------------------------------------------------------------------------- */
+
+static void
+warn_done(struct file_work *w)
+{
+	if (w->rv != 0) {
+		postgres__trouble(w->pg, &w->err);
+		mt_error("%s", w->err.text);
+	}
+}
+
+static void
+backup_work(struct file_work *w)
+{
+	w->rv = mt_pg_backup_save(w->pg->conf->postgresql.data_dir, &w->err);
+}
+
+void
+postgres__backup_files(struct mt_postgres *pg)
+{
+	postgres__file_queue(
+	    postgres__file_work(pg, backup_work, warn_done));
+}
+
+static void
+settle_work(struct file_work *w)
+{
+	w->rv = mt_pg_unfinished_clear(w->pg->conf->raft.data_dir, &w->err);
+}
+
+void
+mt_postgres_settled(struct mt_postgres *pg)
+{
+	if (!pg->bootstrapped)
+		return;
+	pg->bootstrapped = false;
+	postgres__file_queue(
+	    postgres__file_work(pg, settle_work, warn_done));
+}
+
+static void
+pgpass_work(struct file_work *w)
+{
+	const struct mt_conf_postgresql *c = &w->pg->conf->postgresql;
+	struct mt_pgpass_host hosts[MT_NODES_MAX];
+
+	for (size_t i = 0; i < w->n_targets; i++)
+		hosts[i] = (struct mt_pgpass_host){ w->targets[i].host,
+						    w->targets[i].port };
+	w->rv = mt_pgpass_write(c->pgpass, c, hosts, w->n_targets, &w->err);
+}
+
+void
+postgres__write_pgpass(struct mt_postgres *pg, const struct mt_state *s)
+{
+	struct file_work *w = postgres__file_work(pg, pgpass_work, warn_done);
+	struct mt_err err;
+
+	for (int i = 0; i < s->n_members; i++)
+		if (s->members[i].conn_url[0] != '\0' &&
+		    mt_pg_url_parse(&w->targets[w->n_targets], NULL, 0,
+				    s->members[i].conn_url, &err) == 0)
+			w->n_targets++;
+	postgres__file_queue(w);
+}

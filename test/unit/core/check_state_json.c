@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Snapshots of the state: round trip, and what is refused. */
+#include "core/state.h"
+
+#include "given_command.h"
+#include "hostile.h"
+#include "run.h"
+
+static struct mt_state s;
+
+/* A state with something in every corner. */
+static void
+given_full_state(void)
+{
+	struct mt_command claimed = claim("b", BIG);
+	json_t *config = json_pack("{s:i,s:{s:b}}", "ttl", 9, "postgresql",
+				   "use_pg_rewind", 1);
+	char name[MT_NAME_MAX];
+
+	given_initialized(&s);
+	for (int i = 0; i < MT_NODES_MAX - 3; i++) {
+		mt_format(name, sizeof(name), "n%02d", i);
+		applied(&s, member_put(name, BIG + (uint64_t)i));
+	}
+	applied(&s, config_put(1, config));
+	json_decref(config);
+	applied(&s, history_put(1, "a", MT_HISTORY_MAX));
+	applied(&s, status_put(1, "a", BIG));
+	applied(&s, request_put("a", "b"));
+	applied(&s, request_clear(s.request.id));
+	for (int i = 0; i < MT_DECISIONS_MAX + 10; i++)
+		applied(&s, assign(s.leader.epoch, false, "b", i > 0));
+	applied(&s, request_put("b", "a"));
+	applied(&s, release(s.leader.epoch, "b", true));
+	s.claim = claimed.u.claim; /* cannot be, but must come back too */
+}
+
+static char *
+saved(const struct mt_state *from)
+{
+	char *text;
+	size_t n;
+
+	ck_assert_int_eq(mt_state_save(from, &text, &n), 0);
+	ck_assert_uint_eq(n, strlen(text));
+	return text;
+}
+
+/* Refused with words, and the state that was there stays. */
+static void
+refused(const char *text)
+{
+	struct mt_err err = {0};
+	uint64_t digest;
+	int rv;
+
+	given_initialized(&s);
+	digest = mt_state_digest(&s);
+	rv = mt_state_load(&s, text, strlen(text), &err);
+	ck_assert_msg(rv == MT_EIO, "%d: %.200s", rv, text);
+	ck_assert_str_ne(err.text, "");
+	ck_assert_uint_eq(mt_state_digest(&s), digest);
+	mt_state_release(&s);
+}
+
+START_TEST(a_full_state_comes_back)
+{
+	struct mt_state back;
+	struct mt_err err;
+	char *text, *again;
+
+	given_full_state();
+	text = saved(&s);
+	mt_state_init(&back);
+	ck_assert_int_eq(mt_state_load(&back, text, strlen(text), &err), 0);
+	again = saved(&back);
+	ck_assert_str_eq(text, again);
+	ck_assert_uint_eq(mt_state_digest(&s), mt_state_digest(&back));
+	ck_assert(json_equal(s.config, back.config));
+	json_decref(back.config); /* the rest is plain bytes */
+	back.config = s.config;
+	ck_assert_mem_eq(&s, &back, sizeof(s));
+	free(text);
+	free(again);
+	mt_state_release(&s);
+}
+END_TEST
+
+START_TEST(an_empty_state_comes_back)
+{
+	struct mt_state back;
+	struct mt_err err;
+	char *text;
+
+	mt_state_init(&s);
+	text = saved(&s);
+	given_initialized(&back); /* is replaced */
+	back.unknown_command = 2;
+	ck_assert_int_eq(mt_state_load(&back, text, strlen(text), &err), 0);
+	ck_assert_mem_eq(&s, &back, sizeof(s));
+	free(text);
+}
+END_TEST
+
+START_TEST(a_loaded_state_goes_on_like_the_one_that_was_saved)
+{
+	struct mt_state back;
+	struct mt_err err;
+	char *text;
+
+	given_full_state();
+	memset(&s.claim, 0, sizeof(s.claim));
+	text = saved(&s);
+	mt_state_init(&back);
+	ck_assert_int_eq(mt_state_load(&back, text, strlen(text), &err), 0);
+	free(text);
+	for (int i = 0; i < 5; i++) {
+		struct mt_command next =
+		    assign(s.leader.epoch, s.leader.released, "a", i > 0);
+
+		applied(&s, next);
+		applied(&back, next);
+		ck_assert_uint_eq(mt_state_digest(&s),
+				  mt_state_digest(&back));
+	}
+	mt_state_release(&s);
+	mt_state_release(&back);
+}
+END_TEST
+
+START_TEST(the_digest_sees_every_part)
+{
+	uint64_t digest;
+
+#define SEEN(change) \
+	do { \
+		given_full_state(); \
+		digest = mt_state_digest(&s); \
+		change; \
+		ck_assert_uint_ne(mt_state_digest(&s), digest); \
+		mt_state_release(&s); \
+	} while (0)
+
+	SEEN(s.index++);
+	SEEN(s.sysid[0]++);
+	SEEN(s.claim.incarnation++);
+	SEEN(s.claim.member[0]++);
+	SEEN(s.config_version++);
+	SEEN(json_object_set_new(s.config, "ttl", json_integer(8)));
+	SEEN(s.leader.epoch++);
+	SEEN(s.leader.since++);
+	SEEN(s.leader.holder[0]++);
+	SEEN(s.leader.ttl_ms++);
+	SEEN(s.leader.continues = !s.leader.continues);
+	SEEN(s.leader.min.lsn++);
+	SEEN(s.leader.min.timeline++);
+	SEEN(s.leader.released = !s.leader.released);
+	SEEN(s.leader.clean = !s.leader.clean);
+	SEEN(s.leader.end.lsn++);
+	SEEN(s.leader.index++);
+	SEEN(s.n_members--);
+	SEEN(s.members[3].command_version++);
+	SEEN(s.members[3].tags[0] = 'x');
+	SEEN(s.request.id++);
+	SEEN(s.request.kind = MT_REQUEST_NONE);
+	SEEN(s.request.leader[0]++);
+	SEEN(s.request.candidate[0]++);
+	SEEN(s.outcome.id++);
+	SEEN(s.outcome.ok = !s.outcome.ok);
+	SEEN(s.outcome.text[0]++);
+	SEEN(s.n_history--);
+	SEEN(s.history[5].reason[0]++);
+	SEEN(s.history[5].new_leader[0] = 'x');
+	SEEN(s.last_decision--);
+	SEEN(s.decisions[s.last_decision % MT_DECISIONS_MAX].why[0]++);
+	SEEN(s.status.optime.lsn++);
+#undef SEEN
+}
+END_TEST
+
+START_TEST(every_truncation_is_refused)
+{
+	struct mt_state into;
+	char *text;
+	size_t n;
+
+	given_initialized(&s);
+	applied(&s, assign(1, false, "b", false));
+	text = saved(&s);
+	n = strlen(text);
+	mt_state_init(&into);
+	for (size_t cut = 0; cut < n; cut++) {
+		char *p = exact_copy(text, cut);
+
+		if (mt_state_load(&into, p, cut, NULL) != MT_EIO)
+			ck_abort_msg("%.*s", (int)cut, text);
+		free(p);
+	}
+	free(text);
+	mt_state_release(&s);
+}
+END_TEST
+
+START_TEST(damaged_snapshots_are_refused_or_read_in_bounds)
+{
+	uint64_t seed = 6;
+	char *text;
+	size_t n;
+
+	given_initialized(&s);
+	applied(&s, history_put(1, "a", 2));
+	applied(&s, assign(1, false, "b", false));
+	text = saved(&s);
+	mt_state_release(&s);
+	n = strlen(text);
+	for (int i = 0; i < 3000; i++) {
+		uint8_t *p = exact_copy(text, n);
+		struct mt_err err;
+
+		damage(p, n, &seed);
+		mt_state_init(&s);
+		if (mt_state_load(&s, (char *)p, n, &err) == 0) {
+			free(saved(&s));
+			mt_state_release(&s);
+		}
+		free(p);
+	}
+	free(text);
+}
+END_TEST
+
+/* Each field of a wrong type, at the top and in the objects within. */
+START_TEST(every_field_of_a_wrong_type_is_refused)
+{
+	static const char *const within[] = { NULL, "leader", "request",
+					      "claim" };
+	char *text;
+	json_t *o;
+
+	given_initialized(&s);
+	text = saved(&s);
+	mt_state_release(&s);
+	o = json_loads(text, 0, NULL);
+	free(text);
+	for (size_t i = 0; i < MT_COUNT(within); i++) {
+		json_t *part = within[i] == NULL
+				   ? o
+				   : json_object_get(o, within[i]);
+		const char *key;
+		json_t *value;
+
+		json_object_foreach(part, key, value)
+		{
+			json_t *bad = json_deep_copy(o);
+			json_t *at = within[i] == NULL
+					 ? bad
+					 : json_object_get(bad, within[i]);
+
+			json_object_set_new(at, key, json_real(1.5));
+			text = json_dumps(bad, JSON_SORT_KEYS);
+			refused(text);
+			free(text);
+			json_decref(bad);
+		}
+	}
+	json_decref(o);
+}
+END_TEST
+
+START_TEST(lists_beyond_their_limits_are_refused)
+{
+	static const struct {
+		const char *list, *item;
+		int limit;
+	} rows[] = {
+		{ "members", "{\"name\":\"a\",\"raft_id\":1}", MT_NODES_MAX },
+		{ "history", "{\"timeline\":1}", MT_HISTORY_MAX },
+	};
+
+	for (size_t i = 0; i < MT_COUNT(rows); i++) {
+		json_t *o = json_pack("{s:i,s:n}", "version", 1, "config");
+		json_t *list = json_array();
+		struct mt_err err;
+		char *text;
+
+		json_object_set_new(o, rows[i].list, list);
+		for (int k = 0; k < rows[i].limit; k++)
+			json_array_append_new(
+			    list, json_loads(rows[i].item, 0, NULL));
+		text = json_dumps(o, 0);
+		mt_state_init(&s);
+		ck_assert_int_eq(mt_state_load(&s, text, strlen(text), &err),
+				 0);
+		free(text);
+		json_array_append_new(list,
+				      json_loads(rows[i].item, 0, NULL));
+		text = json_dumps(o, 0);
+		refused(text);
+		free(text);
+		json_decref(o);
+	}
+}
+END_TEST
+
+START_TEST(malformed_snapshots_are_refused)
+{
+	static const char *const bad[] = {
+		"", "null", "[]", "{}", "{\"version\":1}",
+		"{\"version\":2,\"config\":null}",
+		"{\"version\":0,\"config\":null}",
+		"{\"version\":\"1\",\"config\":null}",
+		"{\"version\":1,\"config\":1}",
+		"{\"version\":1,\"version\":1,\"config\":null}",
+		"{\"version\":1,\"config\":null,\"request\":{\"kind\":2}}",
+		"{\"version\":1,\"config\":null,\"request\":{\"kind\":-1}}",
+		"{\"version\":1,\"config\":null,\"members\":[1]}",
+		"{\"version\":1,\"config\":null,\"members\":[{}]}",
+		"{\"version\":1,\"config\":null,\"history\":[1]}",
+		"{\"version\":1,\"config\":null,\"history\":[{\"timeline\":0}]"
+		"}",
+		"{\"version\":1,\"config\":null,\"optime\":[1]}",
+		"{\"version\":1,\"config\":{\"a\":1},\"optime\":[1,2,3]}",
+		"{\"version\":1,\"config\":null,\"sysid\":\"01234567890123456"
+		"78901234567\"}",
+	};
+
+	for (size_t i = 0; i < MT_COUNT(bad); i++)
+		refused(bad[i]);
+}
+END_TEST
+
+START_TEST(a_newer_snapshot_asks_for_an_upgrade)
+{
+	const char *text = "{\"version\":2,\"config\":null}";
+	struct mt_err err;
+
+	mt_state_init(&s);
+	ck_assert_int_eq(mt_state_load(&s, text, strlen(text), &err), MT_EIO);
+	ck_assert_ptr_nonnull(strstr(err.text, "upgrade"));
+}
+END_TEST
+
+START_TEST(deep_nesting_is_refused)
+{
+	size_t n = 100000;
+	char *text = malloc(n + 1);
+
+	memset(text, '[', n);
+	memcpy(text, "{\"config\":", 10);
+	text[n] = '\0';
+	refused(text);
+	free(text);
+}
+END_TEST
+
+int
+main(void)
+{
+	RUN_TESTS("state_json", a_full_state_comes_back,
+		  an_empty_state_comes_back,
+		  a_loaded_state_goes_on_like_the_one_that_was_saved,
+		  the_digest_sees_every_part, every_truncation_is_refused,
+		  damaged_snapshots_are_refused_or_read_in_bounds,
+		  every_field_of_a_wrong_type_is_refused,
+		  lists_beyond_their_limits_are_refused,
+		  malformed_snapshots_are_refused,
+		  a_newer_snapshot_asks_for_an_upgrade,
+		  deep_nesting_is_refused);
+}
