@@ -115,7 +115,7 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 		mt_postgres_follow(n->pg, p->member, p->url);
 		break;
 	case MT_ACT_PROMOTE:
-		mt_postgres_promote(n->pg, deadline_ms);
+		mt_postgres_promote(n->pg, deadline_ms, p->timeline);
 		break;
 	case MT_ACT_CHECKPOINT:
 		mt_postgres_checkpoint(n->pg, p->request_id);

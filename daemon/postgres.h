@@ -61,7 +61,9 @@ void mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
 			       const char *url);
 void mt_postgres_follow(struct mt_postgres *pg, const char *member,
 			const char *url);
-void mt_postgres_promote(struct mt_postgres *pg, int64_t deadline_ms);
+/* The new timeline takes at least this number. */
+void mt_postgres_promote(struct mt_postgres *pg, int64_t deadline_ms,
+			 uint32_t timeline);
 void mt_postgres_checkpoint(struct mt_postgres *pg, uint64_t request_id);
 void mt_postgres_slots(struct mt_postgres *pg, const struct mt_state *s);
 void mt_postgres_bootstrap(struct mt_postgres *pg);

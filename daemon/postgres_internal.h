@@ -38,6 +38,8 @@ struct file_work {
 	bool standby, only_conf;
 	int64_t deadline_ms;
 	struct mt_pg_pidfile pidfile;
+	/* timelines to pass over */
+	uint32_t own_timeline, timeline;
 	/* pgpass */
 	struct mt_pg_target targets[MT_NODES_MAX];
 	size_t n_targets;

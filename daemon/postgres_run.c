@@ -12,6 +12,7 @@
 #include "daemon/postgres_internal.h"
 #include "pg/conninfo.h"
 #include "pg/params.h"
+#include "pg/timelines.h"
 
 #define SHORT_TIMEOUT_MS 10000
 #define CHECKPOINT_TIMEOUT_MS 300000
@@ -236,12 +237,37 @@ promote_cb(void *arg, const struct mt_session_result *r)
 		postgres__look_now(pg);
 }
 
-void
-mt_postgres_promote(struct mt_postgres *pg, int64_t deadline_ms)
+static void
+reserve_work(struct file_work *w)
 {
+	w->rv = mt_pg_reserve_timelines(w->pg->conf->postgresql.data_dir,
+					w->own_timeline, w->timeline,
+					&w->err);
+}
+
+static void
+reserve_done(struct file_work *w)
+{
+	struct mt_postgres *pg = w->pg;
+
+	if (pg->job != MT_JOB_PROMOTE)
+		return; /* overtaken by a stop */
+	if (w->rv != 0)
+		postgres__job_end(pg, &w->err);
+	else
+		mt_session_promote(pg->session, SHORT_TIMEOUT_MS, promote_cb,
+				   pg);
+}
+
+void
+mt_postgres_promote(struct mt_postgres *pg, int64_t deadline_ms,
+		    uint32_t timeline)
+{
+	struct file_work *w;
+
 	if (pg->job != MT_JOB_NONE || !postgres__running(pg))
 		return;
-	mt_info("promoting PostgreSQL");
+	mt_info("promoting PostgreSQL to timeline %u", timeline);
 	/* Armed and a primary in our eyes from before the command: it may be
 	 * obeyed although its answer never comes. */
 	pg->as_primary = true;
@@ -249,7 +275,15 @@ mt_postgres_promote(struct mt_postgres *pg, int64_t deadline_ms)
 	pg->promote_sent_ms = mt_clock_ms();
 	postgres__job_begin(pg, MT_JOB_PROMOTE, 0);
 	mt_postgres_hurry(pg, PROMOTE_LOOK_MS);
-	mt_session_promote(pg->session, SHORT_TIMEOUT_MS, promote_cb, pg);
+	if (pg->at.timeline + 1 >= timeline) { /* it takes it by itself */
+		mt_session_promote(pg->session, SHORT_TIMEOUT_MS, promote_cb,
+				   pg);
+		return;
+	}
+	w = postgres__file_work(pg, reserve_work, reserve_done);
+	w->own_timeline = pg->at.timeline;
+	w->timeline = timeline;
+	postgres__file_queue(w);
 }
 
 static void

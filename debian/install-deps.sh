@@ -100,7 +100,7 @@ if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null 2>&1; then
 	list
 	exit 1
 fi
-update
+update || say "going on with what apt knows already"
 has_libraft || install_libraft
 apt build-dep ./
 is_complete || {

@@ -39,6 +39,7 @@ struct mt_plan {
 	char url[MT_URL_MAX]; /* of member */
 	uint64_t epoch;	      /* GIVE_UP, TAKE_EPOCH */
 	uint64_t request_id;  /* CHECKPOINT */
+	uint32_t timeline;    /* PROMOTE: the new one has at least this number */
 	struct mt_command command;
 	bool cancel; /* ends a long action under way first */
 	int64_t look_again_ms; /* the latest time of the next look; 0 = none */

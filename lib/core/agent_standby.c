@@ -61,9 +61,7 @@ mt_agent_join(const struct mt_state *s, const struct mt_local *l,
 	uint32_t timeline = l->running ? l->at.timeline
 				       : l->checkpoint.timeline;
 	bool complete = primary_timeline <= 1 ||
-			(s->n_history > 0 &&
-			 s->history[s->n_history - 1].timeline + 1 >=
-			     primary_timeline);
+			s->history_of >= primary_timeline;
 	uint64_t fork;
 
 	if (timeline == 0 || primary_timeline == 0)

@@ -112,10 +112,12 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 	/* Durable before the promotion: a restarted daemon adopts this
 	 * PostgreSQL as primary only under this epoch. */
 	if (l->record.pg_epoch != v->state->leader.epoch ||
-	    l->record.data_id != l->data_id)
+	    l->record.data_id != l->data_id) {
 		take_epoch(v, p);
-	else
+	} else {
 		p->act = MT_ACT_PROMOTE;
+		p->timeline = v->state->leader.timeline;
+	}
 }
 
 /* ---- a server that is down ---------------------------------------------------- */
@@ -163,13 +165,8 @@ history_is_old(const struct mt_view *v)
 {
 	const struct mt_state *s = v->state;
 
-	if (v->n_history == 0 || v->local.at.timeline < 2 ||
-	    v->history[v->n_history - 1].timeline !=
-		v->local.at.timeline - 1)
-		return false;
-	return s->n_history == 0 ||
-	       s->history[s->n_history - 1].timeline !=
-		   v->local.at.timeline - 1;
+	return v->n_history > 0 && v->local.at.timeline >= 2 &&
+	       s->history_of != v->local.at.timeline;
 }
 
 static void
@@ -185,6 +182,7 @@ plan_history(const struct mt_view *v, struct mt_plan *p)
 	c->u.history_put.epoch = v->state->leader.epoch;
 	mt_copy(c->u.history_put.holder, sizeof(c->u.history_put.holder),
 		v->local.name);
+	c->u.history_put.timeline = v->local.at.timeline;
 	for (int i = first; i < v->n_history; i++)
 		c->u.history_put.lines[c->u.history_put.n++] = v->history[i];
 }

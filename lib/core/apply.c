@@ -108,6 +108,7 @@ apply_initialize(struct mt_state *s, uint64_t index,
 		.epoch = 1,
 		.since = 1,
 		.ttl_ms = cmd->u.initialize.ttl_ms,
+		.timeline = 1,
 		.continues = true,
 		.index = index,
 	};
@@ -175,8 +176,12 @@ apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 		return mt_err_set(err, MT_EREFUSED,
 				  "only the present holder can continue");
 	l->epoch++;
-	if (!continues)
+	if (!continues) {
 		l->since = l->epoch;
+		if (l->timeline < cmd->u.assign.min.timeline)
+			l->timeline = cmd->u.assign.min.timeline;
+		l->timeline++;
+	}
 	mt_copy(l->holder, sizeof(l->holder), cmd->u.assign.holder);
 	l->ttl_ms = cmd->u.assign.ttl_ms;
 	l->continues = continues;
@@ -196,7 +201,7 @@ static int
 check_holder(const struct mt_state *s, uint64_t epoch, const char *holder,
 	     struct mt_err *err)
 {
-	if (s->leader.released || s->leader.epoch != epoch ||
+	if (!mt_state_held(s) || s->leader.epoch != epoch ||
 	    strcmp(s->leader.holder, holder) != 0)
 		return mt_err_set(err, MT_EREFUSED,
 				  "\"%s\" does not hold epoch %" PRIu64,
@@ -271,6 +276,7 @@ apply_history(struct mt_state *s, const struct mt_command *cmd,
 	}
 	memcpy(s->history, lines, (size_t)n * sizeof(lines[0]));
 	s->n_history = n;
+	s->history_of = cmd->u.history_put.timeline;
 	return 0;
 }
 

@@ -176,6 +176,7 @@ history_put_to(const struct mt_command *c, json_t *o)
 
 	mt_jset_u64(o, "epoch", c->u.history_put.epoch);
 	mt_jset_str(o, "holder", c->u.history_put.holder);
+	mt_jset_i64(o, "timeline", c->u.history_put.timeline);
 	for (int i = 0; i < c->u.history_put.n; i++)
 		json_array_append_new(
 		    lines, mt_history_to_json(&c->u.history_put.lines[i]));
@@ -191,6 +192,7 @@ history_put_from(const json_t *o, struct mt_command *c, bool *bad)
 	mt_jget_u64(o, "epoch", &c->u.history_put.epoch, bad);
 	mt_jget_str(o, "holder", c->u.history_put.holder,
 		    sizeof(c->u.history_put.holder), bad);
+	mt_jget_u32(o, "timeline", &c->u.history_put.timeline, bad);
 	json_array_foreach(json_object_get(o, "lines"), i, item)
 	{
 		if (i >= MT_HISTORY_MAX) {

@@ -73,6 +73,7 @@ struct mt_command {
 		struct {
 			uint64_t epoch;
 			char holder[MT_NAME_MAX];
+			uint32_t timeline; /* that the lines lead to */
 			int n;
 			struct mt_history lines[MT_HISTORY_MAX];
 		} history_put;

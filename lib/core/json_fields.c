@@ -58,6 +58,18 @@ mt_jget_u64(const json_t *o, const char *key, uint64_t *v, bool *bad)
 }
 
 void
+mt_jget_u32(const json_t *o, const char *key, uint32_t *v, bool *bad)
+{
+	int64_t wide = *v;
+
+	mt_jget_i64(o, key, &wide, bad);
+	if (wide < 0 || wide > UINT32_MAX)
+		*bad = true;
+	else
+		*v = (uint32_t)wide;
+}
+
+void
 mt_jget_i64(const json_t *o, const char *key, int64_t *v, bool *bad)
 {
 	const json_t *f = json_object_get(o, key);

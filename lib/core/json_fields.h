@@ -19,6 +19,7 @@ void mt_jset_str(json_t *o, const char *key, const char *v);
 void mt_jset_position(json_t *o, const char *key, struct mt_position v);
 
 void mt_jget_u64(const json_t *o, const char *key, uint64_t *v, bool *bad);
+void mt_jget_u32(const json_t *o, const char *key, uint32_t *v, bool *bad);
 void mt_jget_i64(const json_t *o, const char *key, int64_t *v, bool *bad);
 void mt_jget_bool(const json_t *o, const char *key, bool *v, bool *bad);
 void mt_jget_str(const json_t *o, const char *key, char *buf, size_t size,

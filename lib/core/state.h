@@ -32,6 +32,9 @@ struct mt_leader {
 	uint64_t since; /* first epoch of this turn: those between continue it */
 	char holder[MT_NAME_MAX];
 	int64_t ttl_ms;		/* fixed for the epoch */
+	/* The number that its promotion takes: the log gives each turn one of
+	 * its own, so that no two timelines ever share a number. */
+	uint32_t timeline;
 	bool continues;		/* same holder and data, no promotion */
 	struct mt_position min; /* the holder must be at least there */
 	bool released;
@@ -102,6 +105,7 @@ struct mt_state {
 	} sync; /* filled when synchronous modes exist */
 	struct mt_request request;
 	struct mt_request_result outcome;
+	uint32_t history_of; /* the timeline that it leads to */
 	int n_history;
 	struct mt_history history[MT_HISTORY_MAX];
 	uint64_t last_decision;

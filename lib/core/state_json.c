@@ -23,6 +23,7 @@ save_leader(const struct mt_leader *l)
 	mt_jset_u64(o, "since", l->since);
 	mt_jset_str(o, "holder", l->holder);
 	mt_jset_i64(o, "ttl_ms", l->ttl_ms);
+	mt_jset_i64(o, "timeline", l->timeline);
 	mt_jset_bool(o, "continues", l->continues);
 	mt_jset_position(o, "min", l->min);
 	mt_jset_bool(o, "released", l->released);
@@ -39,6 +40,7 @@ load_leader(const json_t *o, struct mt_leader *l, bool *bad)
 	mt_jget_u64(o, "since", &l->since, bad);
 	mt_jget_str(o, "holder", l->holder, sizeof(l->holder), bad);
 	mt_jget_i64(o, "ttl_ms", &l->ttl_ms, bad);
+	mt_jget_u32(o, "timeline", &l->timeline, bad);
 	mt_jget_bool(o, "continues", &l->continues, bad);
 	mt_jget_position(o, "min", &l->min, bad);
 	mt_jget_bool(o, "released", &l->released, bad);
@@ -113,6 +115,7 @@ save_all(const struct mt_state *s)
 		json_array_append_new(history,
 				      mt_history_to_json(&s->history[i]));
 	json_object_set_new(o, "history", history);
+	mt_jset_i64(o, "history_of", s->history_of);
 	for (uint64_t id = oldest; id <= s->last_decision; id++) {
 		const struct mt_decision *d = mt_state_decision(s, id);
 
@@ -191,6 +194,7 @@ load_all(const json_t *o, struct mt_state *s, bool *bad)
 	mt_jget_u64(o, "config_version", &s->config_version, bad);
 	load_leader(json_object_get(o, "leader"), &s->leader, bad);
 	load_request(json_object_get(o, "request"), s, bad);
+	mt_jget_u32(o, "history_of", &s->history_of, bad);
 	load_lists(o, s, bad);
 	mt_jget_u64(o, "last_decision", &s->last_decision, bad);
 	mt_jget_position(o, "optime", &s->status.optime, bad);

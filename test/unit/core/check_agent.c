@@ -138,17 +138,30 @@ END_TEST
 
 START_TEST(a_bootstrap_that_came_too_late_is_discarded)
 {
-	ROW(given_new_cluster(1), "the claim is another's", "bootstrap-lost",
-	    MT_ACT_DISCARD, given_claim(2); local()->bootstrapped = true);
-	ROW(given_new_cluster(1), "the claim was withdrawn", "bootstrap-lost",
-	    MT_ACT_DISCARD, local()->bootstrapped = true);
+	ROW(given_bootstrapped(), "the claim is another's", "bootstrap-lost",
+	    MT_ACT_DISCARD, given_claim(2));
+	ROW(given_bootstrapped(), "the claim was withdrawn",
+	    "bootstrap-lost", MT_ACT_DISCARD, );
 	ROW(given_initialized(), "another has initialized it",
 	    "bootstrap-lost", MT_ACT_DISCARD,
 	    mt_copy(local()->sysid, MT_SYSID_MAX, "7300000000000000002"));
-	ROW(given_new_cluster(1), "after the job", "bootstrap", MT_ACT_NONE,
-	    given_claim(2); local()->bootstrapped = true;
-	    local()->job = MT_JOB_DISCARD);
+	ROW(given_bootstrapped(), "one job at a time", "bootstrap",
+	    MT_ACT_NONE, given_claim(2); local()->job = MT_JOB_DISCARD);
 	ROW(given_initialized(), "it is ours", "turn", MT_ACT_TAKE_EPOCH, );
+	/* Its own command may be under way yet. */
+	ROW(given_bootstrapped(), "the claim of an earlier life",
+	    "bootstrap", MT_ACT_NONE, given_claim(1);
+	    w.state.claim.incarnation = 9);
+	ROW(given_bootstrapped(), "whose data it is is not known",
+	    "bootstrap", MT_ACT_NONE, given_claim(2);
+	    local()->sysid[0] = '\0');
+	ROW(given_initialized(), "not while it runs", "other-cluster",
+	    MT_ACT_REFUSE,
+	    mt_copy(local()->sysid, MT_SYSID_MAX, "7300000000000000002");
+	    local()->running = local()->guarded = true);
+	ROW(given_initialized(), "never what was not bootstrapped here",
+	    "other-cluster", MT_ACT_REFUSE, local()->bootstrapped = false;
+	    mt_copy(local()->sysid, MT_SYSID_MAX, "7300000000000000002"));
 }
 END_TEST
 
@@ -184,11 +197,8 @@ START_TEST(a_bootstrapped_directory_is_proposed_with_its_settings)
 {
 	json_t *config = json_pack("{s:i,s:i}", "ttl", 8, "loop_wait", 10);
 
-	ROW(given_new_cluster(1), "done", "bootstrap", MT_ACT_PROPOSE,
-	    given_claim(1); local()->bootstrapped = true;
-	    local()->data = MT_DATA_PRESENT;
-	    mt_copy(local()->sysid, MT_SYSID_MAX, SYSID);
-	    w.view.bootstrap_config = config);
+	ROW(given_bootstrapped(), "done", "bootstrap", MT_ACT_PROPOSE,
+	    given_claim(1); w.view.bootstrap_config = config);
 	EXPECT(w_plan.command.kind == MT_CMD_CLUSTER_INITIALIZE, "command");
 	EXPECT(strcmp(w_plan.command.u.initialize.claim.member, "node1") == 0,
 	       "claimant");
@@ -322,6 +332,8 @@ START_TEST(only_an_armed_primary_or_a_fit_standby_asks_for_support)
 	ASKS(given_primary_died(), "died in its lease", true, );
 	ASKS(given_primary_died(), "died, lease over", false,
 	     local()->deadline_ms = NOW);
+	ASKS(given_primary_died(), "died before its promotion ended", false,
+	     local()->control = MT_CONTROL_RECOVERY);
 	ASKS(given_primary_died(), "died, hands over at once", false,
 	     w.settings.primary_start_timeout_ms = 0);
 	ASKS(given_initialized(), "first start, epoch not taken", false, );

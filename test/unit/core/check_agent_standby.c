@@ -23,6 +23,7 @@ given_new_timeline(void)
 {
 	report_of(1)->at = position(TIMELINE + 1, LSN + 0x1000);
 	given_past(2, TIMELINE, LSN);
+	w.state.history_of = TIMELINE + 1;
 }
 
 START_TEST(data_is_cloned_from_a_serving_primary)
@@ -143,8 +144,8 @@ START_TEST(a_standby_follows_whoever_holds_the_turn)
 	    local()->replayed_lsn = LSN + 1);
 	EXPECT_WHY("diverged");
 	ROW(given_standby(), "the history is not known yet", "standby",
-	    MT_ACT_NONE, given_new_timeline(); w.state.n_history = 2;
-	    local()->replayed_lsn = LSN + 1);
+	    MT_ACT_NONE, given_new_timeline();
+	    w.state.history_of = TIMELINE; local()->replayed_lsn = LSN + 1);
 }
 END_TEST
 
@@ -259,10 +260,10 @@ START_TEST(each_way_to_join_a_primary)
 		  FORK2 - 1, MT_JOIN_REWIND },
 		{ "control file not read", false, MT_CONTROL_UNKNOWN, 2, 3,
 		  FORK2 - 1, MT_JOIN_WAIT },
-		{ "the history is one timeline short", true, 0, 2, 4,
-		  FORK2 - 1, MT_JOIN_WAIT },
-		{ "one short, and the own timeline is the newest of it",
-		  true, 0, 3, 5, FORK2 - 1, MT_JOIN_WAIT },
+		{ "the history does not lead to the primary yet", true, 0, 2,
+		  4, FORK2 - 1, MT_JOIN_WAIT },
+		{ "nor does it, by two, from the newest that it knows", true,
+		  0, 3, 5, FORK2 - 1, MT_JOIN_WAIT },
 		{ "the history is one ahead of the primary", true, 0, 1, 2,
 		  FORK1, MT_JOIN_FOLLOW },
 	};
@@ -296,8 +297,10 @@ START_TEST(a_timeline_that_the_history_lacks_has_diverged)
 
 	given_cluster(2);
 	w.state.n_history = 0;
+	w.state.history_of = 0;
 	ck_assert_int_eq(mt_agent_join(&w.state, &l, 3), MT_JOIN_WAIT);
 	given_past(0, 2, FORK2); /* timeline 1 was cut off or never was */
+	w.state.history_of = 3;
 	ck_assert_int_eq(mt_agent_join(&w.state, &l, 3), MT_JOIN_REWIND);
 	ck_assert_int_eq(mt_agent_join(&w.state, &l, 1), MT_JOIN_FOLLOW);
 }
@@ -306,7 +309,7 @@ END_TEST
 START_TEST(a_join_that_must_wait_changes_nothing)
 {
 	ROW(given_standby_down(), "no history", "standby", MT_ACT_NONE,
-	    given_new_timeline(); w.state.n_history = 2);
+	    given_new_timeline(); w.state.history_of = TIMELINE);
 	EXPECT_WHY("history");
 	ROW(given_standby_down(), "no control file", "standby", MT_ACT_NONE,
 	    given_new_timeline(); local()->control = MT_CONTROL_UNKNOWN);

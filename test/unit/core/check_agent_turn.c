@@ -63,6 +63,7 @@ START_TEST(a_chosen_standby_is_promoted_only_with_support)
 	ROW(given_supported(), "then promote", "turn", MT_ACT_PROMOTE,
 	    local()->record.data_id = DATA_ID;
 	    local()->record.pg_epoch = EPOCH);
+	EXPECT(w_plan.timeline == TIMELINE + 1, "to the turn's timeline");
 	ROW(given_supported(), "support is no right of one that is behind",
 	    "turn", MT_ACT_GIVE_UP, local()->at.lsn = LSN - 1);
 }
@@ -86,6 +87,14 @@ START_TEST(a_postmaster_that_died_is_started_again_under_its_lease)
 	ROW(given_primary_died(), "the lease is over", "turn", MT_ACT_GIVE_UP,
 	    local()->deadline_ms = NOW);
 	EXPECT_WHY("died");
+	ROW(given_primary_died(), "died as it was started", "turn",
+	    MT_ACT_START_PRIMARY, local()->control = MT_CONTROL_SHUT_DOWN);
+	ROW(given_primary_died(), "died before its promotion ended", "turn",
+	    MT_ACT_GIVE_UP, local()->control = MT_CONTROL_RECOVERY);
+	ROW(given_primary_died(), "stopped as a standby", "turn",
+	    MT_ACT_GIVE_UP, local()->control = MT_CONTROL_SHUT_DOWN_RECOVERY);
+	ROW(given_primary_died(), "its end is not read yet", "turn",
+	    MT_ACT_NONE, local()->control = MT_CONTROL_UNKNOWN);
 	ROW(given_primary_died(), "hand over at once", "turn", MT_ACT_GIVE_UP,
 	    w.settings.primary_start_timeout_ms = 0);
 	ROW(given_primary_died(), "of an older turn", "turn", MT_ACT_GIVE_UP,
@@ -134,6 +143,8 @@ START_TEST(a_server_that_was_stopped_gives_the_turn_up)
 	    w.state.leader.epoch = w.state.leader.since = 1;
 	    w.state.leader.continues = true; local()->record.pg_epoch = 1;
 	    local()->lease_epoch = 1; local()->deadline_ms = NOW - 1);
+	ROW(given_primary_down(), "the data is not looked at yet", "turn",
+	    MT_ACT_NONE, local()->data = MT_DATA_UNKNOWN);
 	ROW(given_primary_down(), "by the end of the daemon", "turn",
 	    MT_ACT_GIVE_UP, local()->stopping = true;
 	    local()->stopping_ms = NOW);
@@ -164,9 +175,9 @@ START_TEST(the_first_start_needs_the_epoch_and_support)
 	    local()->record.pg_epoch = 1; w.state.leader.epoch = 2;
 	    w.state.leader.ttl_ms = 4000);
 	ROW(given_initialized(), "a restarted daemon did not bootstrap",
-	    "turn", MT_ACT_GIVE_UP, local()->bootstrapped = false);
+	    "turn", MT_ACT_GIVE_UP, local()->fresh = false);
 	ROW(given_initialized(), "it died before it had a lease", "turn",
-	    MT_ACT_GIVE_UP, local()->died = true);
+	    MT_ACT_GIVE_UP, local()->died = true; local()->fresh = false);
 }
 END_TEST
 
@@ -192,9 +203,9 @@ START_TEST(a_primary_does_its_duties_in_order)
 	    local()->job = MT_JOB_SLOTS; local()->slots_ready = false);
 	EXPECT_WHY("slots");
 	ROW(given_primary(), "slots before history", "turn", MT_ACT_SLOTS,
-	    local()->slots_ready = false; w.state.n_history = 1);
+	    local()->slots_ready = false; w.state.history_of = 2);
 	ROW(given_primary(), "history before requests", "turn",
-	    MT_ACT_PROPOSE, w.state.n_history = 1; given_request("node2"));
+	    MT_ACT_PROPOSE, w.state.history_of = 2; given_request("node2"));
 	EXPECT(w_plan.command.kind == MT_CMD_HISTORY_PUT, "history.put");
 	ROW(given_primary(), "requests before the status", "turn",
 	    MT_ACT_CHECKPOINT, given_request("node2");
@@ -210,14 +221,15 @@ START_TEST(the_history_is_told_when_a_timeline_has_begun)
 	ROW(given_primary(), "known", "turn", MT_ACT_NONE, );
 	ROW(given_primary(), "timeline 1 has none", "turn", MT_ACT_NONE,
 	    local()->at.timeline = 1; w.view.n_history = 0;
-	    w.state.n_history = 0;
+	    w.state.n_history = 0; w.state.history_of = 0;
 	    w.state.status.optime = local()->at);
 	ROW(given_primary(), "not read yet", "turn", MT_ACT_NONE,
-	    w.state.n_history = 0; w.view.n_history = 0);
-	ROW(given_primary(), "read for another timeline", "turn", MT_ACT_NONE,
-	    w.state.n_history = 0; w.view.n_history = 1);
+	    w.state.history_of = 2; w.view.n_history = 0);
+	ROW(given_primary(), "none told yet", "turn", MT_ACT_PROPOSE,
+	    w.state.n_history = 0; w.state.history_of = 0);
 	ROW(given_primary(), "new", "turn", MT_ACT_PROPOSE,
-	    w.state.n_history = 1);
+	    w.state.n_history = 1; w.state.history_of = 2);
+	EXPECT(w_plan.command.u.history_put.timeline == TIMELINE, "to it");
 	EXPECT(w_plan.command.u.history_put.epoch == EPOCH, "epoch");
 	EXPECT(strcmp(w_plan.command.u.history_put.holder, "node1") == 0,
 	       "holder");

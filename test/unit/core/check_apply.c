@@ -180,6 +180,26 @@ START_TEST(a_continued_turn_keeps_its_begin)
 }
 END_TEST
 
+START_TEST(no_two_turns_share_a_timeline)
+{
+	given_initialized(&s);
+	ck_assert_uint_eq(s.leader.timeline, 1);
+	/* the new holder is on timeline 2: the next is 3 */
+	applied(&s, assign(1, false, "b", false));
+	ck_assert_uint_eq(s.leader.timeline, 3);
+	applied(&s, assign(2, false, "b", true)); /* no promotion */
+	ck_assert_uint_eq(s.leader.timeline, 3);
+	/* it never promoted: its number is not given again */
+	applied(&s, assign(3, false, "a", false));
+	ck_assert_uint_eq(s.leader.timeline, 4);
+	applied(&s, release(4, "a", true));
+	ck_assert_uint_eq(s.leader.timeline, 4);
+	applied(&s, assign(4, true, "a", false));
+	ck_assert_uint_eq(s.leader.timeline, 5);
+	mt_state_release(&s);
+}
+END_TEST
+
 START_TEST(each_ground_on_which_an_assignment_is_refused)
 {
 	given_members(&s);
@@ -407,8 +427,10 @@ START_TEST(a_history_replaces_the_older_one)
 	ck_assert_int_eq(s.n_history, 5);
 	ck_assert_uint_eq(s.history[4].timeline, 5);
 	ck_assert_uint_eq(s.history[4].lsn, 80);
+	ck_assert_uint_eq(s.history_of, 6);
 	applied(&s, history_put(1, "a", 3));
 	ck_assert_int_eq(s.n_history, 3);
+	ck_assert_uint_eq(s.history_of, 4);
 	ck_assert_uint_eq(mt_state_fork_lsn(&s, 3), 48);
 	ck_assert_uint_eq(mt_state_fork_lsn(&s, 5), 0);
 	applied(&s, history_put(1, "a", MT_HISTORY_MAX));
@@ -544,6 +566,7 @@ main(void)
 		  the_claimant_initializes_and_holds_epoch_1,
 		  an_assignment_begins_a_turn_under_the_next_epoch,
 		  a_continued_turn_keeps_its_begin,
+		  no_two_turns_share_a_timeline,
 		  each_ground_on_which_an_assignment_is_refused,
 		  an_assignment_forgets_the_release,
 		  the_holder_releases_its_epoch,

@@ -135,14 +135,15 @@ END_TEST
 
 START_TEST(a_command_too_long_is_not_read)
 {
+	static const char start[] =
+	    "{\"v\":1,\"c\":\"bootstrap.claim\",\"member\":\"a\"}";
 	size_t n = MT_COMMAND_MAX + 1;
 	char *text = malloc(n);
 	struct mt_command cmd;
 	struct mt_err err;
 
 	memset(text, ' ', n);
-	memcpy(text, "{\"v\":1,\"c\":\"bootstrap.claim\",\"member\":\"a\"}",
-	       43);
+	memcpy(text, start, strlen(start));
 	ck_assert_int_eq(mt_command_decode(&cmd, text, n - 1, &err), 0);
 	mt_command_release(&cmd);
 	ck_assert_int_eq(mt_command_decode(&cmd, text, n, &err), MT_EPROTO);
@@ -205,7 +206,7 @@ START_TEST(damaged_commands_are_refused_or_read_in_bounds)
 }
 END_TEST
 
-/* Any field of a wrong type makes a malformed command of it, never a default. */
+/* A field of a wrong type makes a malformed command, never a default. */
 START_TEST(every_field_of_a_wrong_type_is_refused)
 {
 	struct mt_command all[16];

@@ -818,8 +818,8 @@ real_us_at(const struct clock *c, int64_t t_ms)
 /* One round of three voters, the holder being the first: the real time from
  * which a majority could be fenced, against that at which writing has ended. */
 static void
-check_round(const struct clock clocks[3], int64_t ttl_ms, const int64_t out_us[3],
-	    const int64_t back_us[3])
+check_round(const struct clock clocks[3], int64_t ttl_ms,
+	    const int64_t out_us[3], const int64_t back_us[3])
 {
 	int64_t sent_us = 3600000000, ends_us[3], sorted, writes_end_us;
 	struct mt_support_req req;

@@ -169,6 +169,8 @@ START_TEST(the_digest_sees_every_part)
 	SEEN(s.outcome.ok = !s.outcome.ok);
 	SEEN(s.outcome.text[0]++);
 	SEEN(s.n_history--);
+	SEEN(s.history_of++);
+	SEEN(s.leader.timeline++);
 	SEEN(s.history[5].reason[0]++);
 	SEEN(s.history[5].new_leader[0] = 'x');
 	SEEN(s.last_decision--);

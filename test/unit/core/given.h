@@ -158,11 +158,13 @@ given_cluster(int me)
 	for (int i = 0; i < 3; i++)
 		given_member(i);
 	w.state.leader = (struct mt_leader){
-		.epoch = EPOCH, .since = EPOCH, .ttl_ms = TTL_MS, .index = 40,
+		.epoch = EPOCH, .since = EPOCH, .ttl_ms = TTL_MS,
+		.timeline = TIMELINE, .index = 40,
 	};
 	mt_copy(w.state.leader.holder, MT_NAME_MAX, "node1");
 	given_past(0, 1, FORK1);
 	given_past(1, 2, FORK2);
+	w.state.history_of = TIMELINE;
 	w.state.status.optime = position(TIMELINE, LSN);
 	for (int n = 1; n <= 3; n++)
 		given_report(n);
@@ -227,6 +229,7 @@ given_chosen(void)
 	given_standby();
 	mt_copy(w.state.leader.holder, MT_NAME_MAX, "node2");
 	w.state.leader.min = position(TIMELINE, LSN);
+	w.state.leader.timeline = TIMELINE + 1;
 	local()->lease_epoch = EPOCH;
 }
 
@@ -301,6 +304,7 @@ given_new_cluster(int me)
 	memset(&w.state.leader, 0, sizeof(w.state.leader));
 	w.state.sysid[0] = '\0';
 	w.state.n_history = 0;
+	w.state.history_of = 0;
 	w.state.status.optime = position(0, 0);
 	for (int n = 1; n <= 3; n++) {
 		struct mt_report *r = report_of(n);
@@ -312,6 +316,20 @@ given_new_cluster(int me)
 		r->at = position(0, 0);
 		r->sysid[0] = '\0';
 	}
+}
+
+/* node1 has bootstrapped, and the log does not know it yet. */
+static inline void
+given_bootstrapped(void)
+{
+	given_new_cluster(1);
+	local()->bootstrapped = local()->fresh = true;
+	local()->data = MT_DATA_PRESENT;
+	local()->data_id = DATA_ID;
+	mt_copy(local()->sysid, MT_SYSID_MAX, SYSID);
+	local()->control = MT_CONTROL_SHUT_DOWN;
+	local()->checkpoint = position(1, FORK1);
+	local()->last_job = MT_JOB_BOOTSTRAP;
 }
 
 static inline void
@@ -328,9 +346,11 @@ given_initialized(void)
 	given_cluster(1);
 	w.state.leader.epoch = w.state.leader.since = 1;
 	w.state.leader.continues = true;
+	w.state.leader.timeline = 1;
 	w.state.n_history = 0;
+	w.state.history_of = 0;
 	w.state.status.optime = position(0, 0);
-	local()->bootstrapped = true;
+	local()->bootstrapped = local()->fresh = true;
 	local()->running = local()->guarded = false;
 	local()->accepting = local()->in_recovery = false;
 	local()->streaming = false;

@@ -137,6 +137,7 @@ history_put(uint64_t epoch, const char *holder, int n)
 	c.u.history_put.epoch = epoch;
 	mt_copy(c.u.history_put.holder, MT_NAME_MAX, holder);
 	c.u.history_put.n = n;
+	c.u.history_put.timeline = (uint32_t)n + 1;
 	for (int i = 0; i < n; i++) {
 		struct mt_history *h = &c.u.history_put.lines[i];
 
