@@ -30,7 +30,9 @@ parse_history(struct mt_postgres *pg, const char *text)
 		struct mt_history h = {0};
 		char lsn[MT_LSN_MAX], reason[sizeof(h.reason)] = "";
 
-		if (sscanf(text, "%u\t%23[0-9A-Fa-f/]\t%95[^\n]", &h.timeline,
+		/* %u would skip an empty line and read the next one twice */
+		if (end > text &&
+		    sscanf(text, "%u\t%23[0-9A-Fa-f/]\t%95[^\n]", &h.timeline,
 			   lsn, reason) >= 2 &&
 		    mt_lsn_parse(lsn, &h.lsn) == 0 && h.timeline > 0) {
 			mt_copy(h.reason, sizeof(h.reason), reason);

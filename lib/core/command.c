@@ -36,7 +36,7 @@ member_put_to(const struct mt_command *c, json_t *o)
 static void
 member_put_from(const json_t *o, struct mt_command *c, bool *bad)
 {
-	mt_member_from_json(json_object_get(o, "member"), &c->u.member_put,
+	mt_member_from_json(mt_jget_object(o, "member", bad), &c->u.member_put,
 			    bad);
 }
 
@@ -103,7 +103,7 @@ assign_from(const json_t *o, struct mt_command *c, bool *bad)
 	mt_jget_i64(o, "ttl_ms", &c->u.assign.ttl_ms, bad);
 	mt_jget_bool(o, "continues", &c->u.assign.continues, bad);
 	mt_jget_position(o, "min", &c->u.assign.min, bad);
-	mt_decision_from_json(json_object_get(o, "decision"),
+	mt_decision_from_json(mt_jget_object(o, "decision", bad),
 			      &c->u.assign.decision, bad);
 	if (c->u.assign.ttl_ms <= 0 || c->u.assign.holder[0] == '\0')
 		*bad = true;
@@ -193,7 +193,7 @@ history_put_from(const json_t *o, struct mt_command *c, bool *bad)
 	mt_jget_str(o, "holder", c->u.history_put.holder,
 		    sizeof(c->u.history_put.holder), bad);
 	mt_jget_u32(o, "timeline", &c->u.history_put.timeline, bad);
-	json_array_foreach(json_object_get(o, "lines"), i, item)
+	json_array_foreach(mt_jget_array(o, "lines", bad), i, item)
 	{
 		if (i >= MT_HISTORY_MAX) {
 			*bad = true;

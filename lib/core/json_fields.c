@@ -126,6 +126,36 @@ mt_jget_position(const json_t *o, const char *key, struct mt_position *v,
 	v->lsn = (uint64_t)json_integer_value(lsn);
 }
 
+const json_t *
+mt_jget_object(const json_t *o, const char *key, bool *bad)
+{
+	const json_t *f = json_object_get(o, key);
+
+	if (f == NULL || json_is_object(f))
+		return f;
+	*bad = true;
+	return NULL;
+}
+
+const json_t *
+mt_jget_array(const json_t *o, const char *key, bool *bad)
+{
+	const json_t *f = json_object_get(o, key);
+
+	if (f == NULL || json_is_array(f))
+		return f;
+	*bad = true;
+	return NULL;
+}
+
+/* An item of a list that is no object has no fields, all defaults. */
+static void
+need_object(const json_t *o, bool *bad)
+{
+	if (o != NULL && !json_is_object(o))
+		*bad = true;
+}
+
 json_t *
 mt_member_to_json(const struct mt_member *m)
 {
@@ -146,14 +176,12 @@ mt_member_to_json(const struct mt_member *m)
 void
 mt_member_from_json(const json_t *o, struct mt_member *m, bool *bad)
 {
-	int64_t version = 0;
-
 	memset(m, 0, sizeof(*m));
+	need_object(o, bad);
 	mt_jget_str(o, "name", m->name, sizeof(m->name), bad);
 	mt_jget_u64(o, "raft_id", &m->raft_id, bad);
 	mt_jget_bool(o, "witness", &m->witness, bad);
-	mt_jget_i64(o, "command_version", &version, bad);
-	m->command_version = (uint32_t)version;
+	mt_jget_u32(o, "command_version", &m->command_version, bad);
 	mt_jget_str(o, "peer_addr", m->peer_addr, sizeof(m->peer_addr), bad);
 	mt_jget_str(o, "api_url", m->api_url, sizeof(m->api_url), bad);
 	mt_jget_str(o, "conn_url", m->conn_url, sizeof(m->conn_url), bad);
@@ -179,13 +207,11 @@ mt_history_to_json(const struct mt_history *h)
 void
 mt_history_from_json(const json_t *o, struct mt_history *h, bool *bad)
 {
-	int64_t timeline = 0;
-
 	memset(h, 0, sizeof(*h));
-	mt_jget_i64(o, "timeline", &timeline, bad);
-	if (timeline <= 0 || timeline > UINT32_MAX)
+	need_object(o, bad);
+	mt_jget_u32(o, "timeline", &h->timeline, bad);
+	if (h->timeline == 0)
 		*bad = true;
-	h->timeline = (uint32_t)timeline;
 	mt_jget_u64(o, "lsn", &h->lsn, bad);
 	mt_jget_str(o, "reason", h->reason, sizeof(h->reason), bad);
 	mt_jget_i64(o, "at_ms", &h->at_ms, bad);
@@ -224,6 +250,7 @@ mt_decision_from_json(const json_t *o, struct mt_decision *d, bool *bad)
 	size_t i;
 
 	memset(d, 0, sizeof(*d));
+	need_object(o, bad);
 	mt_jget_u64(o, "id", &d->id, bad);
 	mt_jget_u64(o, "epoch", &d->epoch, bad);
 	mt_jget_i64(o, "at_ms", &d->at_ms, bad);
@@ -231,7 +258,7 @@ mt_decision_from_json(const json_t *o, struct mt_decision *d, bool *bad)
 	mt_jget_str(o, "from", d->from, sizeof(d->from), bad);
 	mt_jget_str(o, "to", d->to, sizeof(d->to), bad);
 	mt_jget_str(o, "why", d->why, sizeof(d->why), bad);
-	json_array_foreach(json_object_get(o, "verdicts"), i, v)
+	json_array_foreach(mt_jget_array(o, "verdicts", bad), i, v)
 	{
 		struct mt_verdict *to = &d->verdicts[i];
 
@@ -239,6 +266,7 @@ mt_decision_from_json(const json_t *o, struct mt_decision *d, bool *bad)
 			*bad = true;
 			return;
 		}
+		need_object(v, bad);
 		mt_jget_str(v, "name", to->name, sizeof(to->name), bad);
 		mt_jget_str(v, "rule", to->rule, sizeof(to->rule), bad);
 		mt_jget_position(v, "at", &to->at, bad);

@@ -27,6 +27,10 @@ void mt_jget_str(const json_t *o, const char *key, char *buf, size_t size,
 void mt_jget_position(const json_t *o, const char *key,
 		      struct mt_position *v, bool *bad);
 
+/* The object (array) under this key, NULL where absent; anything else is bad. */
+const json_t *mt_jget_object(const json_t *o, const char *key, bool *bad);
+const json_t *mt_jget_array(const json_t *o, const char *key, bool *bad);
+
 json_t *mt_member_to_json(const struct mt_member *m);
 void mt_member_from_json(const json_t *o, struct mt_member *m, bool *bad);
 json_t *mt_history_to_json(const struct mt_history *h);

@@ -149,7 +149,7 @@ load_lists(const json_t *o, struct mt_state *s, bool *bad)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(o, "members"), i, item)
+	json_array_foreach(mt_jget_array(o, "members", bad), i, item)
 	{
 		if (i >= MT_NODES_MAX) {
 			*bad = true;
@@ -158,7 +158,7 @@ load_lists(const json_t *o, struct mt_state *s, bool *bad)
 		mt_member_from_json(item, &s->members[i], bad);
 		s->n_members = (int)i + 1;
 	}
-	json_array_foreach(json_object_get(o, "history"), i, item)
+	json_array_foreach(mt_jget_array(o, "history", bad), i, item)
 	{
 		if (i >= MT_HISTORY_MAX) {
 			*bad = true;
@@ -167,7 +167,7 @@ load_lists(const json_t *o, struct mt_state *s, bool *bad)
 		mt_history_from_json(item, &s->history[i], bad);
 		s->n_history = (int)i + 1;
 	}
-	json_array_foreach(json_object_get(o, "decisions"), i, item)
+	json_array_foreach(mt_jget_array(o, "decisions", bad), i, item)
 	{
 		struct mt_decision d = {0};
 
@@ -179,7 +179,7 @@ load_lists(const json_t *o, struct mt_state *s, bool *bad)
 static void
 load_all(const json_t *o, struct mt_state *s, bool *bad)
 {
-	const json_t *claim = json_object_get(o, "claim");
+	const json_t *claim = mt_jget_object(o, "claim", bad);
 	json_t *config = json_object_get(o, "config");
 
 	mt_jget_u64(o, "index", &s->index, bad);
@@ -192,8 +192,8 @@ load_all(const json_t *o, struct mt_state *s, bool *bad)
 	else if (!json_is_null(config))
 		*bad = true;
 	mt_jget_u64(o, "config_version", &s->config_version, bad);
-	load_leader(json_object_get(o, "leader"), &s->leader, bad);
-	load_request(json_object_get(o, "request"), s, bad);
+	load_leader(mt_jget_object(o, "leader", bad), &s->leader, bad);
+	load_request(mt_jget_object(o, "request", bad), s, bad);
 	mt_jget_u32(o, "history_of", &s->history_of, bad);
 	load_lists(o, s, bad);
 	mt_jget_u64(o, "last_decision", &s->last_decision, bad);
