@@ -62,9 +62,9 @@ static void
 add_servers(const struct mt_node *n, struct mt_raft_info *info)
 {
 	static const char *const roles[] = {
-		[MT_SERVER_STANDBY] = "standby",
-		[MT_SERVER_VOTER] = "voter",
-		[MT_SERVER_SPARE] = "spare",
+	    [MT_SERVER_STANDBY] = "standby",
+	    [MT_SERVER_VOTER] = "voter",
+	    [MT_SERVER_SPARE] = "spare",
 	};
 	const struct mt_configuration *c = mt_driver_configuration(n->driver);
 
@@ -74,12 +74,11 @@ add_servers(const struct mt_node *n, struct mt_raft_info *info)
 		    mt_state_member_by_id(&n->state, c->servers[i].id);
 
 		*m = (struct mt_raft_member){
-			.id = c->servers[i].id,
-			.role = roles[c->servers[i].role],
-			.contact_age_ms = -1,
+		    .id = c->servers[i].id,
+		    .role = roles[c->servers[i].role],
+		    .contact_age_ms = -1,
 		};
-		mt_copy(m->address, sizeof(m->address),
-			c->servers[i].address);
+		mt_copy(m->address, sizeof(m->address), c->servers[i].address);
 		if (known != NULL)
 			mt_copy(m->name, sizeof(m->name), known->name);
 		if (m->id == n->raft_id) {
@@ -175,16 +174,16 @@ void
 node__backend(struct mt_node *n)
 {
 	n->backend = (struct mt_api_backend){
-		.arg = n,
-		.conf = n->conf,
-		.version = PACKAGE_VERSION,
-		.view = backend_view,
-		.pg = backend_pg,
-		.raft = backend_raft,
-		.doing = backend_doing,
-		.last_seen = backend_last_seen,
-		.propose = backend_propose,
-		.watch = backend_watch,
-		.unwatch = backend_unwatch,
+	    .arg = n,
+	    .conf = n->conf,
+	    .version = PACKAGE_VERSION,
+	    .view = backend_view,
+	    .pg = backend_pg,
+	    .raft = backend_raft,
+	    .doing = backend_doing,
+	    .last_seen = backend_last_seen,
+	    .propose = backend_propose,
+	    .watch = backend_watch,
+	    .unwatch = backend_unwatch,
 	};
 }

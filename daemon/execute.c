@@ -66,8 +66,8 @@ log_plan(struct mt_node *n, const struct mt_view *v, const struct mt_plan *p)
 	n->agent_act = p->act;
 	mt_copy(n->agent_why, sizeof(n->agent_why), p->why);
 	if (p->act == MT_ACT_PROPOSE || (same && p->act != MT_ACT_NONE))
-		mt_debug("agent: rule=%s act=%s %s", p->rule,
-			 act_name(p->act), mt_command_name(p->command.kind));
+		mt_debug("agent: rule=%s act=%s %s", p->rule, act_name(p->act),
+			 mt_command_name(p->command.kind));
 	else if (p->act != MT_ACT_NONE)
 		mt_info("agent: rule=%s act=%s epoch=%" PRIu64 "%s%s%s%s",
 			p->rule, act_name(p->act), n->state.leader.epoch,
@@ -105,8 +105,8 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 		mt_postgres_rewind(n->pg, p->member, p->url);
 		break;
 	case MT_ACT_START_PRIMARY:
-		mt_postgres_start_primary(
-		    n->pg, deadline_ms, n->settings.primary_start_timeout_ms);
+		mt_postgres_start_primary(n->pg, deadline_ms,
+					  n->settings.primary_start_timeout_ms);
 		break;
 	case MT_ACT_START_STANDBY:
 		mt_postgres_start_standby(n->pg, p->member, p->url);
@@ -152,8 +152,7 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 		if (p->command.kind == MT_CMD_STATUS_PUT)
 			n->status_put_ms = v->now_ms;
 		node__propose_planned(n, &p->command);
-		if (p->look_again_ms == 0 ||
-		    p->look_again_ms > v->now_ms + 200)
+		if (p->look_again_ms == 0 || p->look_again_ms > v->now_ms + 200)
 			p->look_again_ms = v->now_ms + 200;
 		break;
 	case MT_ACT_EXIT:
@@ -182,8 +181,8 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 void
 node__execute_control(struct mt_node *n, const struct mt_control_plan *p)
 {
-	bool same = n->control_rule == p->rule &&
-		    strcmp(n->control_why, p->why) == 0;
+	bool same =
+	    n->control_rule == p->rule && strcmp(n->control_why, p->why) == 0;
 
 	n->control_rule = p->rule;
 	mt_copy(n->control_why, sizeof(n->control_why), p->why);

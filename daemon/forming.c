@@ -70,7 +70,7 @@ look_at(void *arg, const struct mt_peer_info *p)
 static bool
 all_ready(struct mt_node *n)
 {
-	struct look l = { .n = n, .prepared = n->raft_id != 0 };
+	struct look l = {.n = n, .prepared = n->raft_id != 0};
 	char before[sizeof(n->waiting_for)];
 	int64_t now_ms = mt_clock_ms();
 

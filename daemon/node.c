@@ -37,7 +37,7 @@ node__wake(struct mt_node *n)
 	uv_idle_start(&n->idle, idle_cb);
 }
 
-/* ---- one turn ------------------------------------------------------------------------- */
+/* ---- one turn ---- */
 
 /* The document may have changed: settings, and PostgreSQL's files. */
 static void
@@ -75,9 +75,8 @@ set_pace(struct mt_node *n, const struct mt_view *v)
 
 	if (n->pg == NULL || v->local.job == MT_JOB_PROMOTE)
 		return;
-	mt_postgres_hurry(n->pg, choosing || v->local.job == MT_JOB_START
-				     ? HURRY_MS
-				     : 0);
+	mt_postgres_hurry(
+	    n->pg, choosing || v->local.job == MT_JOB_START ? HURRY_MS : 0);
 	if (n->state.sysid[0] != '\0' && v->local.bootstrapped &&
 	    strcmp(n->state.sysid, v->local.sysid) == 0)
 		mt_postgres_settled(n->pg);
@@ -106,7 +105,8 @@ heartbeat(struct mt_node *n, const struct mt_view *v)
 			n->conf->name);
 	else if (mt_state_held(&n->state) && v->local.accepting)
 		mt_info("no action. I am (%s), a secondary, and following a "
-			"leader (%s)", n->conf->name, holder);
+			"leader (%s)",
+			n->conf->name, holder);
 }
 
 static int64_t
@@ -174,8 +174,8 @@ step(struct mt_node *n)
 		return;
 	wait_ms = next - mt_clock_ms();
 	uv_update_time(n->loop);
-	uv_timer_start(&n->timer, timer_cb,
-		       wait_ms > 1 ? (uint64_t)wait_ms : 1, 0);
+	uv_timer_start(&n->timer, timer_cb, wait_ms > 1 ? (uint64_t)wait_ms : 1,
+		       0);
 }
 
 static void
@@ -205,7 +205,7 @@ check_cb(uv_check_t *check)
 	n->turn_began_ms = mt_clock_ms();
 }
 
-/* ---- the end ------------------------------------------------------------------------------ */
+/* ---- the end ---- */
 
 void
 node__stop(struct mt_node *n)
@@ -238,10 +238,18 @@ part_closed(void *arg)
 void
 node__exit(struct mt_node *n, int status)
 {
+	sigset_t signals;
+
 	if (n->closing)
 		return;
 	n->closing = true;
 	n->exit_status = status;
+	/* When its handle is closed a signal would have its default effect. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	n->open_parts = 1;
 	uv_idle_stop(&n->idle);
 	if (n->api != NULL) {
@@ -284,12 +292,12 @@ signal_cb(uv_signal_t *signal, int signo)
 		node__stop(signal->data);
 }
 
-/* ---- the beginning --------------------------------------------------------------------------- */
+/* ---- the beginning ---- */
 
 static void
 open_loop(struct mt_node *n)
 {
-	static const int signos[] = { SIGTERM, SIGINT, SIGHUP };
+	static const int signos[] = {SIGTERM, SIGINT, SIGHUP};
 
 	uv_timer_init(n->loop, &n->timer);
 	uv_prepare_init(n->loop, &n->prepare);

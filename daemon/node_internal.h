@@ -154,8 +154,8 @@ void node__propose(struct mt_node *n, const struct mt_command *cmd,
 void node__propose_planned(struct mt_node *n, const struct mt_command *cmd);
 void node__propose_remote(struct mt_node *n, uint64_t from, const uint8_t *p,
 			  size_t size);
-void node__propose_answered(struct mt_node *n, uint64_t from,
-			    const uint8_t *p, size_t size);
+void node__propose_answered(struct mt_node *n, uint64_t from, const uint8_t *p,
+			    size_t size);
 void node__propose_submitted(struct mt_node *n, uint64_t cookie, int rv);
 void node__propose_done(struct mt_node *n, uint64_t cookie,
 			enum mt_outcome outcome);

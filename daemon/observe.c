@@ -48,8 +48,7 @@ node__observe(struct mt_node *n, struct mt_view *v)
 	l->turn_ms = n->turn_ms;
 	l->status_put_ms = n->status_put_ms;
 	if (n->pg != NULL) {
-		mt_postgres_observe(n->pg, &n->state, n->settings.use_slots,
-				    l);
+		mt_postgres_observe(n->pg, &n->state, n->settings.use_slots, l);
 		v->history = mt_postgres_history(n->pg, &v->n_history);
 	}
 	observe_raft(n, v);
@@ -67,20 +66,17 @@ node__self(const struct mt_node *n, struct mt_member *m)
 	m->raft_id = n->raft_id;
 	m->witness = !c->has_postgresql;
 	m->command_version = MT_COMMAND_VERSION;
-	mt_addr_format(&c->raft.self_addr, m->peer_addr,
-		       sizeof(m->peer_addr));
-	mt_format(m->api_url, sizeof(m->api_url), "http://%s/patroni",
-		  mt_addr_format(&c->restapi.connect_address, addr,
-				 sizeof(addr)));
+	mt_addr_format(&c->raft.self_addr, m->peer_addr, sizeof(m->peer_addr));
+	mt_format(
+	    m->api_url, sizeof(m->api_url), "http://%s/patroni",
+	    mt_addr_format(&c->restapi.connect_address, addr, sizeof(addr)));
 	if (c->has_postgresql)
-		mt_format(m->conn_url, sizeof(m->conn_url),
-			  "postgres://%s/%s",
+		mt_format(m->conn_url, sizeof(m->conn_url), "postgres://%s/%s",
 			  mt_addr_format(&c->postgresql.connect_address, addr,
 					 sizeof(addr)),
 			  c->postgresql.database);
 	if (json_object_size(c->tags) > 0) {
-		char *text = json_dumps(c->tags,
-					JSON_COMPACT | JSON_SORT_KEYS);
+		char *text = json_dumps(c->tags, JSON_COMPACT | JSON_SORT_KEYS);
 
 		if (text != NULL && !mt_copy(m->tags, sizeof(m->tags), text))
 			m->tags[0] = '\0';
@@ -90,8 +86,7 @@ node__self(const struct mt_node *n, struct mt_member *m)
 }
 
 static void
-report_server(struct mt_node *n, const struct mt_view *v,
-	      struct mt_report *r)
+report_server(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 {
 	const struct mt_local *l = &v->local;
 
@@ -102,16 +97,14 @@ report_server(struct mt_node *n, const struct mt_view *v,
 	r->bootstrap_failed = mt_postgres_bootstrap_failed(n->pg);
 	r->streaming = l->streaming;
 	r->writable = l->accepting && !l->in_recovery && l->as_primary &&
-		      v->now_ms < l->deadline_ms &&
-		      l->job != MT_JOB_STOP;
+		      v->now_ms < l->deadline_ms && l->job != MT_JOB_STOP;
 	r->serving = r->writable && l->slots_ready;
 	r->healthy = l->accepting && l->job != MT_JOB_STOP && l->guarded;
 	if (l->running || l->accepting)
 		r->at = l->at;
 	r->replayed_lsn = l->replayed_lsn;
 	mt_copy(r->sysid, sizeof(r->sysid), l->sysid);
-	r->server_version =
-	    (uint32_t)mt_postgres_info(n->pg)->server_version;
+	r->server_version = (uint32_t)mt_postgres_info(n->pg)->server_version;
 	r->clone_percent = (uint16_t)mt_postgres_clone_percent(n->pg);
 	mt_copy(r->job, sizeof(r->job), mt_job_name(l->job));
 }
@@ -124,9 +117,7 @@ node__report(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	memset(r, 0, sizeof(*r));
 	r->incarnation = n->keep.incarnation;
 	node__self(n, &r->self);
-	r->applied = n->driver != NULL
-			 ? mt_driver_applied_index(n->driver)
-			 : 0;
+	r->applied = n->driver != NULL ? mt_driver_applied_index(n->driver) : 0;
 	r->fenced = l->record.fenced;
 	r->given_up = l->record.given_up;
 	r->pg_epoch = l->record.pg_epoch;

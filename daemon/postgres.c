@@ -51,11 +51,10 @@ postgres__sock_path(const struct mt_postgres *pg, char *buf, size_t size)
 	return buf;
 }
 
-/* ---- long actions ------------------------------------------------------------ */
+/* ---- long actions ---- */
 
 void
-postgres__job_begin(struct mt_postgres *pg, enum mt_job job,
-		    int64_t timeout_ms)
+postgres__job_begin(struct mt_postgres *pg, enum mt_job job, int64_t timeout_ms)
 {
 	pg->job = job;
 	pg->job_since_ms = mt_clock_ms();
@@ -72,7 +71,7 @@ postgres__job_end(struct mt_postgres *pg, const struct mt_err *err)
 	if (pg->job == MT_JOB_NONE)
 		return;
 	pg->failures = failed && pg->last_job == pg->job ? pg->failures + 1
-		       : failed				 ? 1
+		       : failed                          ? 1
 							 : 0;
 	pg->last_job = pg->job;
 	pg->last_job_failed = failed;
@@ -80,28 +79,27 @@ postgres__job_end(struct mt_postgres *pg, const struct mt_err *err)
 	pg->job = MT_JOB_NONE;
 	pg->job_until_ms = 0;
 	if (failed)
-		mt_error("%s failed: %s", mt_job_name(pg->last_job),
-			 err->text);
+		mt_error("%s failed: %s", mt_job_name(pg->last_job), err->text);
 	postgres__trouble(pg, err);
 	postgres__wake(pg);
 }
 
-/* ---- a server that runs already -------------------------------------------------- */
+/* ---- a server that runs already ---- */
 
 static void
 watch_foreign(struct mt_postgres *pg, const struct mt_pg_pidfile *f)
 {
 	char sock[MT_CONF_PATH_MAX + 32];
 	struct mt_guard_options o = {
-		.sock_path = postgres__sock_path(pg, sock, sizeof(sock)),
-		.watch_pid = f->pid,
+	    .sock_path = postgres__sock_path(pg, sock, sizeof(sock)),
+	    .watch_pid = f->pid,
 	};
 	struct mt_err err;
 
 	mt_warn("PostgreSQL runs (pid %d) without its sentinel", (int)f->pid);
 	pg->foreign = true;
-	if (mt_guard_start(&pg->guard, pg->loop, &o,
-			   postgres__guard_events(pg), &err) != 0) {
+	if (mt_guard_start(&pg->guard, pg->loop, &o, postgres__guard_events(pg),
+			   &err) != 0) {
 		pg->guard = NULL;
 		postgres__trouble(pg, &err);
 		mt_error("%s", err.text);
@@ -138,8 +136,8 @@ version_cb(void *arg, const struct mt_err *err)
 
 int
 mt_postgres_open(struct mt_postgres **out, uv_loop_t *loop,
-		 const struct mt_conf *conf, void (*wake)(void *arg),
-		 void *arg, struct mt_err *err)
+		 const struct mt_conf *conf, void (*wake)(void *arg), void *arg,
+		 struct mt_err *err)
 {
 	struct mt_postgres *pg = calloc(1, sizeof(*pg));
 	int rv;
@@ -164,7 +162,7 @@ mt_postgres_open(struct mt_postgres **out, uv_loop_t *loop,
 	return 0;
 }
 
-/* ---- the guard's news --------------------------------------------------------------- */
+/* ---- the guard's news ---- */
 
 static void
 on_started(void *arg, pid_t pid, const struct mt_err *err)
@@ -282,17 +280,17 @@ const struct mt_guard_events *
 postgres__guard_events(struct mt_postgres *pg)
 {
 	static struct mt_guard_events events = {
-		.on_started = on_started,
-		.on_died = on_died,
-		.on_exit = on_exit_,
-		.on_sentinel_lost = on_sentinel_lost,
+	    .on_started = on_started,
+	    .on_died = on_died,
+	    .on_exit = on_exit_,
+	    .on_sentinel_lost = on_sentinel_lost,
 	};
 
 	events.arg = pg;
 	return &events;
 }
 
-/* ---- facts ---------------------------------------------------------------------------- */
+/* ---- facts ---- */
 
 static bool
 have_slots(const struct mt_postgres *pg, const struct mt_state *s,
@@ -359,10 +357,10 @@ observe_server(const struct mt_postgres *pg, struct mt_local *l)
 
 	l->running = postgres__running(pg) && !pg->adopting;
 	l->as_primary = pg->as_primary;
-	l->guarded = l->running && !pg->foreign &&
-		     mt_guard_is_guarded(pg->guard);
-	l->accepting = l->running && info->at_ms != 0 &&
-		       mt_session_accepting(pg->session);
+	l->guarded =
+	    l->running && !pg->foreign && mt_guard_is_guarded(pg->guard);
+	l->accepting =
+	    l->running && info->at_ms != 0 && mt_session_accepting(pg->session);
 	l->died = pg->died;
 	l->died_ms = pg->died_ms;
 	l->promote_sent_ms = pg->promote_sent_ms;
@@ -442,9 +440,8 @@ mt_postgres_role(const struct mt_postgres *pg)
 			   : MT_ROLE_REPLICA;
 	if (!pg->as_primary)
 		return MT_ROLE_REPLICA;
-	return pg->info.at_ms != 0 && !pg->info.in_recovery
-		   ? MT_ROLE_PRIMARY
-		   : MT_ROLE_PROMOTED;
+	return pg->info.at_ms != 0 && !pg->info.in_recovery ? MT_ROLE_PRIMARY
+							    : MT_ROLE_PROMOTED;
 }
 
 const struct mt_pg_info *
@@ -480,7 +477,7 @@ mt_postgres_bootstrap_failed(const struct mt_postgres *pg)
 	return pg->bootstrap_failed;
 }
 
-/* ---- configuration ------------------------------------------------------------------------ */
+/* ---- configuration ---- */
 
 void
 mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
@@ -505,7 +502,7 @@ mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 	postgres__wake(pg);
 }
 
-/* ---- the end --------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 void
 postgres__one_closed(void *arg)

@@ -27,9 +27,8 @@ void mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
 		       void *arg);
 
 /* Facts. */
-void mt_postgres_observe(const struct mt_postgres *pg,
-			 const struct mt_state *s, bool use_slots,
-			 struct mt_local *local);
+void mt_postgres_observe(const struct mt_postgres *pg, const struct mt_state *s,
+			 bool use_slots, struct mt_local *local);
 enum mt_pg_state mt_postgres_state(const struct mt_postgres *pg);
 enum mt_pg_role mt_postgres_role(const struct mt_postgres *pg);
 const struct mt_pg_info *mt_postgres_info(const struct mt_postgres *pg);

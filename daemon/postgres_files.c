@@ -13,7 +13,7 @@
 #include "daemon/postgres_internal.h"
 #include "pg/conninfo.h"
 
-/* ---- the queue ---------------------------------------------------------------------- */
+/* ---- the queue ---- */
 
 static void run_next(struct mt_postgres *pg);
 
@@ -96,7 +96,7 @@ postgres__file_close(struct mt_postgres *pg)
 	return 1;
 }
 
-/* ---- inspect: what is the data directory? --------------------------------------------- */
+/* ---- inspect: what is the data directory? ---- */
 
 static void
 read_data_id(struct file_work *w)
@@ -174,8 +174,7 @@ inspect_done(struct file_work *w)
 		mt_warn("the data directory \"%s\" is incomplete: a %s did "
 			"not finish",
 			dir, w->what);
-	} else if (w->kind == MT_PG_DIR_ABSENT ||
-		   w->kind == MT_PG_DIR_EMPTY) {
+	} else if (w->kind == MT_PG_DIR_ABSENT || w->kind == MT_PG_DIR_EMPTY) {
 		pg->data = MT_DATA_EMPTY;
 	} else if (w->kind == MT_PG_DIR_FOREIGN) {
 		pg->data = MT_DATA_FOREIGN;
@@ -203,13 +202,12 @@ postgres__inspect(struct mt_postgres *pg)
 	    postgres__file_work(pg, inspect_work, inspect_done));
 }
 
-/* ---- a server that was there before us ---------------------------------------------------- */
+/* ---- a server that was there before us ---- */
 
 static void
 adopt_work(struct file_work *w)
 {
-	w->standby = mt_pg_has_standby_signal(
-	    w->pg->conf->postgresql.data_dir);
+	w->standby = mt_pg_has_standby_signal(w->pg->conf->postgresql.data_dir);
 	w->only_read = true;
 	read_data_id(w);
 }
@@ -230,7 +228,7 @@ postgres__adopt(struct mt_postgres *pg)
 	postgres__file_queue(postgres__file_work(pg, adopt_work, adopt_done));
 }
 
-/* ---- the files that make it a primary, or a standby of somebody ---------------------------- */
+/* ---- the files that make it a primary, or a standby of somebody ---- */
 
 static void
 role_work(struct file_work *w)
@@ -238,8 +236,7 @@ role_work(struct file_work *w)
 	const struct mt_conf_postgresql *c = &w->pg->conf->postgresql;
 
 	w->rv = mt_pg_conf_write(c, w->parameters,
-				 w->standby ? &w->follow : NULL, NULL,
-				 &w->err);
+				 w->standby ? &w->follow : NULL, NULL, &w->err);
 	if (w->rv != 0 || w->only_conf)
 		return;
 	w->rv = mt_pg_standby_signal(c->data_dir, w->standby, &w->err);
@@ -265,7 +262,7 @@ postgres__role_work(struct mt_postgres *pg, json_t *parameters,
 	return w;
 }
 
-/* ---- small things ----------------------------------------------------------------------------- */
+/* ---- small things ---- */
 
 static void
 warn_done(struct file_work *w)
@@ -285,8 +282,7 @@ backup_work(struct file_work *w)
 void
 postgres__backup_files(struct mt_postgres *pg)
 {
-	postgres__file_queue(
-	    postgres__file_work(pg, backup_work, warn_done));
+	postgres__file_queue(postgres__file_work(pg, backup_work, warn_done));
 }
 
 static void
@@ -301,8 +297,7 @@ mt_postgres_settled(struct mt_postgres *pg)
 	if (!pg->bootstrapped)
 		return;
 	pg->bootstrapped = false;
-	postgres__file_queue(
-	    postgres__file_work(pg, settle_work, warn_done));
+	postgres__file_queue(postgres__file_work(pg, settle_work, warn_done));
 }
 
 static void
@@ -312,8 +307,8 @@ pgpass_work(struct file_work *w)
 	struct mt_pgpass_host hosts[MT_NODES_MAX];
 
 	for (size_t i = 0; i < w->n_targets; i++)
-		hosts[i] = (struct mt_pgpass_host){ w->targets[i].host,
-						    w->targets[i].port };
+		hosts[i] = (struct mt_pgpass_host){w->targets[i].host,
+						   w->targets[i].port};
 	w->rv = mt_pgpass_write(c->pgpass, c, hosts, w->n_targets, &w->err);
 }
 

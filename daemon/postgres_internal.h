@@ -12,8 +12,8 @@
 #include "pg/jobs.h"
 #include "pg/session.h"
 
-/* What the "unfinished" marker says of a bootstrapped directory that the cluster
- * has not taken yet: all there, and nobody's. */
+/* What the "unfinished" marker says of a bootstrapped directory that the
+ * cluster has not taken yet: all there, and nobody's. */
 #define POSTGRES_UNCLAIMED "unclaimed"
 
 struct mt_postgres;
@@ -62,7 +62,7 @@ struct mt_postgres {
 	char sysid[MT_SYSID_MAX];
 	uint64_t data_id;
 	bool bootstrapped; /* by this node; still marked as unclaimed */
-	bool fresh;	   /* by this process, and never started since */
+	bool fresh;        /* by this process, and never started since */
 	bool bootstrap_failed;
 	struct mt_pg_control control;
 	bool control_known;
@@ -71,8 +71,8 @@ struct mt_postgres {
 	/* server */
 	struct mt_guard *guard;
 	bool guard_ready; /* on_started came */
-	bool adopting;	  /* it was there before us; its files are looked at */
-	bool foreign;	  /* watched only: not under a sentinel of ours */
+	bool adopting;    /* it was there before us; its files are looked at */
+	bool foreign;     /* watched only: not under a sentinel of ours */
 	bool as_primary;
 	bool died;
 	int64_t died_ms;
@@ -83,10 +83,10 @@ struct mt_postgres {
 	/* sessions */
 	struct mt_session *session; /* looks and short statements */
 	struct mt_session *worker;  /* checkpoints */
-	struct mt_pg_info info;	    /* of this postmaster; at_ms 0 = none */
+	struct mt_pg_info info;     /* of this postmaster; at_ms 0 = none */
 	struct mt_position at; /* the furthest it was seen at, see look_cb */
 	bool looking;
-	int64_t look_ms;    /* when the next look is due */
+	int64_t look_ms; /* when the next look is due */
 	int64_t every_ms;
 	uint32_t history_of; /* timeline whose history was read, 0 none */
 	bool history_asked;
@@ -129,8 +129,7 @@ void postgres__guard_gone(struct mt_postgres *pg);
 /* One of the handles that mt_postgres_close waits for has closed. */
 void postgres__one_closed(void *pg);
 bool postgres__running(const struct mt_postgres *pg);
-char *postgres__sock_path(const struct mt_postgres *pg, char *buf,
-			  size_t size);
+char *postgres__sock_path(const struct mt_postgres *pg, char *buf, size_t size);
 void postgres__adopted(struct mt_postgres *pg, bool as_primary,
 		       uint64_t data_id);
 /* postgres_files.c */

@@ -79,13 +79,13 @@ run(struct mt_postgres *pg, enum mt_job job, const char *url,
 		 struct mt_err *))
 {
 	struct mt_pg_job_options o = {
-		.loop = pg->loop,
-		.conf = pg->conf,
-		.bins = &pg->bins,
-		.source_url = url,
-		.on_progress = on_progress,
-		.on_done = on_done,
-		.arg = pg,
+	    .loop = pg->loop,
+	    .conf = pg->conf,
+	    .bins = &pg->bins,
+	    .source_url = url,
+	    .on_progress = on_progress,
+	    .on_done = on_done,
+	    .arg = pg,
 	};
 	struct mt_err err;
 
@@ -127,11 +127,10 @@ mt_postgres_clone(struct mt_postgres *pg, const char *member, const char *url)
 }
 
 void
-mt_postgres_rewind(struct mt_postgres *pg, const char *member,
-		   const char *url)
+mt_postgres_rewind(struct mt_postgres *pg, const char *member, const char *url)
 {
-	mt_info("rewinding \"%s\" to \"%s\"",
-		pg->conf->postgresql.data_dir, member);
+	mt_info("rewinding \"%s\" to \"%s\"", pg->conf->postgresql.data_dir,
+		member);
 	run(pg, MT_JOB_REWIND, url, mt_pg_rewind_start);
 }
 

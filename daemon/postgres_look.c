@@ -18,7 +18,7 @@
 #define LOOK_TIMEOUT_MS 5000
 #define USUAL_MS 1000
 
-/* ---- timeline history ---------------------------------------------------------- */
+/* ---- timeline history ---- */
 
 /* Lines of "<timeline>\t<LSN>\t<reason>"; comments and blank lines between. */
 static void
@@ -75,12 +75,12 @@ ask_history(struct mt_postgres *pg)
 	    pg->history_of == pg->info.timeline || pg->history_asked)
 		return;
 	pg->history_asked = true;
-	if (mt_session_history(pg->session, pg->info.timeline,
-			       LOOK_TIMEOUT_MS, history_cb, pg) == 0)
+	if (mt_session_history(pg->session, pg->info.timeline, LOOK_TIMEOUT_MS,
+			       history_cb, pg) == 0)
 		pg->history_asked = false;
 }
 
-/* ---- looks -------------------------------------------------------------------------- */
+/* ---- looks ---- */
 
 static void
 end_of_wait(struct mt_postgres *pg)
@@ -94,15 +94,15 @@ end_of_wait(struct mt_postgres *pg)
 	}
 }
 
-/* A walreceiver that starts anew reports the beginning of its segment until more
- * arrives, and one that ended takes its timeline's number with it. What was
- * received once is on disk: while the postmaster lives a position does not go
- * back. */
+/* A walreceiver that starts anew reports the beginning of its segment until
+ * more arrives, and one that ended takes its timeline's number with it. What
+ * was received once is on disk: while the postmaster lives a position does not
+ * go back. */
 static void
 take_position(struct mt_postgres *pg)
 {
 	const struct mt_pg_info *info = &pg->info;
-	struct mt_position at = { .timeline = info->timeline };
+	struct mt_position at = {.timeline = info->timeline};
 
 	if (!info->in_recovery)
 		at.lsn = info->current_lsn;
@@ -203,7 +203,7 @@ mt_postgres_tick(struct mt_postgres *pg, int64_t now_ms)
 	}
 }
 
-/* ---- sessions -------------------------------------------------------------------------- */
+/* ---- sessions ---- */
 
 static void
 on_accepting(void *arg, bool accepting, const struct mt_err *err)
@@ -227,11 +227,11 @@ open_session(struct mt_postgres *pg, struct mt_session **s,
 {
 	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
 	struct mt_session_options o = {
-		.user = c->superuser.username,
-		.password = c->superuser.password,
-		.database = c->database,
-		.on_accepting = accepting,
-		.arg = pg,
+	    .user = c->superuser.username,
+	    .password = c->superuser.password,
+	    .database = c->database,
+	    .on_accepting = accepting,
+	    .arg = pg,
 	};
 
 	mt_pg_target_local(&o.target, c, c->parameters);

@@ -28,7 +28,7 @@ mt_postgres_arm(struct mt_postgres *pg, int64_t deadline_ms)
 		mt_debug("could not arm the sentinel");
 }
 
-/* ---- stop ---------------------------------------------------------------------- */
+/* ---- stop ---- */
 
 void
 mt_postgres_stop(struct mt_postgres *pg, bool immediate)
@@ -60,7 +60,7 @@ mt_postgres_stop(struct mt_postgres *pg, bool immediate)
 	}
 }
 
-/* ---- start ------------------------------------------------------------------------ */
+/* ---- start ---- */
 
 /* The files are written: off it goes. */
 static void
@@ -70,9 +70,9 @@ role_written(struct file_work *w)
 	char sock[MT_CONF_PATH_MAX + 32];
 	struct mt_argv argv = {0};
 	struct mt_guard_options o = {
-		.sock_path = postgres__sock_path(pg, sock, sizeof(sock)),
-		.deadline_ms = pg->conf->fencing ? w->deadline_ms : 0,
-		.grandparent_pid = w->pidfile.pid,
+	    .sock_path = postgres__sock_path(pg, sock, sizeof(sock)),
+	    .deadline_ms = pg->conf->fencing ? w->deadline_ms : 0,
+	    .grandparent_pid = w->pidfile.pid,
 	};
 	int rv = w->rv;
 
@@ -106,8 +106,7 @@ static bool
 may_start(struct mt_postgres *pg)
 {
 	return pg->guard == NULL && pg->job == MT_JOB_NONE &&
-	       pg->files == NULL && pg->parameters != NULL &&
-	       pg->control_known;
+	       pg->files == NULL && pg->parameters != NULL && pg->control_known;
 }
 
 void
@@ -167,7 +166,7 @@ mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
 	mt_copy(pg->upstream_url, sizeof(pg->upstream_url), url);
 }
 
-/* ---- on the running server ------------------------------------------------------------ */
+/* ---- on the running server ---- */
 
 static void
 statement_cb(void *arg, const struct mt_session_result *r)
@@ -195,8 +194,7 @@ follow_written(struct file_work *w)
 }
 
 void
-mt_postgres_follow(struct mt_postgres *pg, const char *member,
-		   const char *url)
+mt_postgres_follow(struct mt_postgres *pg, const char *member, const char *url)
 {
 	struct mt_pg_follow f;
 	struct file_work *w;
@@ -241,8 +239,7 @@ static void
 reserve_work(struct file_work *w)
 {
 	w->rv = mt_pg_reserve_timelines(w->pg->conf->postgresql.data_dir,
-					w->own_timeline, w->timeline,
-					&w->err);
+					w->own_timeline, w->timeline, &w->err);
 }
 
 static void
@@ -312,8 +309,8 @@ mt_postgres_checkpoint(struct mt_postgres *pg, uint64_t request_id)
 	pg->checkpoint_id = request_id;
 	postgres__job_begin(pg, MT_JOB_CHECKPOINT, 0);
 	mt_session_want(pg->worker, true);
-	mt_session_checkpoint(pg->worker, CHECKPOINT_TIMEOUT_MS,
-			      checkpoint_cb, pg);
+	mt_session_checkpoint(pg->worker, CHECKPOINT_TIMEOUT_MS, checkpoint_cb,
+			      pg);
 }
 
 static void
@@ -353,9 +350,8 @@ mt_postgres_slots(struct mt_postgres *pg, const struct mt_state *s)
 			continue;
 		mt_pg_slot_name(slot, m->name);
 		pg->slots_waiting++;
-		if (mt_session_slot_create(pg->session, slot,
-					   SHORT_TIMEOUT_MS, slot_cb,
-					   pg) == 0)
+		if (mt_session_slot_create(pg->session, slot, SHORT_TIMEOUT_MS,
+					   slot_cb, pg) == 0)
 			pg->slots_waiting--;
 	}
 	if (--pg->slots_waiting == 0)

@@ -37,7 +37,7 @@ finish(struct mt_node *n, struct node_proposal *p, int rv, uint64_t index,
 {
 	struct node_proposal **at = &n->proposals;
 	uint8_t buf[ANSWER_MAX];
-	struct mt_writer w = { .p = buf, .cap = sizeof(buf) };
+	struct mt_writer w = {.p = buf, .cap = sizeof(buf)};
 
 	while (*at != p)
 		at = &(*at)->next;
@@ -76,7 +76,7 @@ send_on(struct mt_node *n, struct node_proposal *p)
 	buf = malloc(p->n + 16);
 	if (buf == NULL)
 		return;
-	w = (struct mt_writer){ .p = buf, .cap = p->n + 16 };
+	w = (struct mt_writer){.p = buf, .cap = p->n + 16};
 	mt_put_u64(&w, p->id);
 	mt_put_bytes(&w, p->text, p->n);
 	if (mt_peers_send(n->peers, leader, MT_FRAME_PROPOSE, buf, w.n))
@@ -118,7 +118,7 @@ node__propose(struct mt_node *n, const struct mt_command *cmd,
 	node__wake(n);
 }
 
-/* ---- for plans ------------------------------------------------------------------------- */
+/* ---- for plans ---- */
 
 struct planned {
 	struct mt_node *n;
@@ -152,12 +152,12 @@ node__propose_planned(struct mt_node *n, const struct mt_command *cmd)
 		return;
 	p = malloc(sizeof(*p));
 	MT_ASSERT(p != NULL);
-	*p = (struct planned){ n, cmd->kind };
+	*p = (struct planned){n, cmd->kind};
 	pending->in_flight = true;
 	node__propose(n, cmd, PLANNED_TIMEOUT_MS, planned_cb, p);
 }
 
-/* ---- from and to other nodes -------------------------------------------------------------- */
+/* ---- from and to other nodes ---- */
 
 /* Commands of the holder are taken from the holder alone, those of the
  * claimant from the claimant, the controller's from nobody. */
@@ -199,15 +199,15 @@ void
 node__propose_remote(struct mt_node *n, uint64_t from, const uint8_t *bytes,
 		     size_t size)
 {
-	struct mt_reader r = { .p = bytes, .left = size };
+	struct mt_reader r = {.p = bytes, .left = size};
 	uint64_t id = mt_get_u64(&r);
 	struct mt_command cmd;
 	struct node_proposal *p;
 	struct mt_err err;
 	bool may;
 
-	if (r.bad || mt_command_decode(&cmd, (const char *)r.p, r.left,
-				       &err) != 0) {
+	if (r.bad ||
+	    mt_command_decode(&cmd, (const char *)r.p, r.left, &err) != 0) {
 		mt_warn("dropped a malformed proposal");
 		return;
 	}
@@ -233,7 +233,7 @@ void
 node__propose_answered(struct mt_node *n, uint64_t from, const uint8_t *bytes,
 		       size_t size)
 {
-	struct mt_reader r = { .p = bytes, .left = size };
+	struct mt_reader r = {.p = bytes, .left = size};
 	uint64_t id = mt_get_u64(&r);
 	uint32_t code = mt_get_u32(&r);
 	uint64_t index = mt_get_u64(&r);
@@ -251,7 +251,7 @@ node__propose_answered(struct mt_node *n, uint64_t from, const uint8_t *bytes,
 	finish(n, p, -(int)code, index, why);
 }
 
-/* ---- from the driver ------------------------------------------------------------------------ */
+/* ---- from the driver ---- */
 
 void
 node__propose_submitted(struct mt_node *n, uint64_t cookie, int rv)
@@ -267,8 +267,7 @@ node__propose_submitted(struct mt_node *n, uint64_t cookie, int rv)
 }
 
 void
-node__propose_done(struct mt_node *n, uint64_t cookie,
-		   enum mt_outcome outcome)
+node__propose_done(struct mt_node *n, uint64_t cookie, enum mt_outcome outcome)
 {
 	struct node_proposal *p = find(n, cookie);
 

@@ -24,7 +24,7 @@ node__leads(const struct mt_node *n)
 	return n->driver != NULL && mt_driver_is_ready_leader(n->driver);
 }
 
-/* ---- the disk --------------------------------------------------------------------- */
+/* ---- the disk ---- */
 
 static void
 disk_notify(void *arg) /* on the writer's thread */
@@ -66,8 +66,7 @@ record_written_cb(void *arg, int rv, const struct mt_err *err)
 }
 
 static void
-reloaded_cb(void *arg, int rv, struct mt_image *image,
-	    const struct mt_err *err)
+reloaded_cb(void *arg, int rv, struct mt_image *image, const struct mt_err *err)
 {
 	struct mt_node *n = arg;
 	struct mt_err e;
@@ -76,8 +75,7 @@ reloaded_cb(void *arg, int rv, struct mt_image *image,
 		return;
 	n->reload_ms = mt_clock_ms() + RELOAD_EVERY_MS;
 	if (rv != 0) {
-		mt_debug("the Raft store cannot be written yet: %s",
-			 err->text);
+		mt_debug("the Raft store cannot be written yet: %s", err->text);
 		return;
 	}
 	if (mt_driver_restart(n->driver, image, &e) != 0) {
@@ -88,17 +86,17 @@ reloaded_cb(void *arg, int rv, struct mt_image *image,
 	mt_info("the Raft store can be written again, this node votes again");
 }
 
-/* ---- hooks of the lease -------------------------------------------------------------- */
+/* ---- hooks of the lease ---- */
 
 static void
 keep_send(void *arg, uint64_t to, enum mt_keep_message kind, const void *p,
 	  size_t size)
 {
 	static const enum mt_frame_kind kinds[] = {
-		[MT_KEEP_SUPPORT_REQ] = MT_FRAME_SUPPORT_REQ,
-		[MT_KEEP_SUPPORT_ANS] = MT_FRAME_SUPPORT_ANS,
-		[MT_KEEP_FENCE_REQ] = MT_FRAME_FENCE_REQ,
-		[MT_KEEP_FENCE_ANS] = MT_FRAME_FENCE_ANS,
+	    [MT_KEEP_SUPPORT_REQ] = MT_FRAME_SUPPORT_REQ,
+	    [MT_KEEP_SUPPORT_ANS] = MT_FRAME_SUPPORT_ANS,
+	    [MT_KEEP_FENCE_REQ] = MT_FRAME_FENCE_REQ,
+	    [MT_KEEP_FENCE_ANS] = MT_FRAME_FENCE_ANS,
 	};
 	struct mt_node *n = arg;
 
@@ -124,7 +122,7 @@ keep_on_fenced(void *arg, const struct mt_fence_ans *ans)
 	node__wake(n);
 }
 
-/* ---- hooks of the driver --------------------------------------------------------------- */
+/* ---- hooks of the driver ---- */
 
 static uint64_t
 driver_now(void *arg)
@@ -175,7 +173,7 @@ driver_apply(void *arg, uint64_t index, uint64_t term, const void *p,
 static void
 voters_of(const struct mt_configuration *c, struct mt_voters *v)
 {
-	*v = (struct mt_voters){ .index = c->index, .term = c->term };
+	*v = (struct mt_voters){.index = c->index, .term = c->term};
 	for (unsigned i = 0; i < c->n; i++)
 		if (c->servers[i].role == MT_SERVER_VOTER)
 			v->raft_id[v->n++] = c->servers[i].id;
@@ -199,7 +197,7 @@ driver_snapshot(void *arg, struct mt_blob *out)
 	int rv = mt_state_save(&n->state, &text, &size);
 
 	if (rv == 0)
-		*out = (struct mt_blob){ .p = (uint8_t *)text, .n = size };
+		*out = (struct mt_blob){.p = (uint8_t *)text, .n = size};
 	return rv;
 }
 
@@ -213,8 +211,8 @@ driver_restore(void *arg, uint64_t index, const void *p, size_t size)
 		mt_state_release(&n->state);
 		mt_state_init(&n->state);
 	} else if (mt_state_load(&n->state, p, size, &err) != 0) {
-		mt_critical("could not restore the state as of %" PRIu64
-			    ": %s", index, err.text);
+		mt_critical("could not restore the state as of %" PRIu64 ": %s",
+			    index, err.text);
 		return -1;
 	}
 	node__wake(n);
@@ -262,7 +260,8 @@ driver_on_closed(void *arg, bool persist_failed, const struct mt_err *why)
 		return;
 	}
 	mt_error("raft: this node does not vote until its store can be "
-		 "written: %s", why->text);
+		 "written: %s",
+		 why->text);
 	n->reload_wanted = true;
 	n->reload_ms = mt_clock_ms() + RELOAD_EVERY_MS;
 	node__wake(n);
@@ -273,29 +272,29 @@ start_driver(struct mt_node *n, struct mt_err *err)
 {
 	char addr[MT_ADDR_MAX];
 	struct mt_driver_options o = {
-		.id = n->raft_id,
-		.address = mt_addr_format(&n->conf->raft.self_addr, addr,
-					  sizeof(addr)),
-		.seed = (unsigned)mt_random_u64(),
-		.election_ms = (unsigned)n->conf->raft.election_timeout_ms,
-		.heartbeat_ms = (unsigned)n->conf->raft.heartbeat_ms,
-		.snapshot_threshold = SNAPSHOT_EVERY,
-		.snapshot_trailing = SNAPSHOT_TRAILING,
-		.guards = MT_GUARDS_ALL,
+	    .id = n->raft_id,
+	    .address =
+		mt_addr_format(&n->conf->raft.self_addr, addr, sizeof(addr)),
+	    .seed = (unsigned)mt_random_u64(),
+	    .election_ms = (unsigned)n->conf->raft.election_timeout_ms,
+	    .heartbeat_ms = (unsigned)n->conf->raft.heartbeat_ms,
+	    .snapshot_threshold = SNAPSHOT_EVERY,
+	    .snapshot_trailing = SNAPSHOT_TRAILING,
+	    .guards = MT_GUARDS_ALL,
 	};
 	struct mt_driver_hooks hooks = {
-		.arg = n,
-		.now_ms = driver_now,
-		.persist = driver_persist,
-		.send = driver_send,
-		.apply = driver_apply,
-		.on_config = driver_on_config,
-		.snapshot = driver_snapshot,
-		.restore = driver_restore,
-		.on_state = driver_on_state,
-		.on_submitted = driver_on_submitted,
-		.on_done = driver_on_done,
-		.on_closed = driver_on_closed,
+	    .arg = n,
+	    .now_ms = driver_now,
+	    .persist = driver_persist,
+	    .send = driver_send,
+	    .apply = driver_apply,
+	    .on_config = driver_on_config,
+	    .snapshot = driver_snapshot,
+	    .restore = driver_restore,
+	    .on_state = driver_on_state,
+	    .on_submitted = driver_on_submitted,
+	    .on_done = driver_on_done,
+	    .on_closed = driver_on_closed,
 	};
 	int rv = mt_driver_new(&n->driver, &o, &hooks, &n->image, err);
 
@@ -306,12 +305,11 @@ start_driver(struct mt_node *n, struct mt_err *err)
 	return mt_driver_start(n->driver, err);
 }
 
-/* ---- opening ------------------------------------------------------------------------------ */
+/* ---- opening ---- */
 
 /* The incarnation is counted up durably before any other node hears of us. */
 static int
-begin_incarnation(struct mt_node *n, struct mt_record *rec,
-		  struct mt_err *err)
+begin_incarnation(struct mt_node *n, struct mt_record *rec, struct mt_err *err)
 {
 	uint8_t buf[MT_RECORD_MAX];
 	size_t size = mt_store_record(n->store, buf);
@@ -332,10 +330,10 @@ int
 node__quorum_open(struct mt_node *n, struct mt_err *err)
 {
 	struct mt_keep_hooks hooks = {
-		.arg = n,
-		.send = keep_send,
-		.persist = keep_persist,
-		.on_fenced = keep_on_fenced,
+	    .arg = n,
+	    .send = keep_send,
+	    .persist = keep_persist,
+	    .on_fenced = keep_on_fenced,
 	};
 	struct mt_record rec;
 	int rv = mt_store_open(&n->store, n->conf->raft.data_dir, true,
@@ -378,8 +376,7 @@ bootstrapped_cb(void *arg, int rv, const struct mt_err *err)
 	if (rv == MT_ECANCELED || n->closing)
 		return;
 	if (rv != 0) {
-		mt_error("could not write the first Raft image: %s",
-			 err->text);
+		mt_error("could not write the first Raft image: %s", err->text);
 		mt_image_release(&n->image);
 		mt_image_init(&n->image);
 		return;
@@ -402,8 +399,8 @@ node__quorum_tick(struct mt_node *n, int64_t now_ms)
 		node__form(n);
 		if (!n->forming_write && !mt_image_is_empty(&n->image)) {
 			n->forming_write = true;
-			mt_disk_bootstrap(n->disk, &n->image,
-					  bootstrapped_cb, n);
+			mt_disk_bootstrap(n->disk, &n->image, bootstrapped_cb,
+					  n);
 		}
 		return;
 	}

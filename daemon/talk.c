@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "daemon/node_internal.h"
 
-/* ---- hello ------------------------------------------------------------------------- */
+/* ---- hello ---- */
 
 static int
 make_hello(struct mt_node *n, struct mt_hello *h, struct mt_err *err)
@@ -83,11 +83,13 @@ on_refused(void *arg, const struct mt_refusal *r)
 
 	if (!r->we_are_later)
 		return;
-	node__fail(n, "Can't start; there is already a node named '%s' "
-		   "running: %s", n->conf->name, r->text);
+	node__fail(n,
+		   "Can't start; there is already a node named '%s' "
+		   "running: %s",
+		   n->conf->name, r->text);
 }
 
-/* ---- frames -------------------------------------------------------------------------- */
+/* ---- frames ---- */
 
 static void
 take_report(struct mt_node *n, const struct mt_hello *from, const uint8_t *p,
@@ -97,8 +99,7 @@ take_report(struct mt_node *n, const struct mt_hello *from, const uint8_t *p,
 	struct mt_err err;
 
 	if (mt_report_decode(&r, p, size, &err) != 0) {
-		mt_warn("dropped a report of \"%s\": %s", from->name,
-			err.text);
+		mt_warn("dropped a report of \"%s\": %s", from->name, err.text);
 		return;
 	}
 	if (r.self.raft_id != from->member_id ||
@@ -120,8 +121,8 @@ take_lease_message(struct mt_node *n, const struct mt_hello *from,
 
 	if (n->phase != NODE_FORMED)
 		return;
-	if (mt_keep_receive(&n->keep, &n->state, term, from->member_id, kind,
-			    p, size, mt_clock_ms()) != 0)
+	if (mt_keep_receive(&n->keep, &n->state, term, from->member_id, kind, p,
+			    size, mt_clock_ms()) != 0)
 		mt_warn("dropped a malformed lease message of \"%s\"",
 			from->name);
 	/* A longer lease must reach the sentinel, and may be awaited. */
@@ -192,18 +193,18 @@ node__talk_open(struct mt_node *n, struct mt_err *err)
 {
 	const struct mt_conf_raft *r = &n->conf->raft;
 	struct mt_peers_callbacks cb = {
-		.on_hello = on_hello,
-		.on_up = on_up,
-		.on_down = on_down,
-		.on_frame = on_frame,
-		.on_refused = on_refused,
+	    .on_hello = on_hello,
+	    .on_up = on_up,
+	    .on_down = on_down,
+	    .on_frame = on_frame,
+	    .on_refused = on_refused,
 	};
 	struct mt_hello h;
 	struct mt_peers_options o = {
-		.bind_host = r->bind_addr.host,
-		.bind_port = r->bind_addr.port,
-		.is_insecure = r->insecure,
-		.hello = &h,
+	    .bind_host = r->bind_addr.host,
+	    .bind_port = r->bind_addr.port,
+	    .is_insecure = r->insecure,
+	    .hello = &h,
 	};
 	int rv = make_hello(n, &h, err);
 
@@ -218,7 +219,7 @@ node__talk_open(struct mt_node *n, struct mt_err *err)
 	return rv;
 }
 
-/* ---- reports ---------------------------------------------------------------------------- */
+/* ---- reports ---- */
 
 /* Would the others decide otherwise if they knew? Positions change all the time
  * and travel with the next regular report, unless a new holder is being
@@ -230,11 +231,10 @@ worth_telling(const struct mt_node *n, const struct mt_report *r)
 
 	return r->applied != o->applied || r->fenced != o->fenced ||
 	       r->given_up != o->given_up || r->pg_epoch != o->pg_epoch ||
-	       r->lease_epoch != o->lease_epoch ||
-	       r->pg_state != o->pg_state || r->pg_role != o->pg_role ||
-	       r->has_data != o->has_data || r->streaming != o->streaming ||
-	       r->writable != o->writable || r->serving != o->serving ||
-	       r->healthy != o->healthy ||
+	       r->lease_epoch != o->lease_epoch || r->pg_state != o->pg_state ||
+	       r->pg_role != o->pg_role || r->has_data != o->has_data ||
+	       r->streaming != o->streaming || r->writable != o->writable ||
+	       r->serving != o->serving || r->healthy != o->healthy ||
 	       r->bootstrap_ready != o->bootstrap_ready ||
 	       r->bootstrap_failed != o->bootstrap_failed ||
 	       r->at.timeline != o->at.timeline ||
@@ -256,8 +256,8 @@ post(void *arg, const struct mt_peer_info *p)
 	struct letter *l = arg;
 
 	if (p->is_out && p->hello != NULL && p->hello->member_id != 0)
-		mt_peers_send(l->n->peers, p->hello->member_id,
-			      MT_FRAME_REPORT, l->p, l->size);
+		mt_peers_send(l->n->peers, p->hello->member_id, MT_FRAME_REPORT,
+			      l->p, l->size);
 }
 
 void
@@ -265,7 +265,7 @@ node__talk_reports(struct mt_node *n, const struct mt_view *view)
 {
 	struct mt_report r;
 	uint8_t buf[MT_REPORT_SIZE_MAX];
-	struct letter l = { .n = n, .p = buf };
+	struct letter l = {.n = n, .p = buf};
 
 	if (n->raft_id == 0)
 		return;

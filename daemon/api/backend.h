@@ -30,7 +30,7 @@ struct mt_raft_info {
 	int n_members;
 	struct mt_raft_member members[MT_NODES_MAX];
 	char waiting_for[256]; /* while forming: who is awaited; else "" */
-	uint64_t digest; /* of the state at applied_index */
+	uint64_t digest;       /* of the state at applied_index */
 };
 
 /* How a proposal ended: 0 and applied, or negative and why. */
@@ -49,12 +49,14 @@ struct mt_api_backend {
 	void (*raft)(void *arg, struct mt_raft_info *info);
 	/* What the daemon does or waits for, one line, "" = nothing. */
 	const char *(*doing)(void *arg);
-	/* Wall clock of the last contact with a Raft leader, seconds; 0 never. */
+	/* Wall clock of the last contact with a Raft leader, seconds; 0 never.
+	 */
 	int64_t (*last_seen)(void *arg);
 	/* Through the Raft leader, wherever it is. cb fires exactly once. */
 	void (*propose)(void *arg, const struct mt_command *cmd,
 			int64_t timeout_ms, mt_propose_cb cb, void *cb_arg);
-	/* fn is called on the loop at each change of the view; until removed. */
+	/* fn is called on the loop at each change of the view; until removed.
+	 */
 	void (*watch)(void *arg, void (*fn)(void *fn_arg), void *fn_arg);
 	void (*unwatch)(void *arg, void (*fn)(void *fn_arg), void *fn_arg);
 };

@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 struct mt_writer {
-	uint8_t *p;	/* borrowed */
-	size_t cap, n;	/* n <= cap: bytes written */
+	uint8_t *p;    /* borrowed */
+	size_t cap, n; /* n <= cap: bytes written */
 	bool bad;
 };
 

@@ -14,21 +14,22 @@
 #define MT_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 enum mt_errcode {
-	MT_EINVAL = -1,	  /* bad input: configuration, argument, request */
-	MT_ENOMEM = -2,	  /* memory or a fixed limit ran out */
-	MT_ESYS = -3,	  /* a system call failed; sys_errno tells */
-	MT_EIO = -4,	  /* storage failed or is damaged */
-	MT_EPROTO = -5,	  /* peer, server or program answered nonsense */
-	MT_EREFUSED = -6, /* understood and refused: a condition does not hold */
-	MT_EBUSY = -7,	  /* something else is under way */
+	MT_EINVAL = -1, /* bad input: configuration, argument, request */
+	MT_ENOMEM = -2, /* memory or a fixed limit ran out */
+	MT_ESYS = -3,   /* a system call failed; sys_errno tells */
+	MT_EIO = -4,    /* storage failed or is damaged */
+	MT_EPROTO = -5, /* peer, server or program answered nonsense */
+	MT_EREFUSED =
+	    -6,        /* understood and refused: a condition does not hold */
+	MT_EBUSY = -7, /* something else is under way */
 	MT_ETIMEDOUT = -8,
 	MT_ENOENT = -9,
 	MT_ECANCELED = -10,
 };
 
 struct mt_err {
-	int code;	/* 0 or enum mt_errcode */
-	int sys_errno;	/* errno for MT_ESYS, else 0 */
+	int code;       /* 0 or enum mt_errcode */
+	int sys_errno;  /* errno for MT_ESYS, else 0 */
 	char text[512]; /* one line, never a secret */
 };
 
@@ -45,7 +46,6 @@ int mt_err_prefix(struct mt_err *err, const char *fmt, ...) MT_PRINTF(2, 3);
 
 /* A broken rule of our own: print where and abort, in production too. */
 noreturn void mt_assert_failed(const char *what, const char *file, int line);
-#define MT_ASSERT(x) \
-	((x) ? (void)0 : mt_assert_failed(#x, __FILE__, __LINE__))
+#define MT_ASSERT(x) ((x) ? (void)0 : mt_assert_failed(#x, __FILE__, __LINE__))
 
 #endif

@@ -29,7 +29,7 @@ uint64_t mt_random_u64(void);
 
 #ifndef container_of
 #define container_of(p, type, member) \
-	((type *)(void *)((char *)(p) - offsetof(type, member)))
+	((type *)(void *)((char *)(p)-offsetof(type, member)))
 #endif
 #define MT_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

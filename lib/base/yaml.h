@@ -14,19 +14,19 @@
 #include "base/err.h"
 
 struct mt_yaml_place {
-	char path[256]; /* "bootstrap.dcs.ttl", list items "a.b[0]" */
+	char path[256];   /* "bootstrap.dcs.ttl", list items "a.b[0]" */
 	int line, column; /* from 1 */
 };
 
 struct mt_yaml {
-	json_t *root;			/* owned */
-	struct mt_yaml_place *places;	/* owned, in file order */
+	json_t *root;                 /* owned */
+	struct mt_yaml_place *places; /* owned, in file order */
 	size_t n_places;
 };
 
 /* Errors carry file, line and column. On error *y is unchanged. */
-int mt_yaml_load(struct mt_yaml *y, const char *file, struct mt_err *err)
-    MT_MUSTCHECK;
+int mt_yaml_load(struct mt_yaml *y, const char *file,
+		 struct mt_err *err) MT_MUSTCHECK;
 int mt_yaml_parse(struct mt_yaml *y, const char *text, size_t n,
 		  const char *name, struct mt_err *err) MT_MUSTCHECK;
 void mt_yaml_release(struct mt_yaml *y);

@@ -46,7 +46,7 @@ agent__why(struct mt_plan *plan, const char *why)
 	mt_copy(plan->why, sizeof(plan->why), why);
 }
 
-/* ---- a primary without the right to write ------------------------------ */
+/* ---- a primary without the right to write ---- */
 
 static bool
 is_witness(const struct mt_view *v)
@@ -71,8 +71,7 @@ static void
 plan_unguarded(const struct mt_view *v, struct mt_plan *p)
 {
 	/* Nobody would end it at the deadline if this daemon froze. */
-	p->act = v->local.as_primary ? MT_ACT_STOP_IMMEDIATE
-				     : MT_ACT_STOP_FAST;
+	p->act = v->local.as_primary ? MT_ACT_STOP_IMMEDIATE : MT_ACT_STOP_FAST;
 	p->cancel = true;
 	agent__why(p, "PostgreSQL runs without its sentinel");
 }
@@ -102,8 +101,7 @@ static bool
 lease_ending(const struct mt_view *v)
 {
 	return runs_as_primary(v) &&
-	       v->now_ms >=
-		   v->local.deadline_ms - v->state->leader.ttl_ms / 4;
+	       v->now_ms >= v->local.deadline_ms - v->state->leader.ttl_ms / 4;
 }
 
 static void
@@ -115,7 +113,7 @@ plan_lease_ending(const struct mt_view *v, struct mt_plan *p)
 	agent__why(p, "no majority renews the lease, which is about to end");
 }
 
-/* ---- the end of the daemon --------------------------------------------- */
+/* ---- the end of the daemon ---- */
 
 static bool
 stopping_server(const struct mt_view *v)
@@ -135,8 +133,8 @@ static bool
 exit_time(const struct mt_view *v)
 {
 	const struct mt_local *l = &v->local;
-	int64_t since = l->last_job_ms > l->stopping_ms ? l->last_job_ms
-							: l->stopping_ms;
+	int64_t since =
+	    l->last_job_ms > l->stopping_ms ? l->last_job_ms : l->stopping_ms;
 
 	if (!l->stopping || l->running)
 		return false;
@@ -152,7 +150,7 @@ plan_exit(const struct mt_view *v, struct mt_plan *p)
 	p->cancel = true;
 }
 
-/* ---- what has to be waited for ------------------------------------------ */
+/* ---- what has to be waited for ---- */
 
 static bool
 being_stopped(const struct mt_view *v)
@@ -193,7 +191,7 @@ plan_state_unknown(const struct mt_view *v, struct mt_plan *p)
 		    v->local.deadline_ms - v->state->leader.ttl_ms / 4;
 }
 
-/* ---- bootstrap ------------------------------------------------------------ */
+/* ---- bootstrap ---- */
 
 static bool
 claim_is_mine(const struct mt_view *v)
@@ -215,8 +213,7 @@ bootstrap_lost(const struct mt_view *v)
 	/* While a claim of this member stands, though of its last incarnation,
 	 * a command that was proposed then may yet be committed, and name
 	 * this data. */
-	return s->sysid[0] == '\0' ? strcmp(s->claim.member,
-					    v->local.name) != 0
+	return s->sysid[0] == '\0' ? strcmp(s->claim.member, v->local.name) != 0
 				   : strcmp(s->sysid, v->local.sysid) != 0;
 }
 
@@ -285,8 +282,7 @@ plan_bootstrap(const struct mt_view *v, struct mt_plan *p)
 static bool
 other_cluster(const struct mt_view *v)
 {
-	return v->local.data == MT_DATA_PRESENT &&
-	       v->local.sysid[0] != '\0' &&
+	return v->local.data == MT_DATA_PRESENT && v->local.sysid[0] != '\0' &&
 	       strcmp(v->local.sysid, v->state->sysid) != 0;
 }
 
@@ -300,7 +296,7 @@ plan_other_cluster(const struct mt_view *v, struct mt_plan *p)
 		  v->local.sysid, v->state->sysid);
 }
 
-/* ---- deposed --------------------------------------------------------------- */
+/* ---- deposed ---- */
 
 static bool
 deposed(const struct mt_view *v)
@@ -320,28 +316,29 @@ plan_deposed(const struct mt_view *v, struct mt_plan *p)
 		  l->epoch, l->holder);
 }
 
-/* ---- the table -------------------------------------------------------------- */
+/* ---- the table ---- */
 
 static const struct rule {
 	const char *name;
 	bool (*when)(const struct mt_view *v);
 	void (*then)(const struct mt_view *v, struct mt_plan *p);
-} rules[] = { /* first match wins; matriarchd(8), DECISION ORDER */
-	{ "witness", is_witness, plan_witness },
-	{ "unguarded", unguarded, plan_unguarded },
-	{ "lease-lapsed", lapsed, plan_lapsed },
-	{ "lease-ending", lease_ending, plan_lease_ending },
-	{ "stopping", stopping_server, plan_stopping_server },
-	{ "exit", exit_time, plan_exit },
-	{ "being-stopped", being_stopped, plan_being_stopped },
-	{ "state-unknown", state_unknown, plan_state_unknown },
-	{ "bootstrap-lost", bootstrap_lost, plan_bootstrap_lost },
-	{ "bootstrap", not_initialized, plan_bootstrap },
-	{ "other-cluster", other_cluster, plan_other_cluster },
-	{ "deposed", deposed, plan_deposed },
-	{ "turn", agent__mine, agent__plan_turn },
-	{ "release", agent__must_release, agent__plan_release },
-	{ "standby", agent__always, agent__plan_standby },
+} rules[] = {
+    /* first match wins; matriarchd(8), DECISION ORDER */
+    {"witness", is_witness, plan_witness},
+    {"unguarded", unguarded, plan_unguarded},
+    {"lease-lapsed", lapsed, plan_lapsed},
+    {"lease-ending", lease_ending, plan_lease_ending},
+    {"stopping", stopping_server, plan_stopping_server},
+    {"exit", exit_time, plan_exit},
+    {"being-stopped", being_stopped, plan_being_stopped},
+    {"state-unknown", state_unknown, plan_state_unknown},
+    {"bootstrap-lost", bootstrap_lost, plan_bootstrap_lost},
+    {"bootstrap", not_initialized, plan_bootstrap},
+    {"other-cluster", other_cluster, plan_other_cluster},
+    {"deposed", deposed, plan_deposed},
+    {"turn", agent__mine, agent__plan_turn},
+    {"release", agent__must_release, agent__plan_release},
+    {"standby", agent__always, agent__plan_standby},
 };
 
 bool

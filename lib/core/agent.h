@@ -14,21 +14,21 @@ enum mt_act {
 	MT_ACT_NONE,
 	MT_ACT_STOP_FAST,
 	MT_ACT_STOP_IMMEDIATE,
-	MT_ACT_GIVE_UP,	     /* make record.given_up = epoch durable */
-	MT_ACT_TAKE_EPOCH,   /* make record.pg_epoch, data_id durable */
-	MT_ACT_PROPOSE,	     /* command */
-	MT_ACT_BOOTSTRAP,    /* initdb, users, clean stop */
-	MT_ACT_DISCARD,	     /* remove an unfinished or unwanted data dir */
-	MT_ACT_CLONE,	     /* from member */
-	MT_ACT_REWIND,	     /* from member */
+	MT_ACT_GIVE_UP,    /* make record.given_up = epoch durable */
+	MT_ACT_TAKE_EPOCH, /* make record.pg_epoch, data_id durable */
+	MT_ACT_PROPOSE,    /* command */
+	MT_ACT_BOOTSTRAP,  /* initdb, users, clean stop */
+	MT_ACT_DISCARD,    /* remove an unfinished or unwanted data dir */
+	MT_ACT_CLONE,      /* from member */
+	MT_ACT_REWIND,     /* from member */
 	MT_ACT_START_PRIMARY,
 	MT_ACT_START_STANDBY, /* following member, or nobody */
-	MT_ACT_FOLLOW,	      /* member */
+	MT_ACT_FOLLOW,        /* member */
 	MT_ACT_PROMOTE,
 	MT_ACT_CHECKPOINT, /* for request */
-	MT_ACT_SLOTS,	   /* create those that are missing */
-	MT_ACT_EXIT,	   /* the daemon's work is done */
-	MT_ACT_REFUSE,	   /* end with an error: why */
+	MT_ACT_SLOTS,      /* create those that are missing */
+	MT_ACT_EXIT,       /* the daemon's work is done */
+	MT_ACT_REFUSE,     /* end with an error: why */
 };
 
 struct mt_plan {
@@ -37,11 +37,11 @@ struct mt_plan {
 	char why[MT_WHY_MAX]; /* shown in state and log */
 	char member[MT_NAME_MAX];
 	char url[MT_URL_MAX]; /* of member */
-	uint64_t epoch;	      /* GIVE_UP, TAKE_EPOCH */
+	uint64_t epoch;       /* GIVE_UP, TAKE_EPOCH */
 	uint64_t request_id;  /* CHECKPOINT */
-	uint32_t timeline;    /* PROMOTE: the new one has at least this number */
+	uint32_t timeline; /* PROMOTE: the new one has at least this number */
 	struct mt_command command;
-	bool cancel; /* ends a long action under way first */
+	bool cancel;           /* ends a long action under way first */
 	int64_t look_again_ms; /* the latest time of the next look; 0 = none */
 };
 

@@ -58,10 +58,10 @@ enum mt_join
 mt_agent_join(const struct mt_state *s, const struct mt_local *l,
 	      uint32_t primary_timeline)
 {
-	uint32_t timeline = l->running ? l->at.timeline
-				       : l->checkpoint.timeline;
-	bool complete = primary_timeline <= 1 ||
-			s->history_of >= primary_timeline;
+	uint32_t timeline =
+	    l->running ? l->at.timeline : l->checkpoint.timeline;
+	bool complete =
+	    primary_timeline <= 1 || s->history_of >= primary_timeline;
 	uint64_t fork;
 
 	if (timeline == 0 || primary_timeline == 0)
@@ -140,8 +140,7 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 		if (!too_early(v, MT_JOB_REWIND, p))
 			toward(v, p, MT_ACT_REWIND, primary);
 	} else if (set->remove_data_directory_on_diverged_timelines ||
-		   (failed &&
-		    set->remove_data_directory_on_rewind_failure)) {
+		   (failed && set->remove_data_directory_on_rewind_failure)) {
 		p->act = MT_ACT_DISCARD;
 		agent__why(p, "the data has diverged from the primary's");
 	} else {

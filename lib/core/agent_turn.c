@@ -13,7 +13,7 @@
 #include "core/agent_internal.h"
 #include "core/candidate.h"
 
-#define FIT_WITHIN_MS 15000	/* to become fit, and to find support */
+#define FIT_WITHIN_MS 15000     /* to become fit, and to find support */
 #define PROMOTE_WITHIN_MS 60000 /* from the command to the end of recovery */
 #define START_TRIES 3
 
@@ -22,8 +22,8 @@ agent__is_fit(const struct mt_view *v)
 {
 	const struct mt_local *l = &v->local;
 
-	return l->running && !l->as_primary && l->accepting &&
-	       l->in_recovery && l->guarded && l->at.timeline != 0 &&
+	return l->running && !l->as_primary && l->accepting && l->in_recovery &&
+	       l->guarded && l->at.timeline != 0 &&
 	       mt_position_compare(l->at, v->state->leader.min) >= 0;
 }
 
@@ -82,7 +82,7 @@ take_epoch(const struct mt_view *v, struct mt_plan *p)
 	p->epoch = v->state->leader.epoch;
 }
 
-/* ---- a standby that is to be promoted --------------------------------------- */
+/* ---- a standby that is to be promoted ---- */
 
 static void
 plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
@@ -92,8 +92,9 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 
 	if (!agent__is_fit(v)) {
 		if (l->accepting && l->at.timeline != 0)
-			give_up(v, p, "is behind the position that the "
-				      "assignment demands");
+			give_up(v, p,
+				"is behind the position that the "
+				"assignment demands");
 		else if (late)
 			give_up(v, p, "did not become fit in time");
 		else
@@ -120,7 +121,7 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 	}
 }
 
-/* ---- a server that is down ---------------------------------------------------- */
+/* ---- a server that is down ---- */
 
 static void
 plan_down(const struct mt_view *v, struct mt_plan *p)
@@ -131,8 +132,7 @@ plan_down(const struct mt_view *v, struct mt_plan *p)
 		agent__why(p, "looking at the data directory");
 		return;
 	}
-	if (first_start(v) &&
-	    l->record.pg_epoch != v->state->leader.epoch) {
+	if (first_start(v) && l->record.pg_epoch != v->state->leader.epoch) {
 		take_epoch(v, p);
 		return;
 	}
@@ -142,8 +142,9 @@ plan_down(const struct mt_view *v, struct mt_plan *p)
 		return;
 	}
 	if (!agent__may_start_primary(v)) {
-		give_up(v, p, l->died ? "PostgreSQL died"
-				      : "PostgreSQL does not run");
+		give_up(v, p,
+			l->died ? "PostgreSQL died"
+				: "PostgreSQL does not run");
 		return;
 	}
 	if (l->record.pg_epoch != v->state->leader.epoch) {
@@ -158,7 +159,7 @@ plan_down(const struct mt_view *v, struct mt_plan *p)
 	}
 }
 
-/* ---- the primary in service ---------------------------------------------------- */
+/* ---- the primary in service ---- */
 
 static bool
 history_is_old(const struct mt_view *v)
@@ -172,9 +173,8 @@ history_is_old(const struct mt_view *v)
 static void
 plan_history(const struct mt_view *v, struct mt_plan *p)
 {
-	int first = v->n_history > MT_HISTORY_MAX
-			? v->n_history - MT_HISTORY_MAX
-			: 0;
+	int first =
+	    v->n_history > MT_HISTORY_MAX ? v->n_history - MT_HISTORY_MAX : 0;
 	struct mt_command *c = &p->command;
 
 	p->act = MT_ACT_PROPOSE;
@@ -205,8 +205,8 @@ plan_switchover(const struct mt_view *v, struct mt_plan *p)
 {
 	const struct mt_request *r = &v->state->request;
 	struct mt_candidate_rules rules = {
-		.only = r->candidate,
-		.except = v->local.name,
+	    .only = r->candidate,
+	    .except = v->local.name,
 	};
 	struct mt_candidates found;
 
@@ -232,10 +232,8 @@ static bool
 status_is_old(const struct mt_view *v)
 {
 	return v->local.at.timeline != 0 &&
-	       mt_position_compare(v->local.at, v->state->status.optime) !=
-		   0 &&
-	       v->now_ms - v->local.status_put_ms >=
-		   v->settings->loop_wait_ms;
+	       mt_position_compare(v->local.at, v->state->status.optime) != 0 &&
+	       v->now_ms - v->local.status_put_ms >= v->settings->loop_wait_ms;
 }
 
 static void
@@ -260,14 +258,13 @@ plan_primary(const struct mt_view *v, struct mt_plan *p)
 	if (l->record.pg_epoch != v->state->leader.epoch) {
 		take_epoch(v, p);
 	} else if (l->accepting && l->in_recovery && l->promote_sent_ms != 0 &&
-		   ((l->job == MT_JOB_NONE &&
-		     l->last_job == MT_JOB_PROMOTE && l->last_job_failed) ||
+		   ((l->job == MT_JOB_NONE && l->last_job == MT_JOB_PROMOTE &&
+		     l->last_job_failed) ||
 		    v->now_ms - l->promote_sent_ms > PROMOTE_WITHIN_MS)) {
 		p->act = MT_ACT_STOP_IMMEDIATE;
 		p->cancel = true;
 		agent__why(p, "the promotion failed");
-	} else if (!l->accepting || l->in_recovery ||
-		   l->job != MT_JOB_NONE) {
+	} else if (!l->accepting || l->in_recovery || l->job != MT_JOB_NONE) {
 		agent__why(p, mt_job_name(l->job));
 	} else if (!l->slots_ready) {
 		p->act = MT_ACT_SLOTS;
@@ -297,7 +294,7 @@ agent__plan_turn(const struct mt_view *v, struct mt_plan *p)
 	}
 }
 
-/* ---- release --------------------------------------------------------------------- */
+/* ---- release ---- */
 
 bool
 agent__must_release(const struct mt_view *v)
@@ -308,7 +305,8 @@ agent__must_release(const struct mt_view *v)
 }
 
 /* Repeated until the log shows it. The end of the data is told only after a
- * clean shutdown as primary of this turn: then a standby that has it has all. */
+ * clean shutdown as primary of this turn: then a standby that has it has all.
+ */
 void
 agent__plan_release(const struct mt_view *v, struct mt_plan *p)
 {
@@ -325,8 +323,7 @@ agent__plan_release(const struct mt_view *v, struct mt_plan *p)
 	c->kind = MT_CMD_LEADER_RELEASE;
 	c->u.release.epoch = v->state->leader.epoch;
 	mt_copy(c->u.release.holder, sizeof(c->u.release.holder), l->name);
-	c->u.release.clean = was_primary &&
-			     l->control == MT_CONTROL_SHUT_DOWN;
+	c->u.release.clean = was_primary && l->control == MT_CONTROL_SHUT_DOWN;
 	if (c->u.release.clean)
 		c->u.release.end = l->checkpoint;
 }

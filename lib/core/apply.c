@@ -64,8 +64,7 @@ claim_stands(const struct mt_state *s, const struct mt_claim *c)
 }
 
 static int
-apply_withdraw(struct mt_state *s, const struct mt_claim *c,
-	       struct mt_err *err)
+apply_withdraw(struct mt_state *s, const struct mt_claim *c, struct mt_err *err)
 {
 	if (!claim_stands(s, c))
 		return mt_err_set(err, MT_EREFUSED,
@@ -105,18 +104,18 @@ apply_initialize(struct mt_state *s, uint64_t index,
 	s->config = json_incref(cmd->u.initialize.config);
 	s->config_version = 1;
 	s->leader = (struct mt_leader){
-		.epoch = 1,
-		.since = 1,
-		.ttl_ms = cmd->u.initialize.ttl_ms,
-		.timeline = 1,
-		.continues = true,
-		.index = index,
+	    .epoch = 1,
+	    .since = 1,
+	    .ttl_ms = cmd->u.initialize.ttl_ms,
+	    .timeline = 1,
+	    .continues = true,
+	    .index = index,
 	};
 	mt_copy(s->leader.holder, sizeof(s->leader.holder), name);
 	mt_copy(d.rule, sizeof(d.rule), "bootstrap");
 	mt_copy(d.to, sizeof(d.to), name);
-	mt_format(d.why, sizeof(d.why),
-		  "member \"%s\" initialized the cluster", name);
+	mt_format(d.why, sizeof(d.why), "member \"%s\" initialized the cluster",
+		  name);
 	d.at_ms = cmd->u.initialize.at_ms;
 	record_decision(s, &d);
 	return 0;
@@ -133,7 +132,7 @@ settle_request(struct mt_state *s)
 
 	if (r->kind == MT_REQUEST_NONE)
 		return;
-	*o = (struct mt_request_result){ .id = r->id };
+	*o = (struct mt_request_result){.id = r->id};
 	if (strcmp(holder, r->leader) == 0) {
 		mt_format(o->text, sizeof(o->text), "Switchover failed");
 	} else if (r->candidate[0] == '\0' ||
@@ -204,17 +203,17 @@ check_holder(const struct mt_state *s, uint64_t epoch, const char *holder,
 	if (!mt_state_held(s) || s->leader.epoch != epoch ||
 	    strcmp(s->leader.holder, holder) != 0)
 		return mt_err_set(err, MT_EREFUSED,
-				  "\"%s\" does not hold epoch %" PRIu64,
-				  holder, epoch);
+				  "\"%s\" does not hold epoch %" PRIu64, holder,
+				  epoch);
 	return 0;
 }
 
 static int
-apply_release(struct mt_state *s, uint64_t index,
-	      const struct mt_command *cmd, struct mt_err *err)
+apply_release(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
+	      struct mt_err *err)
 {
-	int rv = check_holder(s, cmd->u.release.epoch, cmd->u.release.holder,
-			      err);
+	int rv =
+	    check_holder(s, cmd->u.release.epoch, cmd->u.release.holder, err);
 
 	if (rv != 0)
 		return rv;
@@ -235,8 +234,8 @@ apply_request_put(struct mt_state *s, uint64_t index,
 		return mt_err_set(err, MT_EREFUSED,
 				  "another switchover is under way");
 	if (!mt_state_held_by(s, r->leader))
-		return mt_err_set(err, MT_EREFUSED,
-				  "\"%s\" is not the leader", r->leader);
+		return mt_err_set(err, MT_EREFUSED, "\"%s\" is not the leader",
+				  r->leader);
 	s->request = *r;
 	s->request.id = index;
 	return 0;

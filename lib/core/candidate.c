@@ -71,7 +71,7 @@ mt_candidates_judge(const struct mt_view *view,
 {
 	const struct mt_report *best = NULL;
 
-	*out = (struct mt_candidates){ .best = -1 };
+	*out = (struct mt_candidates){.best = -1};
 	for (int i = 0; i < view->state->n_members; i++) {
 		const struct mt_member *m = &view->state->members[i];
 		const struct mt_seen *seen =
@@ -87,8 +87,8 @@ mt_candidates_judge(const struct mt_view *view,
 			v->at = seen->report.at;
 		no = objection(view, rules, m, seen);
 		mt_copy(v->rule, sizeof(v->rule), no != NULL ? no : "behind");
-		if (no != NULL || (best != NULL && !is_better(&seen->report,
-							      best)))
+		if (no != NULL ||
+		    (best != NULL && !is_better(&seen->report, best)))
 			continue;
 		best = &seen->report;
 		out->best = out->n - 1;

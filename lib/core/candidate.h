@@ -14,10 +14,10 @@ struct mt_candidates {
 };
 
 struct mt_candidate_rules {
-	const char *only;   /* the one that was asked for, or NULL */
-	const char *except; /* may not be it, or NULL */
+	const char *only;         /* the one that was asked for, or NULL */
+	const char *except;       /* may not be it, or NULL */
 	struct mt_position least; /* must have this, timeline 0 = any */
-	uint64_t applied; /* its report must know the log up to here */
+	uint64_t applied;         /* its report must know the log up to here */
 };
 
 /* Judge all data members by their reports. The best has the furthest position,

@@ -98,8 +98,8 @@ assign_from(const json_t *o, struct mt_command *c, bool *bad)
 {
 	mt_jget_u64(o, "expect_epoch", &c->u.assign.expect_epoch, bad);
 	mt_jget_bool(o, "expect_released", &c->u.assign.expect_released, bad);
-	mt_jget_str(o, "holder", c->u.assign.holder,
-		    sizeof(c->u.assign.holder), bad);
+	mt_jget_str(o, "holder", c->u.assign.holder, sizeof(c->u.assign.holder),
+		    bad);
 	mt_jget_i64(o, "ttl_ms", &c->u.assign.ttl_ms, bad);
 	mt_jget_bool(o, "continues", &c->u.assign.continues, bad);
 	mt_jget_position(o, "min", &c->u.assign.min, bad);
@@ -193,8 +193,7 @@ history_put_from(const json_t *o, struct mt_command *c, bool *bad)
 	mt_jget_str(o, "holder", c->u.history_put.holder,
 		    sizeof(c->u.history_put.holder), bad);
 	mt_jget_u32(o, "timeline", &c->u.history_put.timeline, bad);
-	json_array_foreach(mt_jget_array(o, "lines", bad), i, item)
-	{
+	json_array_foreach (mt_jget_array(o, "lines", bad), i, item) {
 		if (i >= MT_HISTORY_MAX) {
 			*bad = true;
 			return;
@@ -246,23 +245,21 @@ static const struct codec {
 	void (*to)(const struct mt_command *c, json_t *o);
 	void (*from)(const json_t *o, struct mt_command *c, bool *bad);
 } codecs[] = {
-	{ MT_CMD_MEMBER_PUT, "member.put", member_put_to, member_put_from },
-	{ MT_CMD_BOOTSTRAP_CLAIM, "bootstrap.claim", bootstrap_claim_to,
-	  bootstrap_claim_from },
-	{ MT_CMD_BOOTSTRAP_WITHDRAW, "bootstrap.withdraw", bootstrap_claim_to,
-	  bootstrap_claim_from },
-	{ MT_CMD_CLUSTER_INITIALIZE, "cluster.initialize", initialize_to,
-	  initialize_from },
-	{ MT_CMD_LEADER_ASSIGN, "leader.assign", assign_to, assign_from },
-	{ MT_CMD_LEADER_RELEASE, "leader.release", release_to, release_from },
-	{ MT_CMD_REQUEST_PUT, "request.put", request_put_to,
-	  request_put_from },
-	{ MT_CMD_REQUEST_CLEAR, "request.clear", request_clear_to,
-	  request_clear_from },
-	{ MT_CMD_HISTORY_PUT, "history.put", history_put_to,
-	  history_put_from },
-	{ MT_CMD_STATUS_PUT, "status.put", status_put_to, status_put_from },
-	{ MT_CMD_CONFIG_PUT, "config.put", config_put_to, config_put_from },
+    {MT_CMD_MEMBER_PUT, "member.put", member_put_to, member_put_from},
+    {MT_CMD_BOOTSTRAP_CLAIM, "bootstrap.claim", bootstrap_claim_to,
+     bootstrap_claim_from},
+    {MT_CMD_BOOTSTRAP_WITHDRAW, "bootstrap.withdraw", bootstrap_claim_to,
+     bootstrap_claim_from},
+    {MT_CMD_CLUSTER_INITIALIZE, "cluster.initialize", initialize_to,
+     initialize_from},
+    {MT_CMD_LEADER_ASSIGN, "leader.assign", assign_to, assign_from},
+    {MT_CMD_LEADER_RELEASE, "leader.release", release_to, release_from},
+    {MT_CMD_REQUEST_PUT, "request.put", request_put_to, request_put_from},
+    {MT_CMD_REQUEST_CLEAR, "request.clear", request_clear_to,
+     request_clear_from},
+    {MT_CMD_HISTORY_PUT, "history.put", history_put_to, history_put_from},
+    {MT_CMD_STATUS_PUT, "status.put", status_put_to, status_put_from},
+    {MT_CMD_CONFIG_PUT, "config.put", config_put_to, config_put_from},
 };
 
 const char *

@@ -92,8 +92,8 @@ struct mt_command {
 #define MT_COMMAND_MAX (256 * 1024) /* bytes of one encoded command */
 
 /* *text is owned by the caller (free). */
-int mt_command_encode(const struct mt_command *cmd, char **text, size_t *n)
-    MT_MUSTCHECK;
+int mt_command_encode(const struct mt_command *cmd, char **text,
+		      size_t *n) MT_MUSTCHECK;
 
 /* Decode a command that came from outside, to see what it is. The document of
  * initialize and config_put is a new reference: mt_command_release. */

@@ -4,8 +4,8 @@
  * initialized, give the turn on to the next holder, repair a half-done fence,
  * and keep Raft's leadership off the primary's node. The grounds on which the
  * turn may be given are those of doc/protocol.md: B (bootstrap, in the apply of
- * cluster.initialize), N (a majority fenced, with nothing left of its promises),
- * R (the holder's own release) and C (the same holder again).
+ * cluster.initialize), N (a majority fenced, with nothing left of its
+ * promises), R (the holder's own release) and C (the same holder again).
  */
 #include "core/controller.h"
 
@@ -15,13 +15,13 @@
 
 #include "base/text.h"
 
-#define SILENT_MS 1500	     /* no report from the holder for so long */
+#define SILENT_MS 1500       /* no report from the holder for so long */
 #define CLAIM_WAIT_MS 3000   /* for all members to report, before a claim */
 #define RELEASE_WAIT_MS 3000 /* for reports that know of the release */
 #define SWITCH_WAIT_MS 8000  /* for the candidate that was asked for */
 #define FENCE_EVERY_MS 100
 #define REPAIR_EVERY_MS 2000
-#define SETTLED_MS 5000	   /* before Raft leadership is moved */
+#define SETTLED_MS 5000 /* before Raft leadership is moved */
 #define TRANSFER_EVERY_MS 30000
 
 void
@@ -84,7 +84,7 @@ plan_assign(const struct mt_view *v, struct mt_control_plan *p,
 	memcpy(d->verdicts, found->verdicts, sizeof(d->verdicts));
 }
 
-/* ---- members ----------------------------------------------------------------- */
+/* ---- members ---- */
 
 static bool
 same_member(const struct mt_member *a, const struct mt_member *b)
@@ -113,8 +113,7 @@ rule_members(struct mt_controller *c, const struct mt_view *v,
 {
 	(void)c;
 	for (int i = 0; i < v->reports->n; i++) {
-		const struct mt_member *self =
-		    &v->reports->seen[i].report.self;
+		const struct mt_member *self = &v->reports->seen[i].report.self;
 		const struct mt_member *known =
 		    mt_state_member(v->state, self->name);
 
@@ -132,14 +131,13 @@ rule_members(struct mt_controller *c, const struct mt_view *v,
 	return false;
 }
 
-/* ---- bootstrap ------------------------------------------------------------------ */
+/* ---- bootstrap ---- */
 
 static bool
 claim_is_dead(struct mt_controller *c, const struct mt_view *v)
 {
 	const struct mt_claim *claim = &v->state->claim;
-	const struct mt_seen *seen =
-	    mt_reports_find(v->reports, claim->member);
+	const struct mt_seen *seen = mt_reports_find(v->reports, claim->member);
 
 	if (seen != NULL && seen->report.incarnation >= claim->incarnation &&
 	    (seen->report.incarnation != claim->incarnation ||
@@ -175,8 +173,7 @@ who_bootstraps(const struct mt_view *v, struct mt_control_plan *p, int *known)
 		}
 		if (best == NULL && !m->witness &&
 		    seen->report.bootstrap_ready &&
-		    !seen->report.bootstrap_failed &&
-		    !seen->report.nofailover)
+		    !seen->report.bootstrap_failed && !seen->report.nofailover)
 			best = &seen->report;
 	}
 	if (best == NULL)
@@ -217,12 +214,12 @@ rule_bootstrap(struct mt_controller *c, const struct mt_view *v,
 	mt_copy(p->command.u.claim.member, sizeof(p->command.u.claim.member),
 		r->self.name);
 	p->command.u.claim.incarnation = r->incarnation;
-	mt_format(p->why, sizeof(p->why),
-		  "\"%s\" is to initialize the cluster", r->self.name);
+	mt_format(p->why, sizeof(p->why), "\"%s\" is to initialize the cluster",
+		  r->self.name);
 	return true;
 }
 
-/* ---- ground R ---------------------------------------------------------------------- */
+/* ---- ground R ---- */
 
 /* May somebody still turn up who would be chosen instead? */
 static bool
@@ -233,9 +230,8 @@ worth_waiting(const struct mt_candidates *found)
 
 		if (strcmp(rule, "report-too-old") == 0)
 			return true;
-		if (found->best < 0 &&
-		    (strcmp(rule, "lacks-the-end") == 0 ||
-		     strcmp(rule, "position-unknown") == 0))
+		if (found->best < 0 && (strcmp(rule, "lacks-the-end") == 0 ||
+					strcmp(rule, "position-unknown") == 0))
 			return true;
 	}
 	return false;
@@ -248,10 +244,10 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 	const struct mt_leader *l = &v->state->leader;
 	bool asked = v->state->request.kind == MT_REQUEST_SWITCHOVER;
 	struct mt_candidate_rules rules = {
-		.only = asked ? v->state->request.candidate : NULL,
-		.except = l->holder,
-		.least = l->clean ? l->end : (struct mt_position){0},
-		.applied = l->index,
+	    .only = asked ? v->state->request.candidate : NULL,
+	    .except = l->holder,
+	    .least = l->clean ? l->end : (struct mt_position){0},
+	    .applied = l->index,
 	};
 	struct mt_candidates found;
 	int64_t long_ms;
@@ -278,7 +274,7 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 	return true;
 }
 
-/* ---- ground C ------------------------------------------------------------------------ */
+/* ---- ground C ---- */
 
 /* A fence that was begun and not finished would starve a healthy holder of
  * support: it gets a new epoch, above the fence. */
@@ -327,7 +323,7 @@ rule_ttl(struct mt_controller *c, const struct mt_view *v,
 	return true;
 }
 
-/* ---- ground N ------------------------------------------------------------------------ */
+/* ---- ground N ---- */
 
 static bool
 majority_fenced(const struct mt_controller *c, const struct mt_view *v)
@@ -366,10 +362,10 @@ plan_fence(struct mt_controller *c, const struct mt_view *v,
 		c->fence_asked_ms = v->now_ms;
 		p->fence = true;
 		p->fence_req = (struct mt_fence_req){
-			.raft_id = v->local.raft_id,
-			.incarnation = v->local.incarnation,
-			.epoch = v->state->leader.epoch,
-			.term = v->term,
+		    .raft_id = v->local.raft_id,
+		    .incarnation = v->local.incarnation,
+		    .epoch = v->state->leader.epoch,
+		    .term = v->term,
 		};
 	}
 	if (ask && next > c->fence_asked_ms + FENCE_EVERY_MS)
@@ -382,7 +378,7 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 	    struct mt_control_plan *p)
 {
 	const struct mt_leader *l = &v->state->leader;
-	struct mt_candidate_rules rules = { .except = l->holder };
+	struct mt_candidate_rules rules = {.except = l->holder};
 	struct mt_candidates found;
 	const struct mt_seen *seen = holder_seen(v);
 
@@ -402,7 +398,8 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		plan_fence(c, v, p);
 		mt_format(p->why, sizeof(p->why),
 			  "\"%s\" is silent; waiting for the promises of a "
-			  "majority to end", l->holder);
+			  "majority to end",
+			  l->holder);
 		return true;
 	}
 	if (found.best < 0) {
@@ -417,7 +414,7 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 	return true;
 }
 
-/* ---- Raft's leadership ------------------------------------------------------------------ */
+/* ---- Raft's leadership ---- */
 
 static bool
 rule_transfer(struct mt_controller *c, const struct mt_view *v,
@@ -447,7 +444,7 @@ rule_transfer(struct mt_controller *c, const struct mt_view *v,
 	return false;
 }
 
-/* ---- the table ------------------------------------------------------------------------------ */
+/* ---- the table ---- */
 
 static bool
 rule_steady(struct mt_controller *c, const struct mt_view *v,
@@ -463,15 +460,12 @@ static const struct rule {
 	const char *name;
 	bool (*plan)(struct mt_controller *c, const struct mt_view *v,
 		     struct mt_control_plan *p);
-} rules[] = { /* first match wins; matriarchd(8), DECISION ORDER */
-	{ "members", rule_members },
-	{ "initialize", rule_bootstrap },
-	{ "released", rule_released },
-	{ "repair", rule_repair },
-	{ "ttl", rule_ttl },
-	{ "holder-silent", rule_silent },
-	{ "transfer", rule_transfer },
-	{ "steady", rule_steady },
+} rules[] = {
+    /* first match wins; matriarchd(8), DECISION ORDER */
+    {"members", rule_members},   {"initialize", rule_bootstrap},
+    {"released", rule_released}, {"repair", rule_repair},
+    {"ttl", rule_ttl},           {"holder-silent", rule_silent},
+    {"transfer", rule_transfer}, {"steady", rule_steady},
 };
 
 void
@@ -501,8 +495,8 @@ mt_controller_decide(struct mt_controller *c, const struct mt_view *view,
 		if (rules[i].plan(c, view, plan))
 			return;
 		/* A rule that does not match now may match later. */
-		if (look != 0 && (plan->look_again_ms == 0 ||
-				  look < plan->look_again_ms))
+		if (look != 0 &&
+		    (plan->look_again_ms == 0 || look < plan->look_again_ms))
 			plan->look_again_ms = look;
 		plan->why[0] = '\0';
 	}

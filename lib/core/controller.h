@@ -19,14 +19,14 @@ struct mt_controller {
 	uint64_t epoch;
 	struct {
 		uint64_t raft_id;
-		bool yes;	 /* fenced, and nothing left when it said so */
+		bool yes;         /* fenced, and nothing left when it said so */
 		int64_t again_ms; /* when it may be asked again */
 	} fences[MT_NODES_MAX];
 	int n_fences;
 	int64_t fence_asked_ms;
-	int64_t since_ms;	/* when the present wait began */
+	int64_t since_ms;       /* when the present wait began */
 	const char *since_rule; /* and for what */
-	int64_t transfer_ms;	/* last transfer of Raft leadership */
+	int64_t transfer_ms;    /* last transfer of Raft leadership */
 	int64_t led_since_ms;
 	int64_t repair_ms; /* last assignment on ground C, for back-off */
 };

@@ -96,8 +96,7 @@ mt_jget_bool(const json_t *o, const char *key, bool *v, bool *bad)
 }
 
 void
-mt_jget_str(const json_t *o, const char *key, char *buf, size_t size,
-	    bool *bad)
+mt_jget_str(const json_t *o, const char *key, char *buf, size_t size, bool *bad)
 {
 	const json_t *f = json_object_get(o, key);
 
@@ -215,8 +214,7 @@ mt_history_from_json(const json_t *o, struct mt_history *h, bool *bad)
 	mt_jget_u64(o, "lsn", &h->lsn, bad);
 	mt_jget_str(o, "reason", h->reason, sizeof(h->reason), bad);
 	mt_jget_i64(o, "at_ms", &h->at_ms, bad);
-	mt_jget_str(o, "new_leader", h->new_leader, sizeof(h->new_leader),
-		    bad);
+	mt_jget_str(o, "new_leader", h->new_leader, sizeof(h->new_leader), bad);
 }
 
 json_t *
@@ -258,8 +256,7 @@ mt_decision_from_json(const json_t *o, struct mt_decision *d, bool *bad)
 	mt_jget_str(o, "from", d->from, sizeof(d->from), bad);
 	mt_jget_str(o, "to", d->to, sizeof(d->to), bad);
 	mt_jget_str(o, "why", d->why, sizeof(d->why), bad);
-	json_array_foreach(mt_jget_array(o, "verdicts", bad), i, v)
-	{
+	json_array_foreach (mt_jget_array(o, "verdicts", bad), i, v) {
 		struct mt_verdict *to = &d->verdicts[i];
 
 		if (i >= MT_NODES_MAX) {

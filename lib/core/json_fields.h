@@ -24,10 +24,11 @@ void mt_jget_i64(const json_t *o, const char *key, int64_t *v, bool *bad);
 void mt_jget_bool(const json_t *o, const char *key, bool *v, bool *bad);
 void mt_jget_str(const json_t *o, const char *key, char *buf, size_t size,
 		 bool *bad);
-void mt_jget_position(const json_t *o, const char *key,
-		      struct mt_position *v, bool *bad);
+void mt_jget_position(const json_t *o, const char *key, struct mt_position *v,
+		      bool *bad);
 
-/* The object (array) under this key, NULL where absent; anything else is bad. */
+/* The object (array) under this key, NULL where absent; anything else is bad.
+ */
 const json_t *mt_jget_object(const json_t *o, const char *key, bool *bad);
 const json_t *mt_jget_array(const json_t *o, const char *key, bool *bad);
 

@@ -13,10 +13,9 @@ bool
 mt_record_equal(const struct mt_record *a, const struct mt_record *b)
 {
 	return a->incarnation == b->incarnation && a->fenced == b->fenced &&
-	       a->max_ttl_ms == b->max_ttl_ms &&
-	       a->given_up == b->given_up && a->data_id == b->data_id &&
-	       a->pg_epoch == b->pg_epoch && a->raft_id == b->raft_id &&
-	       a->cluster_id == b->cluster_id;
+	       a->max_ttl_ms == b->max_ttl_ms && a->given_up == b->given_up &&
+	       a->data_id == b->data_id && a->pg_epoch == b->pg_epoch &&
+	       a->raft_id == b->raft_id && a->cluster_id == b->cluster_id;
 }
 
 /* Write the record as it is wanted, unless a write is under way: its end
@@ -50,7 +49,7 @@ mt_keep_set_id(struct mt_keep *k, uint64_t raft_id)
 	k->raft_id = raft_id;
 }
 
-/* ---- voter -------------------------------------------------------------- */
+/* ---- voter ---- */
 
 static void
 take_support_ans(struct mt_keep *k, const struct mt_support_ans *ans,
@@ -104,8 +103,8 @@ take_fence_req(struct mt_keep *k, uint64_t own_term, uint64_t from,
 {
 	struct mt_fence_ans ans;
 
-	switch (mt_voter_fence(&k->voter, &k->want, &k->durable, own_term,
-			       req, now_ms, &ans)) {
+	switch (mt_voter_fence(&k->voter, &k->want, &k->durable, own_term, req,
+			       now_ms, &ans)) {
 	case MT_VOTER_ANSWER:
 		answer_fence(k, from, &ans);
 		break;
@@ -133,12 +132,12 @@ mt_keep_persisted(struct mt_keep *k, bool ok, int64_t now_ms)
 	flush(k);
 }
 
-/* ---- messages -------------------------------------------------------------- */
+/* ---- messages ---- */
 
 int
-mt_keep_receive(struct mt_keep *k, const struct mt_state *s,
-		uint64_t own_term, uint64_t from, enum mt_keep_message kind,
-		const void *p, size_t n, int64_t now_ms)
+mt_keep_receive(struct mt_keep *k, const struct mt_state *s, uint64_t own_term,
+		uint64_t from, enum mt_keep_message kind, const void *p,
+		size_t n, int64_t now_ms)
 {
 	struct mt_support_req sreq;
 	struct mt_support_ans sans;
@@ -176,8 +175,7 @@ mt_keep_receive(struct mt_keep *k, const struct mt_state *s,
 
 void
 mt_keep_fence(struct mt_keep *k, const struct mt_voters *voters,
-	      const struct mt_fence_req *req, uint64_t own_term,
-	      int64_t now_ms)
+	      const struct mt_fence_req *req, uint64_t own_term, int64_t now_ms)
 {
 	uint8_t buf[MT_LEASE_MESSAGE_MAX];
 	size_t n = mt_fence_req_encode(req, buf);
@@ -191,7 +189,7 @@ mt_keep_fence(struct mt_keep *k, const struct mt_voters *voters,
 	}
 }
 
-/* ---- holder ------------------------------------------------------------------- */
+/* ---- holder ---- */
 
 static void
 follow_epoch(struct mt_keep *k, const struct mt_state *s)
@@ -262,7 +260,7 @@ mt_keep_step(struct mt_keep *k, const struct mt_view *view,
 	return again_ms;
 }
 
-/* ---- the record ----------------------------------------------------------------- */
+/* ---- the record ---- */
 
 bool
 mt_keep_give_up(struct mt_keep *k, uint64_t epoch)

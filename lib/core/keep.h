@@ -43,7 +43,7 @@ struct mt_keep {
 	uint64_t fence_asker; /* who waits for the pending fence's answer */
 	struct mt_holder holder;
 	int64_t asked_ms; /* last round */
-	bool paused;	  /* a voter's clock showed that we stood still */
+	bool paused;      /* a voter's clock showed that we stood still */
 };
 
 /* durable is what the store holds; raft_id may be 0 until the group is formed
@@ -60,9 +60,8 @@ int64_t mt_keep_step(struct mt_keep *k, const struct mt_view *view,
 
 /* A message of another node. MT_EPROTO if it is out of form. */
 int mt_keep_receive(struct mt_keep *k, const struct mt_state *s,
-		    uint64_t own_term, uint64_t from,
-		    enum mt_keep_message kind, const void *p, size_t n,
-		    int64_t now_ms);
+		    uint64_t own_term, uint64_t from, enum mt_keep_message kind,
+		    const void *p, size_t n, int64_t now_ms);
 /* Ask all voters, oneself included, to fence. */
 void mt_keep_fence(struct mt_keep *k, const struct mt_voters *voters,
 		   const struct mt_fence_req *req, uint64_t own_term,

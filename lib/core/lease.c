@@ -23,7 +23,7 @@ mt_lease_interval_ms(int64_t ttl_ms)
 	return ttl_ms / 8 < ASK_LEAST_MS ? ttl_ms / 8 : ASK_LEAST_MS;
 }
 
-/* ---- voter ------------------------------------------------------------ */
+/* ---- voter ---- */
 
 void
 mt_voter_start(struct mt_voter *v, const struct mt_record *durable,
@@ -32,8 +32,8 @@ mt_voter_start(struct mt_voter *v, const struct mt_record *durable,
 	/* What this node promised before it restarted is forgotten: it counts
 	 * as having promised the most that it ever could, just now. */
 	*v = (struct mt_voter){
-		.promise_ms = now_ms + durable->max_ttl_ms,
-		.last_long_ms = now_ms,
+	    .promise_ms = now_ms + durable->max_ttl_ms,
+	    .last_long_ms = now_ms,
 	};
 }
 
@@ -67,15 +67,16 @@ mt_voter_support(struct mt_voter *v, struct mt_record *want,
 		 struct mt_support_ans *ans)
 {
 	*ans = (struct mt_support_ans){
-		.holder_incarnation = req->incarnation,
-		.seq = req->seq,
-		.epoch = req->epoch,
-		.fenced = want->fenced,
-		.applied_epoch = s->leader.epoch,
-		.clock_ms = now_ms,
+	    .holder_incarnation = req->incarnation,
+	    .seq = req->seq,
+	    .epoch = req->epoch,
+	    .fenced = want->fenced,
+	    .applied_epoch = s->leader.epoch,
+	    .clock_ms = now_ms,
 	};
 	/* want, not durable: a fence counts from before its fsync begins. */
-	if (req->epoch <= want->fenced || s->leader.epoch > req->epoch ||
+	if (s->unknown_command != 0 || req->epoch <= want->fenced ||
+	    s->leader.epoch > req->epoch ||
 	    (s->leader.epoch == req->epoch && s->leader.released) ||
 	    req->ttl_ms <= 0 || req->ttl_ms > TTL_MAX_MS)
 		return MT_VOTER_ANSWER;
@@ -100,10 +101,10 @@ mt_voter_fence(struct mt_voter *v, struct mt_record *want,
 	       struct mt_fence_ans *ans)
 {
 	*ans = (struct mt_fence_ans){
-		.epoch = req->epoch,
-		.term = req->term,
-		.fenced = want->fenced,
-		.left_ms = promise_left(v, now_ms),
+	    .epoch = req->epoch,
+	    .term = req->term,
+	    .fenced = want->fenced,
+	    .left_ms = promise_left(v, now_ms),
 	};
 	if (req->term < own_term || req->epoch < want->fenced)
 		return MT_VOTER_ANSWER;
@@ -129,16 +130,16 @@ mt_voter_persisted(struct mt_voter *v, const struct mt_record *durable,
 		return false;
 	v->has_pending = false;
 	*ans = (struct mt_fence_ans){
-		.epoch = v->pending.epoch,
-		.term = v->pending.term,
-		.fenced = durable->fenced,
-		.left_ms = promise_left(v, now_ms),
-		.yes = true,
+	    .epoch = v->pending.epoch,
+	    .term = v->pending.term,
+	    .fenced = durable->fenced,
+	    .left_ms = promise_left(v, now_ms),
+	    .yes = true,
 	};
 	return true;
 }
 
-/* ---- holder ----------------------------------------------------------- */
+/* ---- holder ---- */
 
 static void
 void_rounds(struct mt_holder *h)
@@ -174,8 +175,7 @@ mt_holder_stop(struct mt_holder *h)
 void
 mt_holder_set_voters(struct mt_holder *h, const struct mt_voters *voters)
 {
-	if (h->voters.index == voters->index &&
-	    h->voters.term == voters->term)
+	if (h->voters.index == voters->index && h->voters.term == voters->term)
 		return;
 	h->voters = *voters;
 	void_rounds(h);
@@ -187,13 +187,13 @@ mt_holder_ask(struct mt_holder *h, uint64_t raft_id, int64_t now_ms,
 {
 	struct mt_round *r = &h->rounds[++h->next_seq % MT_ROUNDS_MAX];
 
-	*r = (struct mt_round){ .seq = h->next_seq, .asked_ms = now_ms };
+	*r = (struct mt_round){.seq = h->next_seq, .asked_ms = now_ms};
 	*req = (struct mt_support_req){
-		.raft_id = raft_id,
-		.incarnation = h->incarnation,
-		.seq = h->next_seq,
-		.epoch = h->epoch,
-		.ttl_ms = h->ttl_ms,
+	    .raft_id = raft_id,
+	    .incarnation = h->incarnation,
+	    .seq = h->next_seq,
+	    .epoch = h->epoch,
+	    .ttl_ms = h->ttl_ms,
 	};
 }
 
@@ -241,8 +241,8 @@ mt_holder_answer(struct mt_holder *h, const struct mt_support_ans *ans,
 
 	*paused = false;
 	if (h->epoch == 0 || ans->epoch != h->epoch || !ans->yes ||
-	    ans->holder_incarnation != h->incarnation ||
-	    r->seq != ans->seq || r->asked_ms == 0)
+	    ans->holder_incarnation != h->incarnation || r->seq != ans->seq ||
+	    r->asked_ms == 0)
 		return false;
 	for (int i = 0; i < h->voters.n; i++)
 		if (h->voters.raft_id[i] == ans->raft_id)
@@ -256,11 +256,11 @@ mt_holder_answer(struct mt_holder *h, const struct mt_support_ans *ans,
 		return false;
 	}
 	*c = (struct mt_confirm){
-		.raft_id = ans->raft_id,
-		.asked_ms = r->asked_ms,
-		.incarnation = ans->incarnation,
-		.voter_clock_ms = ans->clock_ms,
-		.sent_ms = r->asked_ms,
+	    .raft_id = ans->raft_id,
+	    .asked_ms = r->asked_ms,
+	    .incarnation = ans->incarnation,
+	    .voter_clock_ms = ans->clock_ms,
+	    .sent_ms = r->asked_ms,
 	};
 	asked = majority_asked(h);
 	end = asked + h->ttl_ms - mt_lease_margin_ms(h->ttl_ms);

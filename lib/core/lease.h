@@ -17,9 +17,11 @@
 #include "core/record.h"
 #include "core/state.h"
 
-#define MT_RHO_PERCENT 1    /* clocks differ by at most this rate */
-#define MT_GRAIN_MS 20	    /* granularity and scheduling of clock reads */
-#define MT_KILL_ALLOWANCE_MS 250 /* from sentinel's deadline to the last kill */
+#define MT_RHO_PERCENT 1 /* clocks differ by at most this rate */
+#define MT_GRAIN_MS 20   /* granularity and scheduling of clock reads */
+#define MT_KILL_ALLOWANCE_MS \
+	250 /* from sentinel's deadline to the last kill \
+	     */
 
 struct mt_support_req {
 	uint64_t raft_id, incarnation; /* of the holder */
@@ -42,16 +44,16 @@ struct mt_fence_req {
 
 struct mt_fence_ans {
 	uint64_t raft_id, incarnation; /* of the voter */
-	uint64_t epoch, term;	       /* as asked */
-	bool yes;		       /* fenced durably */
+	uint64_t epoch, term;          /* as asked */
+	bool yes;                      /* fenced durably */
 	int64_t left_ms; /* of its promise when it answered; 0 counts */
 	uint64_t fenced;
 };
 
-/* ---- voter ------------------------------------------------------------ */
+/* ---- voter ---- */
 
 struct mt_voter {
-	int64_t promise_ms; /* own clock; no other is supported before */
+	int64_t promise_ms;   /* own clock; no other is supported before */
 	int64_t last_long_ms; /* when the longest ttl was last promised */
 	struct mt_fence_req pending; /* fence that waits for its fsync */
 	bool has_pending;
@@ -67,12 +69,11 @@ enum mt_voter_result {
 };
 
 /* want is the record as it will be (memory), durable as it is on disk. */
-enum mt_voter_result mt_voter_support(struct mt_voter *v, struct mt_record *want,
-				      const struct mt_record *durable,
-				      const struct mt_state *s,
-				      const struct mt_support_req *req,
-				      int64_t now_ms,
-				      struct mt_support_ans *ans);
+enum mt_voter_result
+mt_voter_support(struct mt_voter *v, struct mt_record *want,
+		 const struct mt_record *durable, const struct mt_state *s,
+		 const struct mt_support_req *req, int64_t now_ms,
+		 struct mt_support_ans *ans);
 enum mt_voter_result mt_voter_fence(struct mt_voter *v, struct mt_record *want,
 				    const struct mt_record *durable,
 				    uint64_t own_term,
@@ -82,7 +83,7 @@ enum mt_voter_result mt_voter_fence(struct mt_voter *v, struct mt_record *want,
 bool mt_voter_persisted(struct mt_voter *v, const struct mt_record *durable,
 			int64_t now_ms, struct mt_fence_ans *ans);
 
-/* ---- holder ----------------------------------------------------------- */
+/* ---- holder ---- */
 
 #define MT_ROUNDS_MAX 32
 
@@ -93,7 +94,7 @@ struct mt_round {
 
 struct mt_confirm {
 	uint64_t raft_id;
-	int64_t asked_ms; /* latest round that it said yes to; 0 never */
+	int64_t asked_ms;     /* latest round that it said yes to; 0 never */
 	uint64_t incarnation; /* of the voter, for the pause check */
 	int64_t voter_clock_ms, sent_ms; /* of that answer */
 };
@@ -114,7 +115,8 @@ struct mt_holder {
 	struct mt_confirm confirmed[MT_NODES_MAX];
 	int64_t lease_end_ms; /* 0 = none */
 	bool had_lease;
-	uint64_t round_index, round_term; /* configuration of last whole round */
+	uint64_t round_index,
+	    round_term;        /* configuration of last whole round */
 	int64_t round_trip_ms; /* of the last round that counted */
 };
 
@@ -140,7 +142,7 @@ bool mt_holder_answer(struct mt_holder *h, const struct mt_support_ans *ans,
 int64_t mt_holder_deadline_ms(const struct mt_holder *h);
 bool mt_holder_writable(const struct mt_holder *h, int64_t now_ms);
 
-/* ---- messages --------------------------------------------------------- */
+/* ---- messages ---- */
 
 #define MT_LEASE_MESSAGE_MAX 96
 size_t mt_support_req_encode(const struct mt_support_req *m, void *buf);

@@ -3,8 +3,14 @@
 #include "base/bytes.h"
 #include "core/lease.h"
 
-#define WRITER(buf) { .p = (buf), .cap = MT_LEASE_MESSAGE_MAX }
-#define READER(bytes, n) { .p = (bytes), .left = (n) }
+#define WRITER(buf) \
+	{ \
+		.p = (buf), .cap = MT_LEASE_MESSAGE_MAX \
+	}
+#define READER(bytes, n) \
+	{ \
+		.p = (bytes), .left = (n) \
+	}
 
 static void
 put_i64(struct mt_writer *w, int64_t v)

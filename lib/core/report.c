@@ -45,7 +45,7 @@ flags_of(const struct mt_report *r)
 size_t
 mt_report_encode(const struct mt_report *r, void *buf, size_t size)
 {
-	struct mt_writer w = { .p = buf, .cap = size };
+	struct mt_writer w = {.p = buf, .cap = size};
 
 	mt_put_u8(&w, REPORT_VERSION);
 	mt_put_u64(&w, r->incarnation);
@@ -114,14 +114,15 @@ int
 mt_report_decode(struct mt_report *r, const void *p, size_t n,
 		 struct mt_err *err)
 {
-	struct mt_reader in = { .p = p, .left = n };
+	struct mt_reader in = {.p = p, .left = n};
 	struct mt_report got;
 	uint8_t version = mt_get_u8(&in), state, role;
 
 	if (version != REPORT_VERSION)
 		return mt_err_set(err, MT_EPROTO,
 				  "report has version %u, this program knows "
-				  "%d", version, REPORT_VERSION);
+				  "%d",
+				  version, REPORT_VERSION);
 	memset(&got, 0, sizeof(got));
 	got.incarnation = mt_get_u64(&in);
 	got.seq = mt_get_u64(&in);
@@ -164,17 +165,16 @@ mt_reports_take(struct mt_reports *all, const struct mt_report *r,
 	for (int i = 0; i < all->n; i++)
 		if (strcmp(all->seen[i].report.self.name, r->self.name) == 0)
 			seen = &all->seen[i];
-	if (seen != NULL &&
-	    (r->incarnation < seen->report.incarnation ||
-	     (r->incarnation == seen->report.incarnation &&
-	      r->seq <= seen->report.seq)))
+	if (seen != NULL && (r->incarnation < seen->report.incarnation ||
+			     (r->incarnation == seen->report.incarnation &&
+			      r->seq <= seen->report.seq)))
 		return false;
 	if (seen == NULL) {
 		if (all->n == MT_NODES_MAX)
 			return false;
 		seen = &all->seen[all->n++];
 	}
-	*seen = (struct mt_seen){ .report = *r, .at_ms = now_ms };
+	*seen = (struct mt_seen){.report = *r, .at_ms = now_ms};
 	return true;
 }
 

@@ -10,33 +10,33 @@
 
 struct mt_report {
 	uint64_t incarnation;
-	uint64_t seq;		/* plus one for each report of an incarnation */
-	struct mt_member self;	/* as it wants to be known */
-	uint64_t applied;	/* log index */
+	uint64_t seq;          /* plus one for each report of an incarnation */
+	struct mt_member self; /* as it wants to be known */
+	uint64_t applied;      /* log index */
 	uint64_t fenced, given_up;
-	uint64_t pg_epoch;	/* of the data that is there */
-	uint64_t lease_epoch;	/* held with time left, or 0 */
+	uint64_t pg_epoch;    /* of the data that is there */
+	uint64_t lease_epoch; /* held with time left, or 0 */
 	enum mt_pg_state pg_state;
 	enum mt_pg_role pg_role;
-	bool has_data;		/* a data directory with a cluster in it */
-	bool bootstrap_ready;	/* could bootstrap: has the section, no data */
-	bool bootstrap_failed;	/* and will not try again by itself */
-	bool streaming;		/* a walreceiver streams */
-	bool writable;		/* primary, out of recovery, answering */
-	bool serving;		/* and has a slot for each member: follow it */
+	bool has_data;         /* a data directory with a cluster in it */
+	bool bootstrap_ready;  /* could bootstrap: has the section, no data */
+	bool bootstrap_failed; /* and will not try again by itself */
+	bool streaming;        /* a walreceiver streams */
+	bool writable;         /* primary, out of recovery, answering */
+	bool serving;          /* and has a slot for each member: follow it */
 	bool nofailover;
-	bool healthy;		/* running, answering its session */
+	bool healthy; /* running, answering its session */
 	bool pending_restart;
 	bool unfenced; /* fencing: off, no sentinel ends its primary */
 	int failover_priority;
 	char sysid[MT_SYSID_MAX];
-	struct mt_position at;	/* primary: current; standby: received */
+	struct mt_position at; /* primary: current; standby: received */
 	uint64_t replayed_lsn;
 	uint32_t server_version;
 	uint64_t config_index, config_term; /* of its last whole round */
-	uint16_t clone_percent;	/* while creating a replica */
-	char job[48];		/* long action under way, or "" */
-	char why[MT_WHY_MAX];	/* what it waits for or suffers from, or "" */
+	uint16_t clone_percent;             /* while creating a replica */
+	char job[48];                       /* long action under way, or "" */
+	char why[MT_WHY_MAX]; /* what it waits for or suffers from, or "" */
 };
 
 #define MT_REPORT_SIZE_MAX 4096

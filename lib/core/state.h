@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "core/types.h"
 
-#define MT_HISTORY_MAX 64   /* newest timelines that are kept */
+#define MT_HISTORY_MAX 64 /* newest timelines that are kept */
 #define MT_DECISIONS_MAX 100
 #define MT_COMMAND_VERSION 1 /* highest command version that we know */
 
@@ -23,22 +23,23 @@ struct mt_member {
 	char peer_addr[MT_ADDR_MAX]; /* canonical host:port */
 	char api_url[MT_URL_MAX];    /* http://host:port/patroni, or "" */
 	char conn_url[MT_URL_MAX];   /* postgres://host:port/db, or "" */
-	char tags[MT_TAGS_MAX];	     /* JSON object, compact, or "" */
-	char version[16];	     /* of the daemon */
+	char tags[MT_TAGS_MAX];      /* JSON object, compact, or "" */
+	char version[16];            /* of the daemon */
 };
 
 struct mt_leader {
 	uint64_t epoch; /* 0 = never assigned */
-	uint64_t since; /* first epoch of this turn: those between continue it */
+	uint64_t
+	    since; /* first epoch of this turn: those between continue it */
 	char holder[MT_NAME_MAX];
-	int64_t ttl_ms;		/* fixed for the epoch */
+	int64_t ttl_ms; /* fixed for the epoch */
 	/* The number that its promotion takes: the log gives each turn one of
 	 * its own, so that no two timelines ever share a number. */
 	uint32_t timeline;
-	bool continues;		/* same holder and data, no promotion */
+	bool continues;         /* same holder and data, no promotion */
 	struct mt_position min; /* the holder must be at least there */
 	bool released;
-	bool clean; /* released after a clean shutdown */
+	bool clean;             /* released after a clean shutdown */
 	struct mt_position end; /* of the released primary, if clean */
 	uint64_t index; /* log index of the assignment, or of the release */
 };
@@ -50,7 +51,7 @@ struct mt_claim {
 
 struct mt_history {
 	uint32_t timeline; /* the one that ended */
-	uint64_t lsn;	   /* where the next began */
+	uint64_t lsn;      /* where the next began */
 	char reason[96];
 	int64_t at_ms; /* wall clock, 0 unknown */
 	char new_leader[MT_NAME_MAX];
@@ -79,9 +80,9 @@ struct mt_verdict {
 };
 
 struct mt_decision {
-	uint64_t id;	/* from 1 */
+	uint64_t id;    /* from 1 */
 	uint64_t epoch; /* that it led to */
-	int64_t at_ms;	/* wall clock of the proposer */
+	int64_t at_ms;  /* wall clock of the proposer */
 	char rule[MT_RULE_MAX];
 	char from[MT_NAME_MAX], to[MT_NAME_MAX];
 	char why[MT_WHY_MAX];
@@ -90,7 +91,7 @@ struct mt_decision {
 };
 
 struct mt_state {
-	uint64_t index; /* last applied command */
+	uint64_t index;           /* last applied command */
 	uint32_t unknown_command; /* version met that we do not know, or 0 */
 	char sysid[MT_SYSID_MAX]; /* "" = not initialized */
 	struct mt_claim claim;
@@ -120,7 +121,8 @@ void mt_state_release(struct mt_state *s);
 
 /* Snapshot: the whole state as one JSON text. *text is owned by the caller
  * (free). load replaces *s, or leaves it untouched on error. */
-int mt_state_save(const struct mt_state *s, char **text, size_t *n) MT_MUSTCHECK;
+int mt_state_save(const struct mt_state *s, char **text,
+		  size_t *n) MT_MUSTCHECK;
 int mt_state_load(struct mt_state *s, const char *text, size_t n,
 		  struct mt_err *err) MT_MUSTCHECK;
 /* Equal at equal index on all nodes. */

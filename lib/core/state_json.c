@@ -75,8 +75,8 @@ load_request(const json_t *o, struct mt_state *s, bool *bad)
 	else
 		s->request.kind = (enum mt_request_kind)kind;
 	mt_jget_u64(o, "id", &s->request.id, bad);
-	mt_jget_str(o, "leader", s->request.leader,
-		    sizeof(s->request.leader), bad);
+	mt_jget_str(o, "leader", s->request.leader, sizeof(s->request.leader),
+		    bad);
 	mt_jget_str(o, "candidate", s->request.candidate,
 		    sizeof(s->request.candidate), bad);
 	mt_jget_u64(o, "outcome_id", &s->outcome.id, bad);
@@ -101,9 +101,9 @@ save_all(const struct mt_state *s)
 	mt_jset_str(claim, "member", s->claim.member);
 	mt_jset_u64(claim, "incarnation", s->claim.incarnation);
 	json_object_set_new(o, "claim", claim);
-	json_object_set_new(o, "config", s->config != NULL
-					     ? json_incref(s->config)
-					     : json_null());
+	json_object_set_new(o, "config",
+			    s->config != NULL ? json_incref(s->config)
+					      : json_null());
 	mt_jset_u64(o, "config_version", s->config_version);
 	json_object_set_new(o, "leader", save_leader(&s->leader));
 	for (int i = 0; i < s->n_members; i++)
@@ -149,8 +149,7 @@ load_lists(const json_t *o, struct mt_state *s, bool *bad)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(mt_jget_array(o, "members", bad), i, item)
-	{
+	json_array_foreach (mt_jget_array(o, "members", bad), i, item) {
 		if (i >= MT_NODES_MAX) {
 			*bad = true;
 			break;
@@ -158,8 +157,7 @@ load_lists(const json_t *o, struct mt_state *s, bool *bad)
 		mt_member_from_json(item, &s->members[i], bad);
 		s->n_members = (int)i + 1;
 	}
-	json_array_foreach(mt_jget_array(o, "history", bad), i, item)
-	{
+	json_array_foreach (mt_jget_array(o, "history", bad), i, item) {
 		if (i >= MT_HISTORY_MAX) {
 			*bad = true;
 			break;
@@ -167,8 +165,7 @@ load_lists(const json_t *o, struct mt_state *s, bool *bad)
 		mt_history_from_json(item, &s->history[i], bad);
 		s->n_history = (int)i + 1;
 	}
-	json_array_foreach(mt_jget_array(o, "decisions", bad), i, item)
-	{
+	json_array_foreach (mt_jget_array(o, "decisions", bad), i, item) {
 		struct mt_decision d = {0};
 
 		mt_decision_from_json(item, &d, bad);
@@ -184,8 +181,8 @@ load_all(const json_t *o, struct mt_state *s, bool *bad)
 
 	mt_jget_u64(o, "index", &s->index, bad);
 	mt_jget_str(o, "sysid", s->sysid, sizeof(s->sysid), bad);
-	mt_jget_str(claim, "member", s->claim.member,
-		    sizeof(s->claim.member), bad);
+	mt_jget_str(claim, "member", s->claim.member, sizeof(s->claim.member),
+		    bad);
 	mt_jget_u64(claim, "incarnation", &s->claim.incarnation, bad);
 	if (json_is_object(config))
 		s->config = json_incref(config);

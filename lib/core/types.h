@@ -12,12 +12,12 @@
 
 #include "base/addr.h"
 
-#define MT_NAME_MAX 64	  /* member names, with the terminating zero */
+#define MT_NAME_MAX 64 /* member names, with the terminating zero */
 /* MT_ADDR_MAX, "host:port", is that of base/addr.h */
 #define MT_URL_MAX 320
-#define MT_TAGS_MAX 512	  /* tags as compact JSON */
+#define MT_TAGS_MAX 512 /* tags as compact JSON */
 #define MT_NODES_MAX 16
-#define MT_SYSID_MAX 24	  /* PostgreSQL system identifier as text */
+#define MT_SYSID_MAX 24 /* PostgreSQL system identifier as text */
 #define MT_WHY_MAX 192
 #define MT_RULE_MAX 32
 

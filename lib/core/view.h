@@ -15,7 +15,7 @@
 
 enum mt_data_kind {
 	MT_DATA_UNKNOWN, /* not looked at yet */
-	MT_DATA_EMPTY,	 /* absent, or an empty directory */
+	MT_DATA_EMPTY,   /* absent, or an empty directory */
 	MT_DATA_PARTIAL, /* a bootstrap, clone or rewind did not finish */
 	MT_DATA_PRESENT, /* a cluster, control file read */
 	MT_DATA_FOREIGN, /* not empty, and no cluster that we can read */
@@ -24,11 +24,11 @@ enum mt_data_kind {
 /* pg_control's state, as far as it matters while the server is down */
 enum mt_control_state {
 	MT_CONTROL_UNKNOWN,
-	MT_CONTROL_SHUT_DOWN,	       /* clean, was primary */
+	MT_CONTROL_SHUT_DOWN,          /* clean, was primary */
 	MT_CONTROL_SHUT_DOWN_RECOVERY, /* clean, was standby */
-	MT_CONTROL_PRODUCTION,	       /* crashed or running as primary */
-	MT_CONTROL_RECOVERY,	       /* crashed or running as standby */
-	MT_CONTROL_OTHER,	       /* starting up, shutting down */
+	MT_CONTROL_PRODUCTION,         /* crashed or running as primary */
+	MT_CONTROL_RECOVERY,           /* crashed or running as standby */
+	MT_CONTROL_OTHER,              /* starting up, shutting down */
 };
 
 /* A long action beside the loop; one at a time. */
@@ -52,10 +52,10 @@ struct mt_local {
 	char name[MT_NAME_MAX];
 	uint64_t raft_id, incarnation;
 	bool witness;
-	bool stopping;	    /* asked to end, PostgreSQL with it */
+	bool stopping;       /* asked to end, PostgreSQL with it */
 	int64_t stopping_ms; /* since when */
-	bool state_current; /* applied what the leader says is committed */
-	bool fencing;	    /* the sentinel is wanted (fencing: on) */
+	bool state_current;  /* applied what the leader says is committed */
+	bool fencing;        /* the sentinel is wanted (fencing: on) */
 
 	/* data directory */
 	enum mt_data_kind data;
@@ -71,18 +71,18 @@ struct mt_local {
 	struct mt_position checkpoint;
 
 	/* server */
-	bool running;	 /* a postmaster exists, whatever it does */
+	bool running;    /* a postmaster exists, whatever it does */
 	bool as_primary; /* it runs or was started as primary, or promotes */
-	bool guarded;	 /* its sentinel is attached */
-	bool accepting;	 /* answers our session */
+	bool guarded;    /* its sentinel is attached */
+	bool accepting;  /* answers our session */
 	bool in_recovery;
 	struct mt_position at; /* primary: current; standby: received */
 	uint64_t replayed_lsn;
 	bool streaming;
 	char upstream[MT_NAME_MAX];    /* whom it was told to follow */
 	char upstream_url[MT_URL_MAX]; /* and where */
-	bool slots_ready;	       /* as primary: one for each member */
-	bool died;	/* the postmaster ended and nobody had asked it to */
+	bool slots_ready;              /* as primary: one for each member */
+	bool died; /* the postmaster ended and nobody had asked it to */
 	int64_t died_ms;
 
 	/* what was promised, durably */
@@ -90,8 +90,8 @@ struct mt_local {
 
 	/* lease of this node for the epoch in hand */
 	uint64_t lease_epoch;
-	int64_t turn_ms; /* when this node first saw the state's epoch */
-	bool had_lease;	     /* for lease_epoch, in this process's life */
+	int64_t turn_ms;     /* when this node first saw the state's epoch */
+	bool had_lease;      /* for lease_epoch, in this process's life */
 	int64_t deadline_ms; /* writing must have ended; 0 = no lease. After a
 			      * restart: what the old sentinel was armed with */
 
@@ -100,11 +100,11 @@ struct mt_local {
 	int64_t job_since_ms;
 	enum mt_job last_job; /* the last that ended */
 	bool last_job_failed;
-	int64_t last_job_ms; /* when it ended */
-	int failures;	     /* of the same job, in a row */
+	int64_t last_job_ms;     /* when it ended */
+	int failures;            /* of the same job, in a row */
 	uint64_t checkpoint_for; /* request id whose checkpoint is done */
 	int64_t promote_sent_ms; /* 0 = not sent in this turn */
-	int64_t status_put_ms;	 /* when the status was last proposed */
+	int64_t status_put_ms;   /* when the status was last proposed */
 };
 
 struct mt_view {
@@ -113,11 +113,11 @@ struct mt_view {
 	const struct mt_reports *reports;
 	const struct mt_settings *settings;
 	struct mt_local local;
-	json_t *bootstrap_config;	  /* of the local file; borrowed */
+	json_t *bootstrap_config;         /* of the local file; borrowed */
 	const struct mt_history *history; /* the server's own, as primary */
 	int n_history;
 	/* Raft, for the controller */
-	bool leads;    /* leader, and an entry of its own term is applied */
+	bool leads; /* leader, and an entry of its own term is applied */
 	uint64_t term;
 	struct mt_voters voters; /* newest committed configuration */
 };

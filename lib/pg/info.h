@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * What one look into the running PostgreSQL brings: the answer of the monitoring
- * query over the local session, in plain data.
+ * What one look into the running PostgreSQL brings: the answer of the
+ * monitoring query over the local session, in plain data.
  */
 #ifndef MT_PG_INFO_H
 #define MT_PG_INFO_H
@@ -22,21 +22,21 @@ struct mt_pg_walsender {
 };
 
 struct mt_pg_info {
-	int64_t at_ms; /* mt_clock_ms() of the answer; 0 = never */
-	int server_version; /* 150020 */
+	int64_t at_ms;       /* mt_clock_ms() of the answer; 0 = never */
+	int server_version;  /* 150020 */
 	char start_time[48]; /* postmaster_start_time as PostgreSQL prints it */
 	char sysid[24];
 	bool in_recovery;
-	uint32_t timeline;	/* primary: current; standby: received or own */
-	uint64_t current_lsn;	/* primary */
-	uint64_t flush_lsn;	/* primary */
-	uint64_t received_lsn;	/* standby, 0 = nothing streamed yet */
-	uint64_t replayed_lsn;	/* standby */
+	uint32_t timeline;      /* primary: current; standby: received or own */
+	uint64_t current_lsn;   /* primary */
+	uint64_t flush_lsn;     /* primary */
+	uint64_t received_lsn;  /* standby, 0 = nothing streamed yet */
+	uint64_t replayed_lsn;  /* standby */
 	char replayed_time[48]; /* "" = null */
 	bool replay_paused;
-	bool streaming;		   /* the walreceiver's status is streaming */
+	bool streaming; /* the walreceiver's status is streaming */
 	bool has_receiver;
-	uint64_t latest_end_lsn;   /* of the walreceiver */
+	uint64_t latest_end_lsn; /* of the walreceiver */
 	int n_walsenders;
 	struct mt_pg_walsender walsenders[MT_PG_WALSENDERS_MAX];
 	int n_slots;

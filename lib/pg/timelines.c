@@ -26,8 +26,7 @@ mt_pg_reserve_timelines(const char *data_dir, uint32_t own, uint32_t next,
 		mt_format(path, sizeof(path), "%s/pg_wal/%08X.history",
 			  data_dir, n);
 		if (!mt_file_exists(path))
-			rv = mt_file_write(path, text, strlen(text), 0600,
-					   err);
+			rv = mt_file_write(path, text, strlen(text), 0600, err);
 	}
 	return rv;
 }

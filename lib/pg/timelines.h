@@ -9,11 +9,11 @@
 
 /*
  * Make the next promotion of the standby in data_dir take at least the number
- * `next`: PostgreSQL takes the one after the newest that it finds a history file
- * of, counting up from its own (findNewestTimeLine), so each number between gets
- * a file without entries. Such a file is nobody's history: a standby that finds
- * it notes that its timeline is no child of its own, and goes on. own is the
- * standby's timeline. Durable.
+ * `next`: PostgreSQL takes the one after the newest that it finds a history
+ * file of, counting up from its own (findNewestTimeLine), so each number
+ * between gets a file without entries. Such a file is nobody's history: a
+ * standby that finds it notes that its timeline is no child of its own, and
+ * goes on. own is the standby's timeline. Durable.
  */
 int mt_pg_reserve_timelines(const char *data_dir, uint32_t own, uint32_t next,
 			    struct mt_err *err) MT_MUSTCHECK;

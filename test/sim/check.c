@@ -32,7 +32,8 @@ sim_fail(struct sim *w, const char *fmt, ...)
 	TRACE(w, NULL, "FAILED: %s", w->failure);
 }
 
-/* ---- the lease ------------------------------------------------------------------ */
+/* ---- the lease
+ * ------------------------------------------------------------------ */
 
 void
 check_writable(struct node *n)
@@ -77,7 +78,8 @@ check_lease(struct node *n)
 		return;
 	for (int i = 0; i < w->n; i++)
 		if (i != n->i && has_lease(&w->nodes[i]))
-			sim_fail(w, "two leases: %s's of epoch %" PRIu64
+			sim_fail(w,
+				 "two leases: %s's of epoch %" PRIu64
 				 " and %s's of epoch %" PRIu64,
 				 w->nodes[i].name,
 				 w->nodes[i].keep.holder.epoch, n->name,
@@ -124,7 +126,8 @@ check_record(struct node *n, const struct mt_record *next)
 		sim_fail(n->sim, "%s: the node record went back", n->name);
 }
 
-/* ---- data ------------------------------------------------------------------------- */
+/* ---- data
+ * ------------------------------------------------------------------------- */
 
 static bool
 contains(const struct sim *w, int of, int branch)
@@ -143,15 +146,19 @@ check_branch(struct sim *w, int branch)
 			if (w->branches[b].timeline ==
 				w->branches[branch].timeline &&
 			    contains(w, w->nodes[i].pg.branch, b))
-				sim_fail(w, getenv("NOFORK")?"-":"timeline %u has two contents: "
-					 "%s's and %s's new one",
-					 w->branches[b].timeline,
-					 w->nodes[i].name,
-					 w->nodes[w->branches[branch].writer]
-					     .name);
+				sim_fail(
+				    w,
+				    getenv("NOFORK")
+					? "-"
+					: "timeline %u has two contents: "
+					  "%s's and %s's new one",
+				    w->branches[b].timeline, w->nodes[i].name,
+				    w->nodes[w->branches[branch].writer].name);
 }
 
-/* ---- Raft --------------------------------------------------------------------------- */
+/* ---- Raft
+ * ---------------------------------------------------------------------------
+ */
 
 static struct logged *
 at(struct sim *w, uint64_t index)
@@ -169,13 +176,13 @@ check_leader(struct node *n, uint64_t term)
 	MT_ASSERT(term < MT_COUNT(w->leader_of));
 	if (w->leader_of[term] != 0 && w->leader_of[term] != n->i + 1)
 		sim_fail(w, "two raft leaders in term %" PRIu64 ": %s and %s",
-			 term, w->nodes[w->leader_of[term] - 1].name,
-			 n->name);
+			 term, w->nodes[w->leader_of[term] - 1].name, n->name);
 	w->leader_of[term] = n->i + 1;
 	for (uint64_t i = image->snapshot.index + 1; i <= w->max_applied; i++)
 		if (w->log[i].applied && w->log[i].seen_term < term &&
 		    mt_image_term_at(image, i) != w->log[i].term)
-			sim_fail(w, "raft leader %s of term %" PRIu64
+			sim_fail(w,
+				 "raft leader %s of term %" PRIu64
 				 " lacks the committed entry %" PRIu64,
 				 n->name, term, i);
 }
@@ -201,10 +208,10 @@ check_batch(struct node *n, const struct mt_batch *batch)
 		while (k < SIM_VARIANTS - 1 && l->written[k].term != 0 &&
 		       l->written[k].term != e->term)
 			k++;
-		if (l->written[k].term == e->term &&
-		    l->written[k].hash != hash)
-			sim_fail(n->sim, "%s: entry %" PRIu64 " of term %"
-				 PRIu64 " differs from another node's",
+		if (l->written[k].term == e->term && l->written[k].hash != hash)
+			sim_fail(n->sim,
+				 "%s: entry %" PRIu64 " of term %" PRIu64
+				 " differs from another node's",
 				 n->name, batch->first + i, e->term);
 		l->written[k].term = e->term;
 		l->written[k].hash = hash;
@@ -220,8 +227,8 @@ compare_digest(struct node *n, struct logged *l, uint64_t index)
 		return;
 	digest = mt_state_digest(n->state);
 	if (l->digest != 0 && l->digest != digest)
-		sim_fail(n->sim, "%s: another state at index %" PRIu64,
-			 n->name, index);
+		sim_fail(n->sim, "%s: another state at index %" PRIu64, n->name,
+			 index);
 	l->digest = digest;
 }
 
@@ -234,14 +241,15 @@ check_applied(struct node *n, uint64_t index, uint64_t term, const void *p,
 	uint64_t hash = hash_of(MT_ENTRY_COMMAND, p, size);
 
 	n->chain = mt_hash(n->chain, &hash, sizeof(hash));
-	if (l->applied && (l->term != term || l->hash != hash ||
-			   l->chain != n->chain)) {
+	if (l->applied &&
+	    (l->term != term || l->hash != hash || l->chain != n->chain)) {
 		sim_fail(w, "%s applied another command at index %" PRIu64,
 			 n->name, index);
 		return;
 	}
 	if (!l->applied && index <= w->max_applied)
-		sim_fail(w, "%s applied a command at index %" PRIu64
+		sim_fail(w,
+			 "%s applied a command at index %" PRIu64
 			 ", where the others had none",
 			 n->name, index);
 	if (!l->applied)
@@ -273,7 +281,8 @@ check_restored(struct node *n, uint64_t index)
 		}
 }
 
-/* ---- liveness -------------------------------------------------------------------------- */
+/* ---- liveness
+ * -------------------------------------------------------------------------- */
 
 static bool
 is_well(const struct sim *w, const struct node *n, const struct node *primary)
@@ -299,8 +308,7 @@ check_converged(struct sim *w, int arg)
 
 	(void)arg;
 	for (int i = 0; i < w->n; i++)
-		if (w->nodes[i].pg.writable &&
-		    w->nodes[i].pg.phase == PG_UP)
+		if (w->nodes[i].pg.writable && w->nodes[i].pg.phase == PG_UP)
 			primary = &w->nodes[i];
 	if (primary == NULL)
 		return false;

@@ -21,7 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-
 #define JOBS_MAX 64
 #define SHOWN_MAX 10
 
@@ -75,9 +74,8 @@ work(struct sim *w, const struct sim_options *base, uint64_t first,
 			if (r->failed == 0)
 				r->first_failed = seed;
 			if (r->failed++ < SHOWN_MAX)
-				printf("seed %" PRIu64 " at %.3f s: %s\n",
-				       seed, (double)w->now_us / 1e6,
-				       w->failure);
+				printf("seed %" PRIu64 " at %.3f s: %s\n", seed,
+				       (double)w->now_us / 1e6, w->failure);
 			fflush(stdout);
 		}
 		add(&r->sum, &w->stats);
@@ -108,13 +106,13 @@ print(const struct result *r, double took_s)
 	       r->runs, r->failed, simulated_s, took_s,
 	       took_s > 0 ? simulated_s / took_s : 0);
 	printf("%" PRIu64 " faults, %" PRIu64 " starts of daemons, %" PRIu64
-	       " assignments, %" PRIu64 " promotions, %" PRIu64 " releases, %"
-	       PRIu64 " fences, %" PRIu64 " renewals, %" PRIu64 " clones, %"
-	       PRIu64 " rewinds, %" PRIu64 " snapshots, %" PRIu64
+	       " assignments, %" PRIu64 " promotions, %" PRIu64
+	       " releases, %" PRIu64 " fences, %" PRIu64 " renewals, %" PRIu64
+	       " clones, %" PRIu64 " rewinds, %" PRIu64 " snapshots, %" PRIu64
 	       " failed writes, %" PRIu64 " events\n",
-	       s->faults, s->boots, s->assignments, s->promotions,
-	       s->releases, s->fences, s->renewals, s->clones, s->rewinds,
-	       s->snapshots, s->writes_failed, s->events);
+	       s->faults, s->boots, s->assignments, s->promotions, s->releases,
+	       s->fences, s->renewals, s->clones, s->rewinds, s->snapshots,
+	       s->writes_failed, s->events);
 	printf("longest way back to normal: %.1f s\n",
 	       (double)r->longest_us / 1e6);
 }
@@ -123,9 +121,9 @@ static int
 run_range(struct sim *w, const struct sim_options *o, uint64_t first,
 	  uint64_t last, int jobs, bool stop)
 {
-	struct result *all = mmap(NULL, sizeof(*all) * JOBS_MAX,
-				  PROT_READ | PROT_WRITE,
-				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct result *all =
+	    mmap(NULL, sizeof(*all) * JOBS_MAX, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	double begin_s = seconds();
 	struct result sum = {0};
 	int status, bad = 0;
@@ -157,12 +155,13 @@ run_range(struct sim *w, const struct sim_options *o, uint64_t first,
 static int
 usage(void)
 {
-	fprintf(stderr,
-		"usage: matriarch-sim --seeds A-B [--jobs N] [--stop] [--lease]\n"
-		"       matriarch-sim --seed N\n"
-		"       matriarch-sim --schedule NAME [--seed N] [--quiet] "
-		"[--lease]\n"
-		"       matriarch-sim --list\n");
+	fprintf(
+	    stderr,
+	    "usage: matriarch-sim --seeds A-B [--jobs N] [--stop] [--lease]\n"
+	    "       matriarch-sim --seed N\n"
+	    "       matriarch-sim --schedule NAME [--seed N] [--quiet] "
+	    "[--lease]\n"
+	    "       matriarch-sim --list\n");
 	return 2;
 }
 
@@ -185,7 +184,7 @@ int
 main(int argc, char **argv)
 {
 	static struct sim w;
-	struct sim_options o = { .seed = 1 };
+	struct sim_options o = {.seed = 1};
 	uint64_t first = 0, last = 0;
 	long jobs = sysconf(_SC_NPROCESSORS_ONLN);
 	bool one = false, quiet = false, stop = false;
@@ -210,7 +209,8 @@ main(int argc, char **argv)
 			return usage();
 		} else if (strcmp(argv[i], "--seeds") == 0) {
 			if (sscanf(arg, "%" SCNu64 "-%" SCNu64, &first,
-				   &last) != 2 || last < first)
+				   &last) != 2 ||
+			    last < first)
 				return usage();
 		} else if (strcmp(argv[i], "--seed") == 0) {
 			o.seed = strtoull(arg, NULL, 10);

@@ -18,8 +18,8 @@ static void
 schedule_delivery(struct sim *w, struct message *m)
 {
 	struct link *l = &w->net.links[m->from][m->to];
-	int64_t at_us = w->now_us +
-			sim_between(w, w->net.least_us, w->net.most_us);
+	int64_t at_us =
+	    w->now_us + sim_between(w, w->net.least_us, w->net.most_us);
 
 	if ((l->extra_classes & m->class) != 0)
 		at_us += sim_between(w, 0, l->extra_us);
@@ -57,13 +57,13 @@ net_send(struct sim *w, int from, int to, enum message_class class, int kind,
 	m = malloc(sizeof(*m) + n);
 	MT_ASSERT(m != NULL);
 	*m = (struct message){
-		.from = from,
-		.to = to,
-		.from_life = w->nodes[from].life,
-		.to_life = w->nodes[to].life,
-		.class = class,
-		.kind = kind,
-		.n = n,
+	    .from = from,
+	    .to = to,
+	    .from_life = w->nodes[from].life,
+	    .to_life = w->nodes[to].life,
+	    .class = class,
+	    .kind = kind,
+	    .n = n,
 	};
 	memcpy(m->bytes, p, n);
 	if ((l->held & class) != 0) {

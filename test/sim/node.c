@@ -15,7 +15,8 @@
 
 #include "base/text.h"
 
-/* ---- the lease's hooks ------------------------------------------------------ */
+/* ---- the lease's hooks ------------------------------------------------------
+ */
 
 static void
 on_keep_send(void *arg, uint64_t to, enum mt_keep_message kind, const void *p,
@@ -23,13 +24,12 @@ on_keep_send(void *arg, uint64_t to, enum mt_keep_message kind, const void *p,
 {
 	struct node *n = arg;
 	int i = sim_node_by_id(n->sim, to);
-	bool support = kind == MT_KEEP_SUPPORT_REQ ||
-		       kind == MT_KEEP_SUPPORT_ANS;
+	bool support =
+	    kind == MT_KEEP_SUPPORT_REQ || kind == MT_KEEP_SUPPORT_ANS;
 
 	if (i >= 0 && i != n->i)
-		net_send(n->sim, n->i, i,
-			 support ? CLASS_SUPPORT : CLASS_FENCE, (int)kind, p,
-			 size);
+		net_send(n->sim, n->i, i, support ? CLASS_SUPPORT : CLASS_FENCE,
+			 (int)kind, p, size);
 }
 
 static void
@@ -71,7 +71,9 @@ record_written(struct node *n, bool ok)
 	n->dirty = true;
 }
 
-/* ---- life --------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------
+ */
 
 void
 node_init(struct sim *w, int i)
@@ -80,6 +82,8 @@ node_init(struct sim *w, int i)
 
 	n->sim = w;
 	n->i = i;
+	n->snapshot_threshold = w->setup.snapshot_threshold;
+	n->spare = i >= w->setup.n - w->setup.n_spare;
 	n->witness = i >= w->setup.n_data;
 	n->raft_id = (uint64_t)(101 + 7 * i);
 	mt_format(n->name, sizeof(n->name), "n%d", i + 1);
@@ -128,7 +132,7 @@ forget(struct node *n)
 	n->record_busy = false;
 	n->wake_us = n->stopping_ms = n->died_ms = n->turn_ms = 0;
 	n->turn_epoch = 0;
-	n->job = (struct job){ .number = n->job.number + 1 };
+	n->job = (struct job){.number = n->job.number + 1};
 	n->last_job = MT_JOB_NONE;
 	n->last_job_failed = false;
 	n->last_job_ms = 0;
@@ -145,10 +149,10 @@ void
 node_boot(struct node *n)
 {
 	struct mt_keep_hooks hooks = {
-		.arg = n,
-		.send = on_keep_send,
-		.persist = on_keep_persist,
-		.on_fenced = on_keep_fenced,
+	    .arg = n,
+	    .send = on_keep_send,
+	    .persist = on_keep_persist,
+	    .on_fenced = on_keep_fenced,
 	};
 
 	n->booting = false;
@@ -242,7 +246,9 @@ node_terminate(struct node *n)
 	n->dirty = true;
 }
 
-/* ---- events ---------------------------------------------------------------------------- */
+/* ---- events
+ * ----------------------------------------------------------------------------
+ */
 
 static void
 thaw(struct node *n)

@@ -18,18 +18,17 @@ static void
 begin(struct node *n, enum mt_job kind)
 {
 	n->job = (struct job){
-		.kind = kind,
-		.since_ms = node_now_ms(n),
-		.number = n->job.number + 1,
-		.source = -1,
+	    .kind = kind,
+	    .since_ms = node_now_ms(n),
+	    .number = n->job.number + 1,
+	    .source = -1,
 	};
 	n->dirty = true;
 }
 
 /* A child of the daemon: it ends after so long. */
 static void
-begin_child(struct node *n, enum mt_job kind, int64_t least_ms,
-	    int64_t most_ms)
+begin_child(struct node *n, enum mt_job kind, int64_t least_ms, int64_t most_ms)
 {
 	int64_t us = sim_between(n->sim, least_ms * SIM_MS, most_ms * SIM_MS);
 
@@ -63,8 +62,7 @@ exec_on_job(struct node *n, const struct event *e)
 		break;
 	case MT_JOB_CLONE:
 	case MT_JOB_REWIND:
-		job->failed = sim_chance(n->sim, 3) ||
-			      !pg_copy(n, job->source);
+		job->failed = sim_chance(n->sim, 3) || !pg_copy(n, job->source);
 		break;
 	case MT_JOB_CHECKPOINT:
 		job->failed = !n->pg.writable;
@@ -194,7 +192,8 @@ copy_from(struct node *n, const struct mt_plan *plan, enum mt_job kind)
 	n->job.source = member(n, plan->member);
 }
 
-/* Long actions: only when none is under way, or when this one is to go first. */
+/* Long actions: only when none is under way, or when this one is to go first.
+ */
 static void
 exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 {
@@ -268,8 +267,7 @@ exec_plan(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 			n->dirty = true;
 		break;
 	case MT_ACT_TAKE_EPOCH:
-		if (mt_keep_take_epoch(&n->keep, plan->epoch,
-				       v->local.data_id))
+		if (mt_keep_take_epoch(&n->keep, plan->epoch, v->local.data_id))
 			n->dirty = true;
 		break;
 	case MT_ACT_PROPOSE:
@@ -279,8 +277,7 @@ exec_plan(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 		node_exit(n);
 		break;
 	case MT_ACT_REFUSE:
-		sim_fail(n->sim, "%s refuses to go on: %s", n->name,
-			 plan->why);
+		sim_fail(n->sim, "%s refuses to go on: %s", n->name, plan->why);
 		break;
 	case MT_ACT_STOP_FAST:
 	case MT_ACT_STOP_IMMEDIATE:

@@ -40,7 +40,8 @@ raft_voters(const struct mt_configuration *c, struct mt_voters *v)
 			v->raft_id[v->n++] = c->servers[i].id;
 }
 
-/* ---- hooks ---------------------------------------------------------------------- */
+/* ---- hooks
+ * ---------------------------------------------------------------------- */
 
 static uint64_t
 on_now_ms(void *arg)
@@ -96,8 +97,8 @@ on_apply(void *arg, uint64_t index, uint64_t term, const void *p, size_t size)
 		return MT_EREFUSED;
 	trace_leader(n, &before);
 	if (n->state->leader.epoch < before.epoch)
-		sim_fail(n->sim, "%s: the epoch fell from %" PRIu64
-			 " to %" PRIu64,
+		sim_fail(n->sim,
+			 "%s: the epoch fell from %" PRIu64 " to %" PRIu64,
 			 n->name, before.epoch, n->state->leader.epoch);
 	check_applied(n, index, term, p, size);
 	return 0;
@@ -149,8 +150,8 @@ on_restore(void *arg, uint64_t index, const void *p, size_t size)
 static void
 on_state(void *arg, enum mt_raft_role role, uint64_t term, uint64_t leader)
 {
-	static const char *const names[] = { "closed", "follower",
-					     "candidate", "leader" };
+	static const char *const names[] = {"closed", "follower", "candidate",
+					    "leader"};
 	struct node *n = arg;
 
 	TRACE(n->sim, n, "raft: %s, term %" PRIu64 ", leader %" PRIu64,
@@ -199,38 +200,40 @@ on_closed(void *arg, bool persist_failed, const struct mt_err *why)
 		 NULL);
 }
 
-/* ---- life ---------------------------------------------------------------------------- */
+/* ---- life
+ * ----------------------------------------------------------------------------
+ */
 
 void
 raft_start(struct node *n)
 {
 	static const char addresses[SIM_NODES_MAX][16] = {
-		"10.0.0.1:2380", "10.0.0.2:2380", "10.0.0.3:2380",
-		"10.0.0.4:2380", "10.0.0.5:2380",
+	    "10.0.0.1:2380", "10.0.0.2:2380", "10.0.0.3:2380",
+	    "10.0.0.4:2380", "10.0.0.5:2380",
 	};
 	struct mt_driver_hooks hooks = {
-		.arg = n,
-		.now_ms = on_now_ms,
-		.persist = on_persist,
-		.send = on_send,
-		.apply = on_apply,
-		.on_config = on_config,
-		.snapshot = on_snapshot,
-		.restore = on_restore,
-		.on_state = on_state,
-		.on_submitted = on_submitted,
-		.on_done = on_done,
-		.on_closed = on_closed,
+	    .arg = n,
+	    .now_ms = on_now_ms,
+	    .persist = on_persist,
+	    .send = on_send,
+	    .apply = on_apply,
+	    .on_config = on_config,
+	    .snapshot = on_snapshot,
+	    .restore = on_restore,
+	    .on_state = on_state,
+	    .on_submitted = on_submitted,
+	    .on_done = on_done,
+	    .on_closed = on_closed,
 	};
 	struct mt_driver_options o = {
-		.id = n->raft_id,
-		.address = addresses[n->i],
-		.seed = (unsigned)sim_rand(n->sim),
-		.election_ms = 400,
-		.heartbeat_ms = 50,
-		.snapshot_threshold = n->sim->setup.snapshot_threshold,
-		.snapshot_trailing = n->sim->setup.snapshot_threshold / 2,
-		.guards = MT_GUARDS_ALL,
+	    .id = n->raft_id,
+	    .address = addresses[n->i],
+	    .seed = (unsigned)sim_rand(n->sim),
+	    .election_ms = 400,
+	    .heartbeat_ms = 50,
+	    .snapshot_threshold = n->snapshot_threshold,
+	    .snapshot_trailing = n->snapshot_threshold / 2,
+	    .guards = MT_GUARDS_ALL,
 	};
 	struct mt_image image;
 	struct mt_err err = {0};
@@ -247,8 +250,7 @@ void
 raft_crash(struct node *n)
 {
 	/* It may have reached the disk, with nobody left to be told. */
-	if (n->batch != NULL && !n->log_write_fails &&
-	    sim_chance(n->sim, 50)) {
+	if (n->batch != NULL && !n->log_write_fails && sim_chance(n->sim, 50)) {
 		check_batch(n, n->batch);
 		mt_image_replay(&n->disk, n->batch);
 	}
@@ -262,11 +264,11 @@ raft_look(struct node *n)
 {
 	struct mt_driver *d = n->driver;
 	uint64_t seen[] = {
-		mt_driver_applied_index(d),
-		mt_driver_term(d),
-		mt_driver_leader(d),
-		(uint64_t)mt_driver_is_ready_leader(d),
-		(uint64_t)mt_driver_is_current(d),
+	    mt_driver_applied_index(d),
+	    mt_driver_term(d),
+	    mt_driver_leader(d),
+	    (uint64_t)mt_driver_is_ready_leader(d),
+	    (uint64_t)mt_driver_is_current(d),
 	};
 	uint64_t hash = mt_hash(MT_HASH_SEED, seen, sizeof(seen));
 	uint64_t next_ms;

@@ -15,7 +15,8 @@
 #define PROPOSE_AGAIN_MS 500
 #define TURNS_MAX 16
 
-/* ---- the view --------------------------------------------------------------- */
+/* ---- the view ---------------------------------------------------------------
+ */
 
 static void
 refresh_settings(struct node *n)
@@ -42,8 +43,8 @@ fill_server(const struct node *n, struct mt_local *l)
 	}
 	if (!l->running) {
 		l->control = pg->control;
-		l->checkpoint = (struct mt_position){ pg_timeline(w, pg),
-						      pg->checkpoint_lsn };
+		l->checkpoint = (struct mt_position){pg_timeline(w, pg),
+						     pg->checkpoint_lsn};
 	}
 	l->streaming = pg_streams(w, n);
 	if (pg->upstream >= 0) {
@@ -103,9 +104,8 @@ fill_view(struct node *n, struct mt_view *v)
 	v->settings = &n->settings;
 	v->bootstrap_config = n->sim->bootstrap_config;
 	v->history = history;
-	v->n_history = n->pg.writable
-			   ? pg_history(n->sim, n, history, MT_HISTORY_MAX)
-			   : 0;
+	v->n_history =
+	    n->pg.writable ? pg_history(n->sim, n, history, MT_HISTORY_MAX) : 0;
 	v->leads = mt_driver_is_ready_leader(d);
 	v->term = mt_driver_term(d);
 	raft_voters(mt_driver_committed_configuration(d), &v->voters);
@@ -119,7 +119,8 @@ fill_view(struct node *n, struct mt_view *v)
 	mt_keep_observe(&n->keep, &v->local);
 }
 
-/* ---- reports ---------------------------------------------------------------------- */
+/* ---- reports
+ * ---------------------------------------------------------------------- */
 
 static enum mt_pg_state
 pg_state_of(const struct node *n)
@@ -178,9 +179,8 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	r->fenced = l->record.fenced;
 	r->given_up = l->record.given_up;
 	r->pg_epoch = l->record.pg_epoch;
-	r->lease_epoch = mt_holder_writable(&n->keep.holder, v->now_ms)
-			     ? l->lease_epoch
-			     : 0;
+	r->lease_epoch =
+	    mt_holder_writable(&n->keep.holder, v->now_ms) ? l->lease_epoch : 0;
 	r->pg_state = pg_state_of(n);
 	r->pg_role = pg_role_of(l);
 	r->has_data = l->data == MT_DATA_PRESENT;
@@ -202,14 +202,22 @@ static uint64_t
 report_key(const struct node *n, const struct mt_report *r)
 {
 	uint64_t f[] = {
-		n->state->leader.index,	  r->fenced,
-		r->given_up,		  r->pg_epoch,
-		r->lease_epoch,		  (uint64_t)r->pg_state,
-		(uint64_t)r->pg_role,	  r->has_data,
-		r->bootstrap_ready,	  r->streaming,
-		r->writable,		  r->serving,
-		r->healthy,		  r->at.timeline,
-		r->config_index,	  r->config_term,
+	    n->state->leader.index,
+	    r->fenced,
+	    r->given_up,
+	    r->pg_epoch,
+	    r->lease_epoch,
+	    (uint64_t)r->pg_state,
+	    (uint64_t)r->pg_role,
+	    r->has_data,
+	    r->bootstrap_ready,
+	    r->streaming,
+	    r->writable,
+	    r->serving,
+	    r->healthy,
+	    r->at.timeline,
+	    r->config_index,
+	    r->config_term,
 	};
 
 	return mt_hash(MT_HASH_SEED, f, sizeof(f)) | 1;
@@ -239,7 +247,8 @@ tell(struct node *n, const struct mt_view *v)
 			net_send(n->sim, n->i, i, CLASS_REPORT, 0, buf, size);
 }
 
-/* ---- proposals ----------------------------------------------------------------------- */
+/* ---- proposals
+ * ----------------------------------------------------------------------- */
 
 static void
 submit(struct node *n, const struct mt_command *cmd, uint64_t cookie)
@@ -280,7 +289,9 @@ node_propose(struct node *n, const struct mt_command *cmd)
 	node_wake_by(n, now_ms + PROPOSE_AGAIN_MS);
 }
 
-/* ---- the turn ----------------------------------------------------------------------------- */
+/* ---- the turn
+ * -----------------------------------------------------------------------------
+ */
 
 void
 node_wake_by(struct node *n, int64_t at_ms)

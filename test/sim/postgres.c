@@ -32,7 +32,8 @@ pg_init(struct node *n)
 	n->pg.upstream = -1;
 }
 
-/* ---- questions -------------------------------------------------------------- */
+/* ---- questions --------------------------------------------------------------
+ */
 
 bool
 pg_is_running(const struct node *n)
@@ -61,7 +62,7 @@ pg_timeline(const struct sim *w, const struct pg *pg)
 struct mt_position
 pg_position(const struct sim *w, const struct node *n)
 {
-	return (struct mt_position){ pg_timeline(w, &n->pg), n->pg.lsn };
+	return (struct mt_position){pg_timeline(w, &n->pg), n->pg.lsn};
 }
 
 /* Is data that ends at this LSN of a branch part of the history of another? */
@@ -120,7 +121,8 @@ pg_history(const struct sim *w, const struct node *n, struct mt_history *lines,
 	return count < max ? count : max;
 }
 
-/* ---- data directory ------------------------------------------------------------- */
+/* ---- data directory
+ * ------------------------------------------------------------- */
 
 static int
 new_branch(struct sim *w, uint32_t timeline, int parent, uint64_t fork_lsn,
@@ -128,10 +130,10 @@ new_branch(struct sim *w, uint32_t timeline, int parent, uint64_t fork_lsn,
 {
 	MT_ASSERT(w->n_branches < SIM_BRANCHES_MAX);
 	w->branches[w->n_branches] = (struct branch){
-		.timeline = timeline,
-		.parent = parent,
-		.fork_lsn = fork_lsn,
-		.writer = writer,
+	    .timeline = timeline,
+	    .parent = parent,
+	    .fork_lsn = fork_lsn,
+	    .writer = writer,
 	};
 	return w->n_branches++;
 }
@@ -161,8 +163,7 @@ pg_initdb(struct node *n)
 
 	pg->data = MT_DATA_PRESENT;
 	pg->bootstrapped = true;
-	mt_format(pg->sysid, sizeof(pg->sysid), "7%" PRIu64,
-		  sim_rand(w) >> 8);
+	mt_format(pg->sysid, sizeof(pg->sysid), "7%" PRIu64, sim_rand(w) >> 8);
 	pg->data_id = sim_rand(w) | 1;
 	pg->branch = new_branch(w, 1, -1, 0, n->i);
 	pg->known_timeline = 1;
@@ -194,7 +195,8 @@ pg_copy(struct node *n, int source)
 	return true;
 }
 
-/* ---- the server -------------------------------------------------------------------- */
+/* ---- the server
+ * -------------------------------------------------------------------- */
 
 static int64_t
 duration_us(struct sim *w, int64_t least_ms, int64_t most_ms)
@@ -221,11 +223,11 @@ go_down(struct node *n, bool clean)
 	struct pg *pg = &n->pg;
 
 	if (pg->writable)
-		pg->control = clean ? MT_CONTROL_SHUT_DOWN
-				    : MT_CONTROL_PRODUCTION;
+		pg->control =
+		    clean ? MT_CONTROL_SHUT_DOWN : MT_CONTROL_PRODUCTION;
 	else if (!pg->as_primary || pg->phase == PG_PROMOTING)
-		pg->control = clean ? MT_CONTROL_SHUT_DOWN_RECOVERY
-				    : MT_CONTROL_RECOVERY;
+		pg->control =
+		    clean ? MT_CONTROL_SHUT_DOWN_RECOVERY : MT_CONTROL_RECOVERY;
 	if (!pg->writable)
 		pg->checkpoint_lsn = pg->lsn;
 	TRACE(n->sim, n, "postgres is down, %s, timeline %u lsn %" PRIx64,
@@ -245,9 +247,9 @@ receive(struct node *n, int branch, uint64_t lsn)
 	struct pg *pg = &n->pg;
 	uint32_t timeline = n->sim->branches[branch].timeline;
 
-	if (branch == pg->branch ? lsn < pg->lsn
-				 : !pg_is_ancestor(n->sim, pg->branch, pg->lsn,
-						   branch))
+	if (branch == pg->branch
+		? lsn < pg->lsn
+		: !pg_is_ancestor(n->sim, pg->branch, pg->lsn, branch))
 		return;
 	pg->branch = branch;
 	pg->lsn = lsn;
@@ -347,10 +349,13 @@ promoted(struct node *n)
 
 	if (pg->known_timeline < pg_timeline(w, pg))
 		pg->known_timeline = pg_timeline(w, pg);
-	if (getenv("UNIQ")) for (int i = 0; i < w->n_branches; i++) if (pg->known_timeline < w->branches[i].timeline) pg->known_timeline = w->branches[i].timeline;
+	if (getenv("UNIQ"))
+		for (int i = 0; i < w->n_branches; i++)
+			if (pg->known_timeline < w->branches[i].timeline)
+				pg->known_timeline = w->branches[i].timeline;
 	pg->known_timeline++;
-	pg->branch = new_branch(w, pg->known_timeline, pg->branch, pg->lsn,
-				n->i);
+	pg->branch =
+	    new_branch(w, pg->known_timeline, pg->branch, pg->lsn, n->i);
 	pg->lsn += 42;
 	check_branch(w, pg->branch);
 	w->stats.promotions++;
@@ -413,14 +418,15 @@ write_some(struct node *n)
 		 EV_PG_WRITE, n->i, pg->gen, 0, 0, NULL);
 }
 
-/* ---- the sentinel -------------------------------------------------------------------- */
+/* ---- the sentinel
+ * -------------------------------------------------------------------- */
 
 static void
 set_timer(struct node *n)
 {
 	n->pg.sentinel_us = node_true_us(n, n->pg.deadline_ms);
-	sim_push(n->sim, n->pg.sentinel_us, EV_SENTINEL, n->i, n->pg.gen, 0,
-		 0, NULL);
+	sim_push(n->sim, n->pg.sentinel_us, EV_SENTINEL, n->i, n->pg.gen, 0, 0,
+		 NULL);
 }
 
 void

@@ -14,7 +14,8 @@
 #define CONVERGE_US (60 * SIM_S)
 #define STABLE_US (1 * SIM_S)
 
-/* ---- drawing -------------------------------------------------------------------- */
+/* ---- drawing
+ * -------------------------------------------------------------------- */
 
 enum fault {
 	F_ISOLATE,
@@ -41,22 +42,21 @@ enum fault {
 
 /* What kind of trouble a seed has; FAULTS columns. */
 static const uint8_t profiles[][FAULTS] = {
-	/* is li sp cl st lo he ki cr fr pg te sw tt di tr ra fe re */
-	{ 3, 3, 3, 3, 2, 1, 3, 3, 2, 3, 3, 1, 1, 1, 2, 1, 1, 2, 1 },
-	{ 6, 4, 4, 4, 3, 2, 4, 0, 0, 0, 0, 0, 1, 1, 0, 1, 1, 2, 1 },
-	{ 0, 0, 0, 0, 0, 0, 1, 5, 4, 4, 4, 2, 1, 1, 2, 1, 0, 1, 1 },
-	{ 2, 2, 1, 6, 4, 1, 2, 4, 1, 3, 1, 0, 0, 2, 0, 0, 2, 4, 4 },
-	{ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 5, 1, 0, 1, 1, 0, 0 },
-	{ 1, 1, 1, 1, 1, 1, 2, 2, 1, 2, 2, 1, 1, 1, 6, 2, 1, 2, 1 },
+    /* is li sp cl st lo he ki cr fr pg te sw tt di tr ra fe re */
+    {3, 3, 3, 3, 2, 1, 3, 3, 2, 3, 3, 1, 1, 1, 2, 1, 1, 2, 1},
+    {6, 4, 4, 4, 3, 2, 4, 0, 0, 0, 0, 0, 1, 1, 0, 1, 1, 2, 1},
+    {0, 0, 0, 0, 0, 0, 1, 5, 4, 4, 4, 2, 1, 1, 2, 1, 0, 1, 1},
+    {2, 2, 1, 6, 4, 1, 2, 4, 1, 3, 1, 0, 0, 2, 0, 0, 2, 4, 4},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 5, 1, 0, 1, 1, 0, 0},
+    {1, 1, 1, 1, 1, 1, 2, 2, 1, 2, 2, 1, 1, 1, 6, 2, 1, 2, 1},
 };
 
 static void
 draw_shape(struct sim *w, struct setup *s)
 {
 	static const uint8_t shapes[][2] = {
-		{ 3, 2 }, { 3, 2 }, { 3, 2 }, { 3, 2 }, { 3, 3 }, { 3, 3 },
-		{ 3, 3 }, { 3, 3 }, { 3, 3 }, { 5, 3 }, { 5, 5 }, { 1, 1 },
-		{ 2, 2 }, { 4, 3 },
+	    {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 3}, {3, 3}, {3, 3},
+	    {3, 3}, {3, 3}, {5, 3}, {5, 5}, {1, 1}, {2, 2}, {4, 3},
 	};
 	const uint8_t *shape =
 	    shapes[sim_between(w, 0, (int64_t)MT_COUNT(shapes) - 1)];
@@ -72,6 +72,10 @@ schedule_draw(struct sim *w)
 	const uint8_t *profile =
 	    profiles[sim_between(w, 0, (int64_t)MT_COUNT(profiles) - 1)];
 
+	if (w->options.schedule != NULL) {
+		scenario_setup(w, w->options.schedule);
+		return;
+	}
 	draw_shape(w, s);
 	s->ttl_s = (int)(sim_chance(w, 50) ? sim_between(w, 2, 4)
 					   : sim_between(w, 2, 10));
@@ -98,7 +102,9 @@ draw_clocks(struct sim *w)
 				       : sim_between(w, 990000, 1010000));
 }
 
-/* ---- faults ---------------------------------------------------------------------------- */
+/* ---- faults
+ * ----------------------------------------------------------------------------
+ */
 
 static struct node *
 any_node(struct sim *w)
@@ -137,12 +143,16 @@ static void
 fault_class(struct sim *w)
 {
 	static const unsigned classes[] = {
-		CLASS_SUPPORT, CLASS_FENCE, CLASS_REPORT,
-		CLASS_RAFT | CLASS_PROPOSE, CLASS_PROPOSE, CLASS_PG,
-		CLASS_REPORT | CLASS_RAFT | CLASS_PROPOSE,
+	    CLASS_SUPPORT,
+	    CLASS_FENCE,
+	    CLASS_REPORT,
+	    CLASS_RAFT | CLASS_PROPOSE,
+	    CLASS_PROPOSE,
+	    CLASS_PG,
+	    CLASS_REPORT | CLASS_RAFT | CLASS_PROPOSE,
 	};
-	unsigned class = classes[sim_between(w, 0,
-					     (int64_t)MT_COUNT(classes) - 1)];
+	unsigned class =
+	    classes[sim_between(w, 0, (int64_t)MT_COUNT(classes) - 1)];
 	struct node *n = some_node(w);
 	int to = any_node(w)->i;
 	bool hold = sim_chance(w, 40);
@@ -169,11 +179,13 @@ static void
 fault_storm(struct sim *w)
 {
 	static const unsigned classes[] = {
-		CLASS_ALL, CLASS_SUPPORT, CLASS_SUPPORT | CLASS_FENCE,
-		CLASS_RAFT,
+	    CLASS_ALL,
+	    CLASS_SUPPORT,
+	    CLASS_SUPPORT | CLASS_FENCE,
+	    CLASS_RAFT,
 	};
-	unsigned class = classes[sim_between(w, 0,
-					     (int64_t)MT_COUNT(classes) - 1)];
+	unsigned class =
+	    classes[sim_between(w, 0, (int64_t)MT_COUNT(classes) - 1)];
 	int64_t extra_us = sim_between(w, 10 * SIM_MS, 3 * SIM_S);
 	int only = sim_chance(w, 50) ? any_node(w)->i : -1;
 
@@ -192,11 +204,11 @@ fault_disk(struct sim *w)
 {
 	struct node *n = any_node(w);
 
-	n->slow_us = sim_chance(w, 50) ? 0
-				       : sim_between(w, 5 * SIM_MS, 2 * SIM_S);
+	n->slow_us =
+	    sim_chance(w, 50) ? 0 : sim_between(w, 5 * SIM_MS, 2 * SIM_S);
 	n->write_fails = sim_chance(w, 20);
-	TRACE(w, n, "each write takes %" PRId64 " ms more%s",
-	      n->slow_us / 1000, n->write_fails ? " and fails" : "");
+	TRACE(w, n, "each write takes %" PRId64 " ms more%s", n->slow_us / 1000,
+	      n->write_fails ? " and fails" : "");
 }
 
 static void
@@ -216,8 +228,7 @@ fault_command(struct sim *w, enum fault f)
 			n->state->leader.holder);
 		if (sim_chance(w, 50))
 			mt_copy(c.u.request_put.candidate, MT_NAME_MAX,
-				w->nodes[sim_between(w, 0,
-						     w->setup.n_data - 1)]
+				w->nodes[sim_between(w, 0, w->setup.n_data - 1)]
 				    .name);
 	} else if (f == F_TTL) {
 		config = json_copy(n->state->config);
@@ -251,10 +262,10 @@ fault_fence(struct sim *w)
 		return;
 	raft_voters(mt_driver_committed_configuration(n->driver), &voters);
 	req = (struct mt_fence_req){
-		.raft_id = n->raft_id,
-		.incarnation = n->record.incarnation,
-		.epoch = n->state->leader.epoch,
-		.term = mt_driver_term(n->driver),
+	    .raft_id = n->raft_id,
+	    .incarnation = n->record.incarnation,
+	    .epoch = n->state->leader.epoch,
+	    .term = mt_driver_term(n->driver),
 	};
 	TRACE(w, n, "fences without need");
 	mt_keep_fence(&n->keep, &voters, &req, req.term, node_now_ms(n));
@@ -316,8 +327,8 @@ inject(struct sim *w, enum fault f)
 		fault_end(w, f);
 		break;
 	case F_FREEZE:
-		node_freeze(n, sim_between(w, 10 * SIM_MS,
-					   3 * w->setup.ttl_s * SIM_S));
+		node_freeze(
+		    n, sim_between(w, 10 * SIM_MS, 3 * w->setup.ttl_s * SIM_S));
 		break;
 	case F_PG:
 		pg_die(n, "killed");
@@ -381,7 +392,9 @@ schedule_fault(struct sim *w)
 	next_fault(w);
 }
 
-/* ---- a run --------------------------------------------------------------------------------- */
+/* ---- a run
+ * ---------------------------------------------------------------------------------
+ */
 
 void
 schedule_heal(struct sim *w)
@@ -395,13 +408,12 @@ schedule_heal(struct sim *w)
 		n->slow_us = 0;
 		n->write_fails = false;
 		if (n->frozen)
-			sim_push(w, w->now_us, EV_THAW, i, n->life, 0, 0,
-				 NULL);
+			sim_push(w, w->now_us, EV_THAW, i, n->life, 0, 0, NULL);
 	}
 }
 
-static void
-form(struct sim *w)
+void
+schedule_form(struct sim *w)
 {
 	const char *addresses[SIM_NODES_MAX];
 	uint64_t ids[SIM_NODES_MAX];
@@ -448,7 +460,7 @@ converge(struct sim *w)
 void
 schedule_run(struct sim *w)
 {
-	form(w);
+	schedule_form(w);
 	TRACE(w, NULL, "%d nodes, %d with data, ttl %d s%s", w->n,
 	      w->setup.n_data, w->setup.ttl_s,
 	      w->setup.rewind ? ", pg_rewind" : "");

@@ -34,21 +34,21 @@ struct node;
 /* ---- events (world.c) --------------------------------------------------- */
 
 enum event_kind {
-	EV_WAKE,   /* a node's timer */
+	EV_WAKE, /* a node's timer */
 	EV_MESSAGE,
-	EV_LOG_WRITTEN,	   /* a batch of the Raft log is durable */
+	EV_LOG_WRITTEN,    /* a batch of the Raft log is durable */
 	EV_RECORD_WRITTEN, /* a node record is durable */
-	EV_REOPEN,	   /* writing works again after a failed write */
-	EV_BOOT,	   /* a daemon starts */
+	EV_REOPEN,         /* writing works again after a failed write */
+	EV_BOOT,           /* a daemon starts */
 	EV_THAW,
 	EV_GONE,     /* a peer's stream was closed */
-	EV_JOB,	     /* a child of the daemon ends */
-	EV_PG,	     /* PostgreSQL reaches its next state */
+	EV_JOB,      /* a child of the daemon ends */
+	EV_PG,       /* PostgreSQL reaches its next state */
 	EV_PG_WRITE, /* a client writes, walsenders send */
 	EV_PG_RECEIVE,
-	EV_SENTINEL,	  /* its timer */
+	EV_SENTINEL,      /* its timer */
 	EV_SENTINEL_KILL, /* and the end of its kill */
-	EV_FAULT,	  /* the schedule's next */
+	EV_FAULT,         /* the schedule's next */
 };
 
 struct message;
@@ -63,7 +63,8 @@ struct event {
 	struct message *message; /* owned */
 };
 
-/* ---- network (net.c) ------------------------------------------------------ */
+/* ---- network (net.c) ------------------------------------------------------
+ */
 
 enum message_class {
 	CLASS_RAFT = 1,
@@ -87,7 +88,7 @@ struct message {
 
 struct link {
 	unsigned blocked; /* classes that are lost */
-	unsigned held;	  /* classes that wait for the link to heal */
+	unsigned held;    /* classes that wait for the link to heal */
 	int64_t last_us;  /* last delivery of the ordered stream */
 	int64_t extra_us; /* upper bound of additional delay */
 	unsigned extra_classes;
@@ -97,11 +98,12 @@ struct link {
 struct net {
 	struct link links[SIM_NODES_MAX][SIM_NODES_MAX];
 	int64_t least_us, most_us; /* usual delay */
-	int loss_percent;	   /* of lease messages and reports */
-	int twice_percent;	   /* delivered twice, lease messages only */
+	int loss_percent;          /* of lease messages and reports */
+	int twice_percent;         /* delivered twice, lease messages only */
 };
 
-/* ---- PostgreSQL (postgres.c) ------------------------------------------------ */
+/* ---- PostgreSQL (postgres.c) ------------------------------------------------
+ */
 
 /* One timeline as it was written by one primary: same timeline, other branch =
  * other content. */
@@ -121,7 +123,7 @@ struct pg {
 	char sysid[MT_SYSID_MAX];
 	uint64_t data_id;
 	int branch;
-	uint64_t lsn; /* end of its log */
+	uint64_t lsn;            /* end of its log */
 	uint32_t known_timeline; /* newest whose history it has seen */
 	enum mt_control_state control;
 	uint64_t checkpoint_lsn;
@@ -131,7 +133,7 @@ struct pg {
 	uint32_t gen; /* of its life */
 	bool as_primary;
 	bool asked_to_stop; /* by us */
-	bool fast;	    /* the stop under way is clean */
+	bool fast;          /* the stop under way is clean */
 	int64_t phase_end_us;
 	bool writable; /* out of recovery: counts for the invariant */
 	/* its sentinel: alive as long as the server */
@@ -140,14 +142,15 @@ struct pg {
 	int64_t sentinel_us; /* its timer is set for this time; 0 = none */
 };
 
-/* ---- one node (node.c) ----------------------------------------------------------- */
+/* ---- one node (node.c)
+ * ----------------------------------------------------------- */
 
 struct job {
 	enum mt_job kind;
 	int64_t since_ms;
 	uint32_t number;
 	bool done, failed; /* for children of the daemon */
-	int source;	   /* clone, rewind, follow: node */
+	int source;        /* clone, rewind, follow: node */
 	uint64_t request_id;
 };
 
@@ -165,6 +168,7 @@ struct node {
 	int64_t rate_ppm;
 	int64_t slow_us; /* additional delay of each write */
 	bool write_fails;
+	unsigned snapshot_threshold; /* taken up at the next boot */
 
 	/* disk */
 	struct mt_image disk;
@@ -188,8 +192,8 @@ struct node {
 	struct mt_reports reports;
 	struct mt_controller controller;
 	bool controller_busy; /* a proposal is under way */
-	bool closed;	      /* the driver, by a failed write */
-	bool dirty;	      /* a step is due */
+	bool closed;          /* the driver, by a failed write */
+	bool dirty;           /* a step is due */
 	int64_t wake_us;      /* timer is set for this time, 0 = none */
 	bool stopping;
 	int64_t stopping_ms;
@@ -213,20 +217,21 @@ struct node {
 	uint64_t report_seq, report_key;
 	int64_t report_ms;
 	int64_t seen_lease_end_ms; /* for the check */
-	uint64_t seen_driver;	   /* hash of what matters of the driver */
+	uint64_t seen_driver;      /* hash of what matters of the driver */
 	const char *last_rule, *last_control_rule; /* for the trace */
-	struct event *backlog; /* while frozen */
+	struct event *backlog;                     /* while frozen */
 	int n_backlog, cap_backlog;
 };
 
-/* ---- the world -------------------------------------------------------------------- */
+/* ---- the world
+ * -------------------------------------------------------------------- */
 
 #define SIM_VARIANTS 4
 
 struct logged {
 	uint64_t term, hash; /* of the command that was applied */
 	uint64_t seen_term;  /* it was committed in this term or before */
-	uint64_t chain;	     /* hash of everything applied up to here */
+	uint64_t chain;      /* hash of everything applied up to here */
 	uint64_t digest;     /* of the state after it, 0 = not taken */
 	bool applied;
 	/* entries that were ever written at this index */
@@ -250,7 +255,7 @@ struct sim_stats {
 };
 
 struct setup {
-	int n, n_data;
+	int n, n_data, n_spare;
 	int ttl_s, loop_wait_s;
 	bool rewind, start_in_place;
 	unsigned snapshot_threshold;
@@ -282,7 +287,7 @@ struct sim {
 	char failure[256];
 	uint64_t max_applied;
 	struct logged log[SIM_LOG_MAX];
-	int leader_of[512]; /* term -> node + 1 */
+	int leader_of[512];      /* term -> node + 1 */
 	struct mt_leader leader; /* of the newest applied state */
 };
 
@@ -381,8 +386,8 @@ void check_promotion(struct node *n, const struct mt_view *view, bool start);
 void check_branch(struct sim *w, int branch);
 void check_leader(struct node *n, uint64_t term);
 void check_batch(struct node *n, const struct mt_batch *batch);
-void check_applied(struct node *n, uint64_t index, uint64_t term,
-		   const void *p, size_t size);
+void check_applied(struct node *n, uint64_t index, uint64_t term, const void *p,
+		   size_t size);
 void check_record(struct node *n, const struct mt_record *next);
 void check_restored(struct node *n, uint64_t index);
 bool check_converged(struct sim *w, int arg);
@@ -392,7 +397,9 @@ void schedule_draw(struct sim *w);
 void schedule_fault(struct sim *w);
 void schedule_heal(struct sim *w);
 void schedule_run(struct sim *w);
+void schedule_form(struct sim *w);
+void scenario_setup(struct sim *w, const char *name);
 bool scenario_run(struct sim *w, const char *name); /* false: no such */
-const char *scenario_name(int i);		    /* NULL at the end */
+const char *scenario_name(int i);                   /* NULL at the end */
 
 #endif

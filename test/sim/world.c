@@ -30,8 +30,7 @@ sim_between(struct sim *w, int64_t least, int64_t most)
 {
 	if (most <= least)
 		return least;
-	return least +
-	       (int64_t)(sim_rand(w) % (uint64_t)(most - least + 1));
+	return least + (int64_t)(sim_rand(w) % (uint64_t)(most - least + 1));
 }
 
 bool
@@ -40,7 +39,8 @@ sim_chance(struct sim *w, int percent)
 	return (int)(sim_rand(w) % 100) < percent;
 }
 
-/* ---- events --------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------
+ */
 
 static bool
 before(const struct event *a, const struct event *b)
@@ -53,14 +53,14 @@ sim_push(struct sim *w, int64_t at_us, enum event_kind kind, int node,
 	 uint32_t gen, uint64_t a, uint64_t b, struct message *message)
 {
 	struct event e = {
-		.at_us = at_us > w->now_us ? at_us : w->now_us,
-		.seq = ++w->event_seq,
-		.kind = kind,
-		.node = node,
-		.gen = gen,
-		.a = a,
-		.b = b,
-		.message = message,
+	    .at_us = at_us > w->now_us ? at_us : w->now_us,
+	    .seq = ++w->event_seq,
+	    .kind = kind,
+	    .node = node,
+	    .gen = gen,
+	    .a = a,
+	    .b = b,
+	    .message = message,
 	};
 	size_t i = w->n_heap++;
 
@@ -95,7 +95,8 @@ pop(struct sim *w)
 	return first;
 }
 
-/* ---- clocks ------------------------------------------------------------------- */
+/* ---- clocks
+ * ------------------------------------------------------------------- */
 
 int64_t
 node_clock_us(const struct node *n)
@@ -129,7 +130,8 @@ node_set_rate(struct node *n, int64_t ppm)
 	n->rate_ppm = ppm;
 }
 
-/* ---- the loop ----------------------------------------------------------------------- */
+/* ---- the loop
+ * ----------------------------------------------------------------------- */
 
 static void
 handle(struct sim *w, struct event *e)
@@ -213,7 +215,8 @@ sim_trace(const struct sim *w, const struct node *n, const char *fmt, ...)
 	putchar('\n');
 }
 
-/* ---- beginning and end ------------------------------------------------------------------ */
+/* ---- beginning and end
+ * ------------------------------------------------------------------ */
 
 static json_t *
 bootstrap_config(const struct setup *s)

@@ -56,8 +56,7 @@ START_TEST(the_fast_stop_begins_a_quarter_of_the_ttl_before_the_end)
 	EXPECT(w_plan.cancel, "it ends the job");
 	EXPECT(w_plan.look_again_ms == NOW + TTL_MS / 4, "then at once");
 	ROW(given_primary(), "the stop is not cancelled by itself",
-	    "lease-ending", MT_ACT_STOP_FAST,
-	    local()->deadline_ms = NOW + 100;
+	    "lease-ending", MT_ACT_STOP_FAST, local()->deadline_ms = NOW + 100;
 	    local()->job = MT_JOB_STOP);
 	EXPECT(!w_plan.cancel, "the stop goes on");
 	ROW(given_primary(), "just before it", "turn", MT_ACT_NONE,
@@ -72,7 +71,8 @@ START_TEST(a_daemon_that_ends_stops_its_server_first)
 	    local()->stopping = true);
 	EXPECT(w_plan.cancel, "a job under way ends");
 	ROW(given_standby(), "standby", "stopping", MT_ACT_STOP_FAST,
-	    local()->stopping = true; local()->job = MT_JOB_STOP);
+	    local()->stopping = true;
+	    local()->job = MT_JOB_STOP);
 	EXPECT(!w_plan.cancel, "the stop goes on");
 	ROW(given_standby_down(), "no server: it ends", "exit", MT_ACT_EXIT,
 	    local()->stopping = true);
@@ -80,19 +80,19 @@ START_TEST(a_daemon_that_ends_stops_its_server_first)
 	    MT_ACT_GIVE_UP, local()->stopping = true;
 	    local()->stopping_ms = NOW - 100);
 	ROW(given_primary_down(), "then releases", "release", MT_ACT_PROPOSE,
-	    local()->stopping = true; local()->stopping_ms = NOW - 100;
-	    local()->record.given_up = EPOCH);
+	    local()->stopping = true;
+	    local()->stopping_ms = NOW - 100; local()->record.given_up = EPOCH);
 	ROW(given_primary_down(), "then ends", "exit", MT_ACT_EXIT,
-	    local()->stopping = true; local()->stopping_ms = NOW - 100;
-	    local()->record.given_up = EPOCH;
+	    local()->stopping = true;
+	    local()->stopping_ms = NOW - 100; local()->record.given_up = EPOCH;
 	    w.state.leader.released = true);
 	ROW(given_primary_down(), "a release that no majority takes", "exit",
 	    MT_ACT_EXIT, local()->stopping = true;
 	    local()->stopping_ms = NOW - 60000;
 	    local()->last_job_ms = NOW - 8001;
 	    local()->record.given_up = EPOCH);
-	ROW(given_primary_down(), "counted from the end of the stop",
-	    "release", MT_ACT_PROPOSE, local()->stopping = true;
+	ROW(given_primary_down(), "counted from the end of the stop", "release",
+	    MT_ACT_PROPOSE, local()->stopping = true;
 	    local()->stopping_ms = NOW - 60000;
 	    local()->last_job_ms = NOW - 8000;
 	    local()->record.given_up = EPOCH);
@@ -123,15 +123,13 @@ START_TEST(an_old_state_decides_nothing)
 	ROW(given_standby_down(), "a give-up is newer", "state-unknown",
 	    MT_ACT_NONE, local()->record.given_up = EPOCH + 1);
 	ROW(given_standby_down(), "the data is of a newer epoch",
-	    "state-unknown", MT_ACT_NONE,
-	    local()->record.data_id = DATA_ID;
+	    "state-unknown", MT_ACT_NONE, local()->record.data_id = DATA_ID;
 	    local()->record.pg_epoch = EPOCH + 1);
 	ROW(given_standby_down(), "a fence of this epoch", "standby",
 	    MT_ACT_START_STANDBY, local()->record.fenced = EPOCH);
-	ROW(given_primary(), "a primary is watched meanwhile",
-	    "state-unknown", MT_ACT_NONE, local()->state_current = false);
-	EXPECT(w_plan.look_again_ms ==
-		   local()->deadline_ms - TTL_MS / 4,
+	ROW(given_primary(), "a primary is watched meanwhile", "state-unknown",
+	    MT_ACT_NONE, local()->state_current = false);
+	EXPECT(w_plan.look_again_ms == local()->deadline_ms - TTL_MS / 4,
 	       "until its lease ends");
 }
 END_TEST
@@ -140,20 +138,21 @@ START_TEST(a_bootstrap_that_came_too_late_is_discarded)
 {
 	ROW(given_bootstrapped(), "the claim is another's", "bootstrap-lost",
 	    MT_ACT_DISCARD, given_claim(2));
-	ROW(given_bootstrapped(), "the claim was withdrawn",
-	    "bootstrap-lost", MT_ACT_DISCARD, );
-	ROW(given_initialized(), "another has initialized it",
-	    "bootstrap-lost", MT_ACT_DISCARD,
+	ROW(given_bootstrapped(), "the claim was withdrawn", "bootstrap-lost",
+	    MT_ACT_DISCARD, );
+	ROW(given_initialized(), "another has initialized it", "bootstrap-lost",
+	    MT_ACT_DISCARD,
 	    mt_copy(local()->sysid, MT_SYSID_MAX, "7300000000000000002"));
-	ROW(given_bootstrapped(), "one job at a time", "bootstrap",
-	    MT_ACT_NONE, given_claim(2); local()->job = MT_JOB_DISCARD);
+	ROW(given_bootstrapped(), "one job at a time", "bootstrap", MT_ACT_NONE,
+	    given_claim(2);
+	    local()->job = MT_JOB_DISCARD);
 	ROW(given_initialized(), "it is ours", "turn", MT_ACT_TAKE_EPOCH, );
 	/* Its own command may be under way yet. */
-	ROW(given_bootstrapped(), "the claim of an earlier life",
-	    "bootstrap", MT_ACT_NONE, given_claim(1);
+	ROW(given_bootstrapped(), "the claim of an earlier life", "bootstrap",
+	    MT_ACT_NONE, given_claim(1);
 	    w.state.claim.incarnation = 9);
-	ROW(given_bootstrapped(), "whose data it is is not known",
-	    "bootstrap", MT_ACT_NONE, given_claim(2);
+	ROW(given_bootstrapped(), "whose data it is is not known", "bootstrap",
+	    MT_ACT_NONE, given_claim(2);
 	    local()->sysid[0] = '\0');
 	ROW(given_initialized(), "not while it runs", "other-cluster",
 	    MT_ACT_REFUSE,
@@ -174,21 +173,25 @@ START_TEST(only_the_claimant_initializes_the_cluster)
 	ROW(given_new_cluster(1), "it does", "bootstrap", MT_ACT_BOOTSTRAP,
 	    given_claim(1));
 	ROW(given_new_cluster(1), "of an earlier life", "bootstrap",
-	    MT_ACT_NONE, given_claim(1); w.state.claim.incarnation = 9);
+	    MT_ACT_NONE, given_claim(1);
+	    w.state.claim.incarnation = 9);
 	ROW(given_new_cluster(1), "at it", "bootstrap", MT_ACT_NONE,
-	    given_claim(1); local()->job = MT_JOB_BOOTSTRAP);
+	    given_claim(1);
+	    local()->job = MT_JOB_BOOTSTRAP);
 	EXPECT_WHY("bootstrap");
 	ROW(given_new_cluster(1), "what a try left is removed", "bootstrap",
-	    MT_ACT_DISCARD, given_claim(1); local()->data = MT_DATA_PARTIAL);
+	    MT_ACT_DISCARD, given_claim(1);
+	    local()->data = MT_DATA_PARTIAL);
 	ROW(given_new_cluster(1), "removed even without a claim", "bootstrap",
 	    MT_ACT_DISCARD, local()->data = MT_DATA_PARTIAL);
 	ROW(given_new_cluster(1), "data of somebody's stays", "bootstrap",
-	    MT_ACT_NONE, given_claim(1); local()->data = MT_DATA_FOREIGN);
-	ROW(given_new_cluster(1), "a cluster of somebody's stays",
-	    "bootstrap", MT_ACT_NONE, given_claim(1);
+	    MT_ACT_NONE, given_claim(1);
+	    local()->data = MT_DATA_FOREIGN);
+	ROW(given_new_cluster(1), "a cluster of somebody's stays", "bootstrap",
+	    MT_ACT_NONE, given_claim(1);
 	    local()->data = MT_DATA_PRESENT);
-	ROW(given_new_cluster(1), "without the section it cannot",
-	    "bootstrap", MT_ACT_NONE, given_claim(1);
+	ROW(given_new_cluster(1), "without the section it cannot", "bootstrap",
+	    MT_ACT_NONE, given_claim(1);
 	    local()->can_bootstrap = false);
 }
 END_TEST
@@ -198,7 +201,8 @@ START_TEST(a_bootstrapped_directory_is_proposed_with_its_settings)
 	json_t *config = json_pack("{s:i,s:i}", "ttl", 8, "loop_wait", 10);
 
 	ROW(given_bootstrapped(), "done", "bootstrap", MT_ACT_PROPOSE,
-	    given_claim(1); w.view.bootstrap_config = config);
+	    given_claim(1);
+	    w.view.bootstrap_config = config);
 	EXPECT(w_plan.command.kind == MT_CMD_CLUSTER_INITIALIZE, "command");
 	EXPECT(strcmp(w_plan.command.u.initialize.claim.member, "node1") == 0,
 	       "claimant");
@@ -263,17 +267,17 @@ START_TEST(the_order_of_the_rules_holds)
 	ROW(given_primary(), "lapsed before the end of the daemon",
 	    "lease-lapsed", MT_ACT_STOP_IMMEDIATE, local()->deadline_ms = NOW;
 	    local()->stopping = true);
-	ROW(given_primary(), "lapsed before a stop under way",
-	    "lease-lapsed", MT_ACT_STOP_IMMEDIATE, local()->deadline_ms = NOW;
+	ROW(given_primary(), "lapsed before a stop under way", "lease-lapsed",
+	    MT_ACT_STOP_IMMEDIATE, local()->deadline_ms = NOW;
 	    local()->job = MT_JOB_STOP);
 	ROW(given_primary(), "lapsed before an old state", "lease-lapsed",
 	    MT_ACT_STOP_IMMEDIATE, local()->deadline_ms = NOW;
 	    local()->state_current = false);
-	ROW(given_primary(), "lapsed before an unknown command",
-	    "lease-lapsed", MT_ACT_STOP_IMMEDIATE, local()->deadline_ms = NOW;
+	ROW(given_primary(), "lapsed before an unknown command", "lease-lapsed",
+	    MT_ACT_STOP_IMMEDIATE, local()->deadline_ms = NOW;
 	    w.state.unknown_command = 2);
-	ROW(given_primary(), "lapsed before another cluster",
-	    "lease-lapsed", MT_ACT_STOP_IMMEDIATE, local()->deadline_ms = NOW;
+	ROW(given_primary(), "lapsed before another cluster", "lease-lapsed",
+	    MT_ACT_STOP_IMMEDIATE, local()->deadline_ms = NOW;
 	    mt_copy(w.state.sysid, MT_SYSID_MAX, "1"));
 	ROW(given_primary(), "lapsed before deposed", "lease-lapsed",
 	    MT_ACT_STOP_IMMEDIATE, local()->deadline_ms = NOW;
@@ -284,8 +288,8 @@ START_TEST(the_order_of_the_rules_holds)
 	ROW(given_primary(), "ending before an old state", "lease-ending",
 	    MT_ACT_STOP_FAST, local()->deadline_ms = NOW + 1;
 	    local()->state_current = false);
-	ROW(given_primary(), "the daemon's end before an old state",
-	    "stopping", MT_ACT_STOP_FAST, local()->stopping = true;
+	ROW(given_primary(), "the daemon's end before an old state", "stopping",
+	    MT_ACT_STOP_FAST, local()->stopping = true;
 	    local()->state_current = false);
 	ROW(given_primary(), "an old state before deposed", "state-unknown",
 	    MT_ACT_NONE, local()->state_current = false;
@@ -317,10 +321,10 @@ START_TEST(only_an_armed_primary_or_a_fit_standby_asks_for_support)
 	ASKS(given_primary(), "unknown command", false,
 	     w.state.unknown_command = 2);
 	ASKS(given_primary(), "while it is being stopped in time", true,
-	     local()->job = MT_JOB_STOP; local()->stopping = true);
+	     local()->job = MT_JOB_STOP;
+	     local()->stopping = true);
 	ASKS(given_chosen(), "fit standby", true, );
-	ASKS(given_chosen(), "behind", false,
-	     local()->at.lsn = LSN - 1);
+	ASKS(given_chosen(), "behind", false, local()->at.lsn = LSN - 1);
 	ASKS(given_chosen(), "behind by the timeline", false,
 	     local()->at.timeline = TIMELINE - 1);
 	ASKS(given_chosen(), "no sentinel", false, local()->guarded = false);
@@ -338,7 +342,8 @@ START_TEST(only_an_armed_primary_or_a_fit_standby_asks_for_support)
 	     w.settings.primary_start_timeout_ms = 0);
 	ASKS(given_initialized(), "first start, epoch not taken", false, );
 	ASKS(given_initialized(), "first start", true,
-	     local()->record.data_id = DATA_ID; local()->record.pg_epoch = 1);
+	     local()->record.data_id = DATA_ID;
+	     local()->record.pg_epoch = 1);
 	ASKS(given_primary_down(), "data not present", false,
 	     local()->data = MT_DATA_PARTIAL);
 }
@@ -347,11 +352,10 @@ END_TEST
 START_TEST(the_rules_are_named_in_order)
 {
 	static const char *const want[] = {
-		"witness",	 "unguarded",	   "lease-lapsed",
-		"lease-ending",	 "stopping",	   "exit",
-		"being-stopped", "state-unknown",  "bootstrap-lost",
-		"bootstrap",	 "other-cluster",  "deposed",
-		"turn",		 "release",	   "standby",
+	    "witness",        "unguarded", "lease-lapsed",  "lease-ending",
+	    "stopping",       "exit",      "being-stopped", "state-unknown",
+	    "bootstrap-lost", "bootstrap", "other-cluster", "deposed",
+	    "turn",           "release",   "standby",
 	};
 	const char *const *have = mt_agent_rules();
 

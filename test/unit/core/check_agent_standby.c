@@ -52,7 +52,8 @@ START_TEST(data_is_cloned_from_a_serving_primary)
 	    local()->job = MT_JOB_CLONE);
 	EXPECT_WHY("clone");
 	ROW(given_no_data(2), "another serves, but holds no turn", "standby",
-	    MT_ACT_NONE, given_silence(1); report_of(3)->serving = true);
+	    MT_ACT_NONE, given_silence(1);
+	    report_of(3)->serving = true);
 }
 END_TEST
 
@@ -62,8 +63,8 @@ START_TEST(what_failed_is_tried_again_with_growing_pauses)
 		int failures;
 		int64_t pause_ms;
 	} rows[] = {
-		{ 1, 1000 },  { 2, 2000 },  { 3, 4000 },   { 4, 8000 },
-		{ 5, 16000 }, { 6, 30000 }, { 100, 30000 },
+	    {1, 1000},  {2, 2000},  {3, 4000},    {4, 8000},
+	    {5, 16000}, {6, 30000}, {100, 30000},
 	};
 
 	for (size_t i = 0; i < MT_COUNT(rows); i++) {
@@ -79,20 +80,21 @@ START_TEST(what_failed_is_tried_again_with_growing_pauses)
 		    local()->failures = rows[i].failures;
 		    local()->last_job_ms = NOW - rows[i].pause_ms);
 	}
-	ROW(given_no_data(2), "another job's failure", "standby",
-	    MT_ACT_CLONE, local()->last_job = MT_JOB_START;
+	ROW(given_no_data(2), "another job's failure", "standby", MT_ACT_CLONE,
+	    local()->last_job = MT_JOB_START;
 	    local()->last_job_failed = true; local()->failures = 1;
 	    local()->last_job_ms = NOW);
 	ROW(given_no_data(2), "no failure", "standby", MT_ACT_CLONE,
-	    local()->last_job = MT_JOB_CLONE; local()->last_job_ms = NOW);
+	    local()->last_job = MT_JOB_CLONE;
+	    local()->last_job_ms = NOW);
 	ROW(given_standby_down(), "a start", "standby", MT_ACT_NONE,
 	    local()->last_job = MT_JOB_START;
 	    local()->last_job_failed = true; local()->failures = 1;
 	    local()->last_job_ms = NOW);
 	ROW(given_standby(), "a follow", "standby", MT_ACT_NONE,
-	    local()->upstream[0] = '\0'; local()->last_job = MT_JOB_FOLLOW;
-	    local()->last_job_failed = true; local()->failures = 1;
-	    local()->last_job_ms = NOW);
+	    local()->upstream[0] = '\0';
+	    local()->last_job = MT_JOB_FOLLOW; local()->last_job_failed = true;
+	    local()->failures = 1; local()->last_job_ms = NOW);
 }
 END_TEST
 
@@ -130,17 +132,19 @@ START_TEST(a_standby_follows_whoever_holds_the_turn)
 		    "postgres://10.0.0.9:5432/postgres"));
 	EXPECT(goes_to("node1"), "the new address");
 	ROW(given_standby(), "not accepting yet", "standby", MT_ACT_NONE,
-	    local()->upstream[0] = '\0'; local()->accepting = false);
+	    local()->upstream[0] = '\0';
+	    local()->accepting = false);
 	ROW(given_standby(), "the holder does not serve", "standby",
 	    MT_ACT_NONE, local()->upstream[0] = '\0';
 	    report_of(1)->serving = false);
 	ROW(given_standby(), "one job at a time", "standby", MT_ACT_NONE,
-	    local()->upstream[0] = '\0'; local()->job = MT_JOB_FOLLOW);
+	    local()->upstream[0] = '\0';
+	    local()->job = MT_JOB_FOLLOW);
 	ROW(given_standby(), "a newer timeline, replayed up to its begin",
 	    "standby", MT_ACT_FOLLOW, given_new_timeline();
 	    local()->upstream[0] = '\0');
-	ROW(given_standby(), "replayed beyond it", "standby",
-	    MT_ACT_STOP_FAST, given_new_timeline();
+	ROW(given_standby(), "replayed beyond it", "standby", MT_ACT_STOP_FAST,
+	    given_new_timeline();
 	    local()->replayed_lsn = LSN + 1);
 	EXPECT_WHY("diverged");
 	ROW(given_standby(), "the history is not known yet", "standby",
@@ -157,23 +161,24 @@ START_TEST(diverged_data_is_rewound_or_removed_as_it_is_allowed)
 		bool failed;
 		enum mt_act act;
 	} rows[] = {
-		{ "nothing is allowed", 0, 0, 0, 0, MT_ACT_NONE },
-		{ "rewind", 1, 0, 0, 0, MT_ACT_REWIND },
-		{ "rewind before removal", 1, 1, 1, 0, MT_ACT_REWIND },
-		{ "removal", 0, 0, 1, 0, MT_ACT_DISCARD },
-		{ "removal after a rewind only", 0, 1, 0, 0, MT_ACT_NONE },
-		{ "rewind failed: again", 1, 0, 0, 1, MT_ACT_REWIND },
-		{ "rewind failed: again, though removal of the diverged is "
-		  "allowed", 1, 0, 1, 1, MT_ACT_REWIND },
-		{ "rewind failed: removal", 1, 1, 0, 1, MT_ACT_DISCARD },
-		{ "rewind failed, then forbidden", 0, 0, 0, 1, MT_ACT_NONE },
-		{ "rewind failed, then forbidden: removal", 0, 1, 0, 1,
-		  MT_ACT_DISCARD },
+	    {"nothing is allowed", 0, 0, 0, 0, MT_ACT_NONE},
+	    {"rewind", 1, 0, 0, 0, MT_ACT_REWIND},
+	    {"rewind before removal", 1, 1, 1, 0, MT_ACT_REWIND},
+	    {"removal", 0, 0, 1, 0, MT_ACT_DISCARD},
+	    {"removal after a rewind only", 0, 1, 0, 0, MT_ACT_NONE},
+	    {"rewind failed: again", 1, 0, 0, 1, MT_ACT_REWIND},
+	    {"rewind failed: again, though removal of the diverged is "
+	     "allowed",
+	     1, 0, 1, 1, MT_ACT_REWIND},
+	    {"rewind failed: removal", 1, 1, 0, 1, MT_ACT_DISCARD},
+	    {"rewind failed, then forbidden", 0, 0, 0, 1, MT_ACT_NONE},
+	    {"rewind failed, then forbidden: removal", 0, 1, 0, 1,
+	     MT_ACT_DISCARD},
 	};
 
 	for (size_t i = 0; i < MT_COUNT(rows); i++) {
-		ROW(given_standby_down(), rows[i].what, "standby",
-		    rows[i].act, given_new_timeline();
+		ROW(given_standby_down(), rows[i].what, "standby", rows[i].act,
+		    given_new_timeline();
 		    local()->checkpoint.lsn = LSN + 1;
 		    w.settings.use_pg_rewind = rows[i].rewind;
 		    w.settings.remove_data_directory_on_rewind_failure =
@@ -191,11 +196,9 @@ START_TEST(diverged_data_is_rewound_or_removed_as_it_is_allowed)
 	}
 	ROW(given_standby_down(), "a rewind failed just now", "standby",
 	    MT_ACT_NONE, given_new_timeline();
-	    local()->checkpoint.lsn = LSN + 1;
-	    w.settings.use_pg_rewind = true;
-	    local()->last_job = MT_JOB_REWIND;
-	    local()->last_job_failed = true; local()->failures = 1;
-	    local()->last_job_ms = NOW - 999);
+	    local()->checkpoint.lsn = LSN + 1; w.settings.use_pg_rewind = true;
+	    local()->last_job = MT_JOB_REWIND; local()->last_job_failed = true;
+	    local()->failures = 1; local()->last_job_ms = NOW - 999);
 	ROW(given_standby_down(), "without a primary nothing is removed",
 	    "standby", MT_ACT_START_STANDBY, given_silence(1);
 	    w.settings.remove_data_directory_on_diverged_timelines = true;
@@ -214,64 +217,59 @@ START_TEST(each_way_to_join_a_primary)
 		uint64_t lsn; /* end of the data; replayed if it runs */
 		enum mt_join want;
 	} rows[] = {
-		{ "unknown own timeline", true, 0, 0, 3, 1, MT_JOIN_WAIT },
-		{ "unknown primary's timeline", true, 0, 3, 0, 1,
-		  MT_JOIN_WAIT },
-		{ "same timeline", true, 0, 3, 3, LSN, MT_JOIN_FOLLOW },
-		{ "same timeline, down", false, MT_CONTROL_SHUT_DOWN, 3, 3,
-		  LSN, MT_JOIN_FOLLOW },
-		{ "same timeline, crashed", false, MT_CONTROL_PRODUCTION, 3,
-		  3, LSN, MT_JOIN_FOLLOW },
-		{ "a newer timeline than the primary's", true, 0, 4, 3, 1,
-		  MT_JOIN_REWIND },
-		{ "newer, down", false, MT_CONTROL_SHUT_DOWN, 4, 3, 1,
-		  MT_JOIN_REWIND },
-		{ "newer, and the history lacks", true, 0, 4, 3, 1,
-		  MT_JOIN_REWIND },
-		{ "running, short of the fork", true, 0, 2, 3, FORK2 - 1,
-		  MT_JOIN_FOLLOW },
-		{ "running, at the fork", true, 0, 2, 3, FORK2,
-		  MT_JOIN_FOLLOW },
-		{ "running, beyond the fork", true, 0, 2, 3, FORK2 + 1,
-		  MT_JOIN_REWIND },
-		{ "two timelines back, at its own fork", true, 0, 1, 3,
-		  FORK1, MT_JOIN_FOLLOW },
-		{ "two timelines back, short of the later fork", true, 0, 1,
-		  3, FORK2 - 1, MT_JOIN_REWIND },
-		{ "clean primary, short of the fork", false,
-		  MT_CONTROL_SHUT_DOWN, 2, 3, FORK2 - 1, MT_JOIN_FOLLOW },
-		{ "clean primary, its last record is the fork's", false,
-		  MT_CONTROL_SHUT_DOWN, 2, 3, FORK2, MT_JOIN_REWIND },
-		{ "clean primary, beyond", false, MT_CONTROL_SHUT_DOWN, 2, 3,
-		  FORK2 + 1, MT_JOIN_REWIND },
-		{ "clean standby, at the fork", false,
-		  MT_CONTROL_SHUT_DOWN_RECOVERY, 2, 3, FORK2,
-		  MT_JOIN_FOLLOW },
-		{ "clean standby, beyond", false,
-		  MT_CONTROL_SHUT_DOWN_RECOVERY, 2, 3, FORK2 + 1,
-		  MT_JOIN_REWIND },
-		{ "crashed standby, at the fork", false, MT_CONTROL_RECOVERY,
-		  2, 3, FORK2, MT_JOIN_FOLLOW },
-		{ "crashed standby, beyond", false, MT_CONTROL_RECOVERY, 2,
-		  3, FORK2 + 1, MT_JOIN_REWIND },
-		{ "crashed primary, short of the fork: who knows", false,
-		  MT_CONTROL_PRODUCTION, 2, 3, FORK2 - 1, MT_JOIN_REWIND },
-		{ "stopped half-way", false, MT_CONTROL_OTHER, 2, 3,
-		  FORK2 - 1, MT_JOIN_REWIND },
-		{ "control file not read", false, MT_CONTROL_UNKNOWN, 2, 3,
-		  FORK2 - 1, MT_JOIN_WAIT },
-		{ "the history does not lead to the primary yet", true, 0, 2,
-		  4, FORK2 - 1, MT_JOIN_WAIT },
-		{ "nor does it, by two, from the newest that it knows", true,
-		  0, 3, 5, FORK2 - 1, MT_JOIN_WAIT },
-		{ "the history is one ahead of the primary", true, 0, 1, 2,
-		  FORK1, MT_JOIN_FOLLOW },
+	    {"unknown own timeline", true, 0, 0, 3, 1, MT_JOIN_WAIT},
+	    {"unknown primary's timeline", true, 0, 3, 0, 1, MT_JOIN_WAIT},
+	    {"same timeline", true, 0, 3, 3, LSN, MT_JOIN_FOLLOW},
+	    {"same timeline, down", false, MT_CONTROL_SHUT_DOWN, 3, 3, LSN,
+	     MT_JOIN_FOLLOW},
+	    {"same timeline, crashed", false, MT_CONTROL_PRODUCTION, 3, 3, LSN,
+	     MT_JOIN_FOLLOW},
+	    {"a newer timeline than the primary's", true, 0, 4, 3, 1,
+	     MT_JOIN_REWIND},
+	    {"newer, down", false, MT_CONTROL_SHUT_DOWN, 4, 3, 1,
+	     MT_JOIN_REWIND},
+	    {"newer, and the history lacks", true, 0, 4, 3, 1, MT_JOIN_REWIND},
+	    {"running, short of the fork", true, 0, 2, 3, FORK2 - 1,
+	     MT_JOIN_FOLLOW},
+	    {"running, at the fork", true, 0, 2, 3, FORK2, MT_JOIN_FOLLOW},
+	    {"running, beyond the fork", true, 0, 2, 3, FORK2 + 1,
+	     MT_JOIN_REWIND},
+	    {"two timelines back, at its own fork", true, 0, 1, 3, FORK1,
+	     MT_JOIN_FOLLOW},
+	    {"two timelines back, short of the later fork", true, 0, 1, 3,
+	     FORK2 - 1, MT_JOIN_REWIND},
+	    {"clean primary, short of the fork", false, MT_CONTROL_SHUT_DOWN, 2,
+	     3, FORK2 - 1, MT_JOIN_FOLLOW},
+	    {"clean primary, its last record is the fork's", false,
+	     MT_CONTROL_SHUT_DOWN, 2, 3, FORK2, MT_JOIN_REWIND},
+	    {"clean primary, beyond", false, MT_CONTROL_SHUT_DOWN, 2, 3,
+	     FORK2 + 1, MT_JOIN_REWIND},
+	    {"clean standby, at the fork", false, MT_CONTROL_SHUT_DOWN_RECOVERY,
+	     2, 3, FORK2, MT_JOIN_FOLLOW},
+	    {"clean standby, beyond", false, MT_CONTROL_SHUT_DOWN_RECOVERY, 2,
+	     3, FORK2 + 1, MT_JOIN_REWIND},
+	    {"crashed standby, at the fork", false, MT_CONTROL_RECOVERY, 2, 3,
+	     FORK2, MT_JOIN_FOLLOW},
+	    {"crashed standby, beyond", false, MT_CONTROL_RECOVERY, 2, 3,
+	     FORK2 + 1, MT_JOIN_REWIND},
+	    {"crashed primary, short of the fork: who knows", false,
+	     MT_CONTROL_PRODUCTION, 2, 3, FORK2 - 1, MT_JOIN_REWIND},
+	    {"stopped half-way", false, MT_CONTROL_OTHER, 2, 3, FORK2 - 1,
+	     MT_JOIN_REWIND},
+	    {"control file not read", false, MT_CONTROL_UNKNOWN, 2, 3,
+	     FORK2 - 1, MT_JOIN_WAIT},
+	    {"the history does not lead to the primary yet", true, 0, 2, 4,
+	     FORK2 - 1, MT_JOIN_WAIT},
+	    {"nor does it, by two, from the newest that it knows", true, 0, 3,
+	     5, FORK2 - 1, MT_JOIN_WAIT},
+	    {"the history is one ahead of the primary", true, 0, 1, 2, FORK1,
+	     MT_JOIN_FOLLOW},
 	};
 
 	for (size_t i = 0; i < MT_COUNT(rows); i++) {
 		struct mt_local l = {
-			.running = rows[i].running,
-			.control = rows[i].control,
+		    .running = rows[i].running,
+		    .control = rows[i].control,
 		};
 		enum mt_join have;
 
@@ -280,8 +278,7 @@ START_TEST(each_way_to_join_a_primary)
 			l.at = position(rows[i].timeline, UINT64_MAX);
 			l.replayed_lsn = rows[i].lsn;
 		} else {
-			l.checkpoint = position(rows[i].timeline,
-						rows[i].lsn);
+			l.checkpoint = position(rows[i].timeline, rows[i].lsn);
 		}
 		have = mt_agent_join(&w.state, &l, rows[i].primary);
 		ck_assert_msg(have == rows[i].want, "%s: want %d, have %d",
@@ -292,8 +289,7 @@ END_TEST
 
 START_TEST(a_timeline_that_the_history_lacks_has_diverged)
 {
-	struct mt_local l = { .running = true, .at = { 1, 1 },
-			      .replayed_lsn = 1 };
+	struct mt_local l = {.running = true, .at = {1, 1}, .replayed_lsn = 1};
 
 	given_cluster(2);
 	w.state.n_history = 0;
@@ -309,12 +305,14 @@ END_TEST
 START_TEST(a_join_that_must_wait_changes_nothing)
 {
 	ROW(given_standby_down(), "no history", "standby", MT_ACT_NONE,
-	    given_new_timeline(); w.state.history_of = TIMELINE);
+	    given_new_timeline();
+	    w.state.history_of = TIMELINE);
 	EXPECT_WHY("history");
 	ROW(given_standby_down(), "no control file", "standby", MT_ACT_NONE,
-	    given_new_timeline(); local()->control = MT_CONTROL_UNKNOWN);
-	ROW(given_standby_down(), "with both", "standby",
-	    MT_ACT_START_STANDBY, given_new_timeline());
+	    given_new_timeline();
+	    local()->control = MT_CONTROL_UNKNOWN);
+	ROW(given_standby_down(), "with both", "standby", MT_ACT_START_STANDBY,
+	    given_new_timeline());
 	EXPECT(goes_to("node1"), "the holder");
 }
 END_TEST

@@ -37,7 +37,8 @@ START_TEST(a_chosen_standby_that_is_not_fit_waits_and_then_gives_up)
 	    local()->at = position(TIMELINE + 1, 1));
 	EXPECT_WHY("support");
 	ROW(given_chosen(), "a job under way", "turn", MT_ACT_NONE,
-	    local()->job = MT_JOB_FOLLOW; local()->at.lsn = LSN - 1);
+	    local()->job = MT_JOB_FOLLOW;
+	    local()->at.lsn = LSN - 1);
 }
 END_TEST
 
@@ -102,7 +103,8 @@ START_TEST(a_postmaster_that_died_is_started_again_under_its_lease)
 	ROW(given_primary_died(), "no lease of this life", "turn",
 	    MT_ACT_GIVE_UP, local()->had_lease = false);
 	ROW(given_primary_died(), "the data is gone", "turn", MT_ACT_GIVE_UP,
-	    local()->data = MT_DATA_EMPTY; local()->data_id = 0);
+	    local()->data = MT_DATA_EMPTY;
+	    local()->data_id = 0);
 	ROW(given_primary_died(), "a job goes on", "turn", MT_ACT_NONE,
 	    local()->job = MT_JOB_START);
 	EXPECT_WHY("start");
@@ -116,8 +118,8 @@ START_TEST(a_start_that_fails_is_tried_three_times)
 	ROW(given_primary_down(), "once failed", "turn", MT_ACT_START_PRIMARY,
 	    local()->last_job = MT_JOB_START;
 	    local()->last_job_failed = true; local()->failures = 1);
-	ROW(given_primary_down(), "twice failed", "turn",
-	    MT_ACT_START_PRIMARY, local()->last_job = MT_JOB_START;
+	ROW(given_primary_down(), "twice failed", "turn", MT_ACT_START_PRIMARY,
+	    local()->last_job = MT_JOB_START;
 	    local()->last_job_failed = true; local()->failures = 2);
 	ROW(given_primary_down(), "three times", "turn", MT_ACT_GIVE_UP,
 	    local()->last_job = MT_JOB_START;
@@ -162,22 +164,26 @@ START_TEST(the_first_start_needs_the_epoch_and_support)
 	ROW(given_initialized(), "epoch first", "turn", MT_ACT_TAKE_EPOCH, );
 	EXPECT(w_plan.epoch == 1, "epoch 1");
 	ROW(given_initialized(), "then support", "turn", MT_ACT_NONE,
-	    local()->record.data_id = DATA_ID; local()->record.pg_epoch = 1);
+	    local()->record.data_id = DATA_ID;
+	    local()->record.pg_epoch = 1);
 	EXPECT_WHY("majority");
 	ROW(given_initialized(), "no support in time", "turn", MT_ACT_GIVE_UP,
-	    local()->record.data_id = DATA_ID; local()->record.pg_epoch = 1;
+	    local()->record.data_id = DATA_ID;
+	    local()->record.pg_epoch = 1;
 	    local()->turn_ms = NOW - FIT_WITHIN_MS - 1);
 	ROW(given_initialized(), "then start", "turn", MT_ACT_START_PRIMARY,
-	    local()->record.data_id = DATA_ID; local()->record.pg_epoch = 1;
-	    local()->had_lease = true; local()->deadline_ms = NOW + 4000);
+	    local()->record.data_id = DATA_ID;
+	    local()->record.pg_epoch = 1; local()->had_lease = true;
+	    local()->deadline_ms = NOW + 4000);
 	ROW(given_initialized(), "continued before it began", "turn",
 	    MT_ACT_TAKE_EPOCH, local()->record.data_id = DATA_ID;
 	    local()->record.pg_epoch = 1; w.state.leader.epoch = 2;
 	    w.state.leader.ttl_ms = 4000);
-	ROW(given_initialized(), "a restarted daemon did not bootstrap",
-	    "turn", MT_ACT_GIVE_UP, local()->fresh = false);
+	ROW(given_initialized(), "a restarted daemon did not bootstrap", "turn",
+	    MT_ACT_GIVE_UP, local()->fresh = false);
 	ROW(given_initialized(), "it died before it had a lease", "turn",
-	    MT_ACT_GIVE_UP, local()->died = true; local()->fresh = false);
+	    MT_ACT_GIVE_UP, local()->died = true;
+	    local()->fresh = false);
 }
 END_TEST
 
@@ -190,9 +196,10 @@ START_TEST(a_primary_does_its_duties_in_order)
 	    MT_ACT_TAKE_EPOCH, w.state.leader.epoch++;
 	    local()->slots_ready = false; local()->accepting = false);
 	ROW(given_primary(), "waits until it accepts", "turn", MT_ACT_NONE,
-	    local()->accepting = false; local()->slots_ready = false);
-	ROW(given_primary(), "waits until it is promoted", "turn",
-	    MT_ACT_NONE, local()->in_recovery = true;
+	    local()->accepting = false;
+	    local()->slots_ready = false);
+	ROW(given_primary(), "waits until it is promoted", "turn", MT_ACT_NONE,
+	    local()->in_recovery = true;
 	    local()->promote_sent_ms = NOW - PROMOTE_WITHIN_MS;
 	    local()->slots_ready = false);
 	ROW(given_primary(), "a promotion without end", "turn",
@@ -200,12 +207,15 @@ START_TEST(a_primary_does_its_duties_in_order)
 	    local()->promote_sent_ms = NOW - PROMOTE_WITHIN_MS - 1);
 	EXPECT(w_plan.cancel, "a job under way ends");
 	ROW(given_primary(), "one job at a time", "turn", MT_ACT_NONE,
-	    local()->job = MT_JOB_SLOTS; local()->slots_ready = false);
+	    local()->job = MT_JOB_SLOTS;
+	    local()->slots_ready = false);
 	EXPECT_WHY("slots");
 	ROW(given_primary(), "slots before history", "turn", MT_ACT_SLOTS,
-	    local()->slots_ready = false; w.state.history_of = 2);
-	ROW(given_primary(), "history before requests", "turn",
-	    MT_ACT_PROPOSE, w.state.history_of = 2; given_request("node2"));
+	    local()->slots_ready = false;
+	    w.state.history_of = 2);
+	ROW(given_primary(), "history before requests", "turn", MT_ACT_PROPOSE,
+	    w.state.history_of = 2;
+	    given_request("node2"));
 	EXPECT(w_plan.command.kind == MT_CMD_HISTORY_PUT, "history.put");
 	ROW(given_primary(), "requests before the status", "turn",
 	    MT_ACT_CHECKPOINT, given_request("node2");
@@ -220,15 +230,18 @@ START_TEST(the_history_is_told_when_a_timeline_has_begun)
 {
 	ROW(given_primary(), "known", "turn", MT_ACT_NONE, );
 	ROW(given_primary(), "timeline 1 has none", "turn", MT_ACT_NONE,
-	    local()->at.timeline = 1; w.view.n_history = 0;
-	    w.state.n_history = 0; w.state.history_of = 0;
+	    local()->at.timeline = 1;
+	    w.view.n_history = 0; w.state.n_history = 0; w.state.history_of = 0;
 	    w.state.status.optime = local()->at);
 	ROW(given_primary(), "not read yet", "turn", MT_ACT_NONE,
-	    w.state.history_of = 2; w.view.n_history = 0);
+	    w.state.history_of = 2;
+	    w.view.n_history = 0);
 	ROW(given_primary(), "none told yet", "turn", MT_ACT_PROPOSE,
-	    w.state.n_history = 0; w.state.history_of = 0);
+	    w.state.n_history = 0;
+	    w.state.history_of = 0);
 	ROW(given_primary(), "new", "turn", MT_ACT_PROPOSE,
-	    w.state.n_history = 1; w.state.history_of = 2);
+	    w.state.n_history = 1;
+	    w.state.history_of = 2);
 	EXPECT(w_plan.command.u.history_put.timeline == TIMELINE, "to it");
 	EXPECT(w_plan.command.u.history_put.epoch == EPOCH, "epoch");
 	EXPECT(strcmp(w_plan.command.u.history_put.holder, "node1") == 0,
@@ -245,8 +258,8 @@ START_TEST(of_a_long_history_the_newest_lines_are_told)
 	given_primary();
 	for (int i = 0; i < all; i++)
 		w.history[i] = (struct mt_history){
-			.timeline = (uint32_t)i + 1,
-			.lsn = (uint64_t)i + 1,
+		    .timeline = (uint32_t)i + 1,
+		    .lsn = (uint64_t)i + 1,
 		};
 	w.view.n_history = all;
 	local()->at.timeline = (uint32_t)all + 1;
@@ -254,8 +267,10 @@ START_TEST(of_a_long_history_the_newest_lines_are_told)
 	expect_plan("long", "turn", MT_ACT_PROPOSE);
 	EXPECT(w_plan.command.u.history_put.n == MT_HISTORY_MAX, "bounded");
 	EXPECT(w_plan.command.u.history_put.lines[0].timeline == 6, "first");
-	EXPECT(w_plan.command.u.history_put.lines[MT_HISTORY_MAX - 1]
-			       .timeline == (uint32_t)all, "last");
+	EXPECT(
+	    w_plan.command.u.history_put.lines[MT_HISTORY_MAX - 1].timeline ==
+		(uint32_t)all,
+	    "last");
 }
 END_TEST
 
@@ -286,27 +301,30 @@ START_TEST(a_switchover_checkpoints_and_then_stops)
 	    MT_ACT_CHECKPOINT, given_request("node2");
 	    local()->checkpoint_for = 43);
 	ROW(given_primary(), "stop", "turn", MT_ACT_STOP_FAST,
-	    given_request("node2"); local()->checkpoint_for = 44);
+	    given_request("node2");
+	    local()->checkpoint_for = 44);
 	EXPECT_WHY("node2");
 	ROW(given_primary(), "to anybody", "turn", MT_ACT_STOP_FAST,
-	    given_request(""); local()->checkpoint_for = 44);
+	    given_request("");
+	    local()->checkpoint_for = 44);
 	EXPECT_WHY("node2");
 }
 END_TEST
 
 START_TEST(a_switchover_that_cannot_be_is_ended)
 {
-	const struct mt_request_result *end =
-	    &w_plan.command.u.request_clear;
+	const struct mt_request_result *end = &w_plan.command.u.request_clear;
 
-	ROW(given_primary(), "the candidate is silent", "turn",
-	    MT_ACT_PROPOSE, given_request("node2"); given_silence(2));
+	ROW(given_primary(), "the candidate is silent", "turn", MT_ACT_PROPOSE,
+	    given_request("node2");
+	    given_silence(2));
 	EXPECT(w_plan.command.kind == MT_CMD_REQUEST_CLEAR, "request.clear");
 	EXPECT(end->id == 44 && !end->ok, "failed");
 	EXPECT(strstr(end->text, "Switchover failed") != NULL, "text");
 	EXPECT(strstr(end->text, "node2: silent") != NULL, "reason");
 	ROW(given_primary(), "nobody is left", "turn", MT_ACT_PROPOSE,
-	    given_request(""); given_silence(2); given_silence(3));
+	    given_request("");
+	    given_silence(2); given_silence(3));
 	ROW(given_primary(), "to itself", "turn", MT_ACT_PROPOSE,
 	    given_request("node1"));
 	ROW(given_primary(), "of another leader", "turn", MT_ACT_PROPOSE,
@@ -314,8 +332,8 @@ START_TEST(a_switchover_that_cannot_be_is_ended)
 	    mt_copy(w.state.request.leader, MT_NAME_MAX, "node3"));
 	EXPECT(strstr(end->text, "leader has changed") != NULL, "reason");
 	ROW(given_primary(), "even after the checkpoint", "turn",
-	    MT_ACT_PROPOSE, given_request("node2"); given_silence(2);
-	    local()->checkpoint_for = 44);
+	    MT_ACT_PROPOSE, given_request("node2");
+	    given_silence(2); local()->checkpoint_for = 44);
 }
 END_TEST
 
@@ -330,14 +348,14 @@ START_TEST(a_release_tells_the_end_of_a_clean_stop_only)
 	EXPECT(strcmp(c->u.release.holder, "node1") == 0, "holder");
 	EXPECT(c->u.release.clean, "clean");
 	EXPECT(c->u.release.end.lsn == LSN &&
-		   c->u.release.end.timeline == TIMELINE, "end");
+		   c->u.release.end.timeline == TIMELINE,
+	       "end");
 	ROW(given_primary_down(), "not read yet", "release", MT_ACT_NONE,
 	    local()->record.given_up = EPOCH;
 	    local()->control = MT_CONTROL_UNKNOWN);
 	ROW(given_primary_died(), "crashed", "release", MT_ACT_PROPOSE,
 	    local()->record.given_up = EPOCH);
-	EXPECT(!c->u.release.clean && c->u.release.end.timeline == 0,
-	       "no end");
+	EXPECT(!c->u.release.clean && c->u.release.end.timeline == 0, "no end");
 	ROW(given_primary_down(), "stopped as a standby", "release",
 	    MT_ACT_PROPOSE, local()->record.given_up = EPOCH;
 	    local()->control = MT_CONTROL_SHUT_DOWN_RECOVERY);
@@ -347,7 +365,8 @@ START_TEST(a_release_tells_the_end_of_a_clean_stop_only)
 	    local()->record.pg_epoch = EPOCH - 1);
 	EXPECT(!c->u.release.clean, "no end");
 	ROW(given_primary_down(), "other data", "release", MT_ACT_PROPOSE,
-	    local()->record.given_up = EPOCH; local()->data_id++);
+	    local()->record.given_up = EPOCH;
+	    local()->data_id++);
 	EXPECT(!c->u.release.clean, "no end");
 	ROW(given_chosen(), "a running standby", "release", MT_ACT_PROPOSE,
 	    local()->record.given_up = EPOCH);
@@ -371,7 +390,8 @@ START_TEST(a_release_is_repeated_until_the_log_shows_it)
 	    local()->record.given_up = EPOCH;
 	    w.state.leader.released = true);
 	ROW(given_primary_down(), "passed on", "standby", MT_ACT_NONE,
-	    local()->record.given_up = EPOCH; w.state.leader.epoch++;
+	    local()->record.given_up = EPOCH;
+	    w.state.leader.epoch++;
 	    mt_copy(w.state.leader.holder, MT_NAME_MAX, "node2");
 	    local()->turn_ms = NOW);
 	ROW(given_primary_down(), "given anew: another epoch", "turn",

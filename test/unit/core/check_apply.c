@@ -38,15 +38,15 @@ refused(const char *what, struct mt_command cmd)
 
 START_TEST(members_are_kept_in_the_order_of_their_names)
 {
-	static const char *const names[] = { "m", "b", "z", "a", "n", "aa" };
+	static const char *const names[] = {"m", "b", "z", "a", "n", "aa"};
 
 	mt_state_init(&s);
 	for (size_t i = 0; i < MT_COUNT(names); i++)
 		applied(&s, member_put(names[i], i + 1));
 	ck_assert_int_eq(s.n_members, MT_COUNT(names));
 	for (int i = 1; i < s.n_members; i++)
-		ck_assert_int_lt(strcmp(s.members[i - 1].name,
-					s.members[i].name), 0);
+		ck_assert_int_lt(
+		    strcmp(s.members[i - 1].name, s.members[i].name), 0);
 	ck_assert_uint_eq(mt_state_member(&s, "z")->raft_id, 3);
 	ck_assert_str_eq(mt_state_member(&s, "z")->peer_addr, "z:2380");
 	mt_state_release(&s);
@@ -356,11 +356,11 @@ START_TEST(an_assignment_settles_the_request)
 		bool ok;
 		const char *text;
 	} rows[] = {
-		{ "b", "b", true, "Successfully switched over to \"b\"" },
-		{ "", "b", true, "Successfully switched over to \"b\"" },
-		{ "b", "c", true, "Switched over to \"c\" instead of \"b\"" },
-		{ "b", "a", false, "Switchover failed" },
-		{ "", "a", false, "Switchover failed" },
+	    {"b", "b", true, "Successfully switched over to \"b\""},
+	    {"", "b", true, "Successfully switched over to \"b\""},
+	    {"b", "c", true, "Switched over to \"c\" instead of \"b\""},
+	    {"b", "a", false, "Switchover failed"},
+	    {"", "a", false, "Switchover failed"},
 	};
 
 	for (size_t i = 0; i < MT_COUNT(rows); i++) {
@@ -486,10 +486,10 @@ END_TEST
 START_TEST(what_is_not_known_is_not_skipped)
 {
 	static const char *const unknown[] = {
-		"{\"v\":2,\"c\":\"member.put\"}",
-		"{\"v\":1,\"c\":\"sync.put\"}",
-		"{\"v\":9000000000000000000,\"c\":\"member.put\"}",
-		"{\"v\":7,\"c\":\"x\",\"whatever\":[1,2,{}]}",
+	    "{\"v\":2,\"c\":\"member.put\"}",
+	    "{\"v\":1,\"c\":\"sync.put\"}",
+	    "{\"v\":9000000000000000000,\"c\":\"member.put\"}",
+	    "{\"v\":7,\"c\":\"x\",\"whatever\":[1,2,{}]}",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(unknown); i++) {
@@ -511,11 +511,16 @@ END_TEST
 START_TEST(what_is_no_command_moves_the_index_only)
 {
 	static const char *const bad[] = {
-		"", "x", "[]", "{}", "{\"v\":1}", "{\"c\":\"member.put\"}",
-		"{\"v\":0,\"c\":\"member.put\"}",
-		"{\"v\":1,\"c\":\"member.put\"}",
-		"{\"v\":1,\"c\":\"member.put\",\"member\":{\"name\":\"\"}}",
-		"{\"v\":1,\"c\":\"none\"",
+	    "",
+	    "x",
+	    "[]",
+	    "{}",
+	    "{\"v\":1}",
+	    "{\"c\":\"member.put\"}",
+	    "{\"v\":0,\"c\":\"member.put\"}",
+	    "{\"v\":1,\"c\":\"member.put\"}",
+	    "{\"v\":1,\"c\":\"member.put\",\"member\":{\"name\":\"\"}}",
+	    "{\"v\":1,\"c\":\"none\"",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(bad); i++) {
@@ -524,9 +529,9 @@ START_TEST(what_is_no_command_moves_the_index_only)
 		given_members(&s);
 		index = s.index;
 		digest = digest_at(0);
-		ck_assert_int_eq(mt_state_apply(&s, index + 1, bad[i],
-						strlen(bad[i]), NULL),
-				 MT_EPROTO);
+		ck_assert_int_eq(
+		    mt_state_apply(&s, index + 1, bad[i], strlen(bad[i]), NULL),
+		    MT_EPROTO);
 		ck_assert_uint_eq(s.index, index + 1);
 		ck_assert_uint_eq(s.unknown_command, 0);
 		ck_assert_uint_eq(digest_at(0), digest);
@@ -558,29 +563,25 @@ END_TEST
 int
 main(void)
 {
-	RUN_TESTS("apply", members_are_kept_in_the_order_of_their_names,
-		  a_known_member_is_replaced_in_its_place,
-		  there_is_room_for_so_many_members,
-		  one_member_with_postgresql_may_claim,
-		  a_claim_is_withdrawn_as_it_was_made,
-		  the_claimant_initializes_and_holds_epoch_1,
-		  an_assignment_begins_a_turn_under_the_next_epoch,
-		  a_continued_turn_keeps_its_begin,
-		  no_two_turns_share_a_timeline,
-		  each_ground_on_which_an_assignment_is_refused,
-		  an_assignment_forgets_the_release,
-		  the_holder_releases_its_epoch,
-		  a_release_that_is_not_clean_tells_no_end, epochs_only_grow,
-		  decisions_are_numbered_and_the_newest_are_kept,
-		  one_request_stands_at_a_time,
-		  a_request_is_cleared_by_its_id,
-		  an_assignment_settles_the_request,
-		  a_continued_turn_settles_nothing,
-		  only_the_holder_tells_history_and_status,
-		  a_history_replaces_the_older_one,
-		  a_history_keeps_who_followed_when,
-		  the_document_changes_from_the_version_that_was_seen,
-		  what_is_not_known_is_not_skipped,
-		  what_is_no_command_moves_the_index_only,
-		  equal_histories_have_equal_digests);
+	RUN_TESTS(
+	    "apply", members_are_kept_in_the_order_of_their_names,
+	    a_known_member_is_replaced_in_its_place,
+	    there_is_room_for_so_many_members,
+	    one_member_with_postgresql_may_claim,
+	    a_claim_is_withdrawn_as_it_was_made,
+	    the_claimant_initializes_and_holds_epoch_1,
+	    an_assignment_begins_a_turn_under_the_next_epoch,
+	    a_continued_turn_keeps_its_begin, no_two_turns_share_a_timeline,
+	    each_ground_on_which_an_assignment_is_refused,
+	    an_assignment_forgets_the_release, the_holder_releases_its_epoch,
+	    a_release_that_is_not_clean_tells_no_end, epochs_only_grow,
+	    decisions_are_numbered_and_the_newest_are_kept,
+	    one_request_stands_at_a_time, a_request_is_cleared_by_its_id,
+	    an_assignment_settles_the_request, a_continued_turn_settles_nothing,
+	    only_the_holder_tells_history_and_status,
+	    a_history_replaces_the_older_one, a_history_keeps_who_followed_when,
+	    the_document_changes_from_the_version_that_was_seen,
+	    what_is_not_known_is_not_skipped,
+	    what_is_no_command_moves_the_index_only,
+	    equal_histories_have_equal_digests);
 }

@@ -31,7 +31,7 @@ best(void)
 /* What is different about node2, and what is said of it when node1 leaves. */
 #define SAYS(want, ...) \
 	do { \
-		struct mt_candidate_rules rules = { .except = "node1" }; \
+		struct mt_candidate_rules rules = {.except = "node1"}; \
 		given_cluster(1); \
 		__VA_ARGS__; \
 		judge(&rules); \
@@ -54,8 +54,7 @@ START_TEST(each_verdict)
 	SAYS("gone", seen_of(2)->gone = true);
 	SAYS("nofailover", report_of(2)->nofailover = true);
 	SAYS("not-running", report_of(2)->healthy = false);
-	SAYS("other-cluster",
-	     mt_copy(report_of(2)->sysid, MT_SYSID_MAX, "1"));
+	SAYS("other-cluster", mt_copy(report_of(2)->sysid, MT_SYSID_MAX, "1"));
 	SAYS("other-cluster", report_of(2)->sysid[0] = '\0');
 	SAYS("not-a-standby", report_of(2)->pg_role = MT_ROLE_PRIMARY);
 	SAYS("not-a-standby", report_of(2)->pg_role = MT_ROLE_PROMOTED);
@@ -123,25 +122,29 @@ START_TEST(the_furthest_is_chosen_then_the_priority_then_the_name)
 		int priority2, priority3;
 		const char *best;
 	} rows[] = {
-		{ "equal: the first name", { 3, 10 }, { 3, 10 }, 1, 1,
-		  "node2" },
-		{ "the higher LSN", { 3, 10 }, { 3, 11 }, 1, 1, "node3" },
-		{ "the timeline before the LSN", { 2, 99 }, { 3, 10 }, 1, 1,
-		  "node3" },
-		{ "the timeline, the other way", { 3, 10 }, { 2, 99 }, 1, 1,
-		  "node2" },
-		{ "the priority", { 3, 10 }, { 3, 10 }, 1, 2, "node3" },
-		{ "the priority before the name", { 3, 10 }, { 3, 10 }, 2, 1,
-		  "node2" },
-		{ "the position before the priority", { 3, 11 }, { 3, 10 },
-		  1, 100, "node2" },
-		{ "the timeline before the priority", { 3, 10 }, { 2, 11 },
-		  1, 100, "node2" },
+	    {"equal: the first name", {3, 10}, {3, 10}, 1, 1, "node2"},
+	    {"the higher LSN", {3, 10}, {3, 11}, 1, 1, "node3"},
+	    {"the timeline before the LSN", {2, 99}, {3, 10}, 1, 1, "node3"},
+	    {"the timeline, the other way", {3, 10}, {2, 99}, 1, 1, "node2"},
+	    {"the priority", {3, 10}, {3, 10}, 1, 2, "node3"},
+	    {"the priority before the name", {3, 10}, {3, 10}, 2, 1, "node2"},
+	    {"the position before the priority",
+	     {3, 11},
+	     {3, 10},
+	     1,
+	     100,
+	     "node2"},
+	    {"the timeline before the priority",
+	     {3, 10},
+	     {2, 11},
+	     1,
+	     100,
+	     "node2"},
 	};
 
 	for (size_t i = 0; i < MT_COUNT(rows); i++) {
 		const struct mt_candidate_rules rules = {
-			.except = "node1",
+		    .except = "node1",
 		};
 
 		given_cluster(1);
@@ -162,7 +165,7 @@ END_TEST
 
 START_TEST(the_order_of_the_reports_does_not_matter)
 {
-	const struct mt_candidate_rules rules = { .except = "node1" };
+	const struct mt_candidate_rules rules = {.except = "node1"};
 	struct mt_seen seen;
 
 	given_cluster(1);
@@ -190,7 +193,7 @@ END_TEST
 
 START_TEST(there_may_be_nobody)
 {
-	const struct mt_candidate_rules rules = { .except = "node1" };
+	const struct mt_candidate_rules rules = {.except = "node1"};
 	char text[MT_WHY_MAX];
 
 	given_cluster(1);

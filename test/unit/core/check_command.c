@@ -85,8 +85,7 @@ START_TEST(every_command_comes_back)
 
 		ck_assert_int_eq(mt_command_encode(&all[i], &text, &size), 0);
 		ck_assert_uint_eq(size, strlen(text));
-		ck_assert_int_eq(mt_command_decode(&have, text, size, &err),
-				 0);
+		ck_assert_int_eq(mt_command_decode(&have, text, size, &err), 0);
 		ck_assert_msg(equal(all[i], have), "%s", text);
 		mt_command_release(&have);
 		ck_assert_int_eq(have.kind, MT_CMD_NONE);
@@ -100,12 +99,18 @@ END_TEST
 START_TEST(the_names_of_commands_do_not_change)
 {
 	static const char *const names[] = {
-		"none",		     "member.put",
-		"bootstrap.claim",   "bootstrap.withdraw",
-		"cluster.initialize", "leader.assign",
-		"leader.release",    "request.put",
-		"request.clear",     "history.put",
-		"status.put",	     "config.put",
+	    "none",
+	    "member.put",
+	    "bootstrap.claim",
+	    "bootstrap.withdraw",
+	    "cluster.initialize",
+	    "leader.assign",
+	    "leader.release",
+	    "request.put",
+	    "request.clear",
+	    "history.put",
+	    "status.put",
+	    "config.put",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(names); i++)
@@ -167,8 +172,7 @@ START_TEST(every_truncation_is_refused)
 			char *p = exact_copy(text, cut);
 			struct mt_command cmd;
 
-			if (mt_command_decode(&cmd, p, cut, NULL) !=
-			    MT_EPROTO)
+			if (mt_command_decode(&cmd, p, cut, NULL) != MT_EPROTO)
 				ck_abort_msg("%.*s", (int)cut, text);
 			free(p);
 		}
@@ -196,8 +200,7 @@ START_TEST(damaged_commands_are_refused_or_read_in_bounds)
 			struct mt_err err;
 
 			damage(p, size, &seed);
-			if (mt_command_decode(&cmd, (char *)p, size, &err) ==
-			    0)
+			if (mt_command_decode(&cmd, (char *)p, size, &err) == 0)
 				mt_command_release(&cmd);
 			free(p);
 		}
@@ -221,8 +224,7 @@ START_TEST(every_field_of_a_wrong_type_is_refused)
 		ck_assert_int_eq(mt_command_encode(&all[i], &text, &size), 0);
 		o = json_loadb(text, size, 0, NULL);
 		free(text);
-		json_object_foreach(o, key, value)
-		{
+		json_object_foreach (o, key, value) {
 			json_t *bad = json_deep_copy(o);
 
 			/* No field is a real number. */
@@ -241,60 +243,68 @@ END_TEST
 START_TEST(malformed_commands)
 {
 	static const char *const bad[] = {
-		"", " ", "null", "1", "\"member.put\"", "[1]", "{", "{}x",
-		"{\"v\":1,\"v\":1,\"c\":\"status.put\"}",
-		"{\"v\":1,\"c\":1}", "{\"v\":\"1\",\"c\":\"status.put\"}",
-		"{\"v\":-1,\"c\":\"status.put\"}",
-		"{\"v\":99999999999999999999,\"c\":\"status.put\"}",
-		"{\"v\":1e999,\"c\":\"status.put\"}",
-		"{\"v\":1,\"c\":\"bootstrap.claim\"}",
-		"{\"v\":1,\"c\":\"bootstrap.claim\",\"member\":\"\"}",
-		"{\"v\":1,\"c\":\"bootstrap.claim\",\"member\":\"a\\u0000\"}",
-		"{\"v\":1,\"c\":\"bootstrap.claim\",\"member\":\"\xff\"}",
-		"{\"v\":1,\"c\":\"bootstrap.claim\",\"member\":\"0123456789"
-		"012345678901234567890123456789012345678901234567890123\"}",
-		"{\"v\":1,\"c\":\"cluster.initialize\",\"member\":\"a\","
-		"\"sysid\":\"1\",\"ttl_ms\":5000}",
-		"{\"v\":1,\"c\":\"cluster.initialize\",\"member\":\"a\","
-		"\"sysid\":\"\",\"ttl_ms\":5000,\"config\":{}}",
-		"{\"v\":1,\"c\":\"cluster.initialize\",\"member\":\"a\","
-		"\"sysid\":\"1\",\"ttl_ms\":0,\"config\":{}}",
-		"{\"v\":1,\"c\":\"cluster.initialize\",\"member\":\"a\","
-		"\"sysid\":\"1\",\"ttl_ms\":5000,\"config\":[]}",
-		"{\"v\":1,\"c\":\"cluster.initialize\",\"member\":\"\","
-		"\"sysid\":\"1\",\"ttl_ms\":5000,\"config\":{}}",
-		"{\"v\":1,\"c\":\"leader.assign\"}",
-		"{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
-		"\"ttl_ms\":0}",
-		"{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
-		"\"ttl_ms\":1,\"min\":[1]}",
-		"{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
-		"\"ttl_ms\":1,\"min\":[-1,1]}",
-		"{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
-		"\"ttl_ms\":1,\"min\":[4294967296,1]}",
-		"{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
-		"\"ttl_ms\":1,\"min\":[1,\"1\"]}",
-		"{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
-		"\"ttl_ms\":1,\"min\":{\"0\":1}}",
-		"{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
-		"\"ttl_ms\":1,\"decision\":{\"verdicts\":[0,0,0,0,0,0,0,0,0,"
-		"0,0,0,0,0,0,0,0]}}",
-		"{\"v\":1,\"c\":\"request.put\",\"leader\":\"a\"}",
-		"{\"v\":1,\"c\":\"request.put\",\"kind\":\"restart\"}",
-		"{\"v\":1,\"c\":\"member.put\",\"member\":{\"name\":\"a\"}}",
-		"{\"v\":1,\"c\":\"member.put\",\"member\":{\"raft_id\":1}}",
-		"{\"v\":1,\"c\":\"member.put\",\"member\":{\"name\":\"a\","
-		"\"raft_id\":1,\"command_version\":4294967296}}",
-		"{\"v\":1,\"c\":\"member.put\",\"member\":{\"name\":\"a\","
-		"\"raft_id\":1,\"command_version\":-1}}",
-		"{\"v\":1,\"c\":\"history.put\",\"lines\":[1]}",
-		"{\"v\":1,\"c\":\"history.put\",\"lines\":[{\"timeline\":0}]}",
-		"{\"v\":1,\"c\":\"history.put\",\"lines\":[{\"timeline\":-1}]"
-		"}",
-		"{\"v\":1,\"c\":\"history.put\",\"lines\":[{\"timeline\":"
-		"4294967296}]}",
-		"{\"v\":1,\"c\":\"config.put\"}",
-		"{\"v\":1,\"c\":\"config.put\",\"config\":null}",
+	    "",
+	    " ",
+	    "null",
+	    "1",
+	    "\"member.put\"",
+	    "[1]",
+	    "{",
+	    "{}x",
+	    "{\"v\":1,\"v\":1,\"c\":\"status.put\"}",
+	    "{\"v\":1,\"c\":1}",
+	    "{\"v\":\"1\",\"c\":\"status.put\"}",
+	    "{\"v\":-1,\"c\":\"status.put\"}",
+	    "{\"v\":99999999999999999999,\"c\":\"status.put\"}",
+	    "{\"v\":1e999,\"c\":\"status.put\"}",
+	    "{\"v\":1,\"c\":\"bootstrap.claim\"}",
+	    "{\"v\":1,\"c\":\"bootstrap.claim\",\"member\":\"\"}",
+	    "{\"v\":1,\"c\":\"bootstrap.claim\",\"member\":\"a\\u0000\"}",
+	    "{\"v\":1,\"c\":\"bootstrap.claim\",\"member\":\"\xff\"}",
+	    "{\"v\":1,\"c\":\"bootstrap.claim\",\"member\":\"0123456789"
+	    "012345678901234567890123456789012345678901234567890123\"}",
+	    "{\"v\":1,\"c\":\"cluster.initialize\",\"member\":\"a\","
+	    "\"sysid\":\"1\",\"ttl_ms\":5000}",
+	    "{\"v\":1,\"c\":\"cluster.initialize\",\"member\":\"a\","
+	    "\"sysid\":\"\",\"ttl_ms\":5000,\"config\":{}}",
+	    "{\"v\":1,\"c\":\"cluster.initialize\",\"member\":\"a\","
+	    "\"sysid\":\"1\",\"ttl_ms\":0,\"config\":{}}",
+	    "{\"v\":1,\"c\":\"cluster.initialize\",\"member\":\"a\","
+	    "\"sysid\":\"1\",\"ttl_ms\":5000,\"config\":[]}",
+	    "{\"v\":1,\"c\":\"cluster.initialize\",\"member\":\"\","
+	    "\"sysid\":\"1\",\"ttl_ms\":5000,\"config\":{}}",
+	    "{\"v\":1,\"c\":\"leader.assign\"}",
+	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
+	    "\"ttl_ms\":0}",
+	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
+	    "\"ttl_ms\":1,\"min\":[1]}",
+	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
+	    "\"ttl_ms\":1,\"min\":[-1,1]}",
+	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
+	    "\"ttl_ms\":1,\"min\":[4294967296,1]}",
+	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
+	    "\"ttl_ms\":1,\"min\":[1,\"1\"]}",
+	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
+	    "\"ttl_ms\":1,\"min\":{\"0\":1}}",
+	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
+	    "\"ttl_ms\":1,\"decision\":{\"verdicts\":[0,0,0,0,0,0,0,0,0,"
+	    "0,0,0,0,0,0,0,0]}}",
+	    "{\"v\":1,\"c\":\"request.put\",\"leader\":\"a\"}",
+	    "{\"v\":1,\"c\":\"request.put\",\"kind\":\"restart\"}",
+	    "{\"v\":1,\"c\":\"member.put\",\"member\":{\"name\":\"a\"}}",
+	    "{\"v\":1,\"c\":\"member.put\",\"member\":{\"raft_id\":1}}",
+	    "{\"v\":1,\"c\":\"member.put\",\"member\":{\"name\":\"a\","
+	    "\"raft_id\":1,\"command_version\":4294967296}}",
+	    "{\"v\":1,\"c\":\"member.put\",\"member\":{\"name\":\"a\","
+	    "\"raft_id\":1,\"command_version\":-1}}",
+	    "{\"v\":1,\"c\":\"history.put\",\"lines\":[1]}",
+	    "{\"v\":1,\"c\":\"history.put\",\"lines\":[{\"timeline\":0}]}",
+	    "{\"v\":1,\"c\":\"history.put\",\"lines\":[{\"timeline\":-1}]"
+	    "}",
+	    "{\"v\":1,\"c\":\"history.put\",\"lines\":[{\"timeline\":"
+	    "4294967296}]}",
+	    "{\"v\":1,\"c\":\"config.put\"}",
+	    "{\"v\":1,\"c\":\"config.put\",\"config\":null}",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(bad); i++)
@@ -310,8 +320,7 @@ START_TEST(a_history_too_long_is_refused)
 	char *text;
 
 	for (int i = 1; i <= MT_HISTORY_MAX + 1; i++) {
-		json_array_append_new(lines, json_pack("{s:i}", "timeline",
-						       i));
+		json_array_append_new(lines, json_pack("{s:i}", "timeline", i));
 		text = json_dumps(o, 0);
 		ck_assert_int_eq(decode(text),
 				 i <= MT_HISTORY_MAX ? 0 : MT_EPROTO);
@@ -323,7 +332,7 @@ END_TEST
 
 START_TEST(deep_nesting_is_refused)
 {
-	static const char *const opens[] = { "[", "{\"a\":" };
+	static const char *const opens[] = {"[", "{\"a\":"};
 
 	for (size_t k = 0; k < MT_COUNT(opens); k++) {
 		size_t step = strlen(opens[k]), n = 0;
@@ -344,8 +353,7 @@ END_TEST
 
 START_TEST(unknown_commands_and_versions_are_told_apart)
 {
-	ck_assert_int_eq(decode("{\"v\":2,\"c\":\"status.put\"}"),
-			 MT_EREFUSED);
+	ck_assert_int_eq(decode("{\"v\":2,\"c\":\"status.put\"}"), MT_EREFUSED);
 	ck_assert_int_eq(decode("{\"v\":1,\"c\":\"none\"}"), MT_EREFUSED);
 	ck_assert_int_eq(decode("{\"v\":1,\"c\":\"\"}"), MT_EREFUSED);
 	ck_assert_int_eq(decode("{\"v\":2,\"c\":\"x\",\"deep\":[[[]]]}"),
@@ -353,7 +361,8 @@ START_TEST(unknown_commands_and_versions_are_told_apart)
 	/* Fields that a newer program adds to a version that we know are
 	 * none of our business. */
 	ck_assert_int_eq(decode("{\"v\":1,\"c\":\"status.put\",\"epoch\":1,"
-				"\"holder\":\"a\",\"new\":true}"), 0);
+				"\"holder\":\"a\",\"new\":true}"),
+			 0);
 }
 END_TEST
 

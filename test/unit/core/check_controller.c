@@ -1,156 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The controller's table: each rule from one side and the other, seen from
- * node2, which leads Raft, while node1 holds the turn.
+ * The controller's table: each rule from one side and the other. The rule for a
+ * silent holder is in check_controller_silent.c.
  */
 #include "core/controller.h"
 
-#include "given.h"
+#include "control.h"
 #include "run.h"
-
-#define SILENT_MS 1500
-#define LONG_MS 60000 /* longer than anything that is waited for */
-
-/* ---- vocabulary -------------------------------------------------------- */
-
-static struct mt_controller c;
-static struct mt_control_plan plan;
-static const struct mt_command *const command = &plan.command;
-
-static void
-decide(void)
-{
-	mt_controller_decide(&c, &w.view, &plan);
-}
-
-/* Time goes on; whoever is well goes on reporting. */
-static void
-after(int64_t ms)
-{
-	w.view.now_ms += ms;
-	for (int i = 0; i < w.reports.n; i++)
-		if (w.view.now_ms - ms - w.reports.seen[i].at_ms <
-		    SILENT_MS)
-			w.reports.seen[i].at_ms = w.view.now_ms - 200;
-}
-
-/* node2 leads, and has for long. */
-static void
-given_leader(void)
-{
-	given_cluster(2);
-	mt_controller_init(&c);
-	w.view.now_ms -= LONG_MS;
-	decide();
-	w.view.now_ms += LONG_MS;
-}
-
-static void
-given_new_leader_of_a_new_cluster(void)
-{
-	given_new_cluster(2);
-	mt_controller_init(&c);
-}
-
-static void
-given_released(bool clean)
-{
-	given_leader();
-	w.state.leader.released = true;
-	w.state.leader.clean = clean;
-	if (clean)
-		w.state.leader.end = position(TIMELINE, LSN);
-	w.state.leader.index = INDEX;
-	report_of(1)->pg_role = MT_ROLE_DEMOTED;
-	report_of(1)->healthy = report_of(1)->serving = false;
-	report_of(1)->writable = false;
-	report_of(1)->pg_state = MT_PG_STOPPED;
-}
-
-static void
-fence_answer(uint64_t raft_id, bool yes, int64_t left_ms)
-{
-	const struct mt_fence_ans ans = {
-		.raft_id = raft_id, .incarnation = 10,
-		.epoch = w.state.leader.epoch, .term = w.view.term,
-		.yes = yes, .left_ms = left_ms,
-	};
-
-	mt_controller_fenced(&c, &ans, w.view.now_ms);
-}
-
-static void
-expect_rule(const char *what, const char *rule)
-{
-	ck_assert_msg(strcmp(plan.rule, rule) == 0,
-		      "%s: want rule \"%s\", have \"%s\" (%s)", what, rule,
-		      plan.rule, plan.why);
-}
-
-static void
-expect_nothing(const char *what, const char *rule)
-{
-	expect_rule(what, rule);
-	ck_assert_msg(!plan.propose && !plan.fence && plan.transfer_to == 0,
-		      "%s: it does something (%s)", what, plan.why);
-}
-
-static void
-expect_command(const char *what, const char *rule, enum mt_command_kind kind)
-{
-	expect_rule(what, rule);
-	ck_assert_msg(plan.propose && command->kind == kind,
-		      "%s: want \"%s\", have \"%s\" (%s)", what,
-		      mt_command_name(kind),
-		      plan.propose ? mt_command_name(command->kind) : "",
-		      plan.why);
-	ck_assert_msg(plan.why[0] != '\0', "%s: it says why", what);
-}
-
-static void
-expect_assign(const char *what, const char *rule, const char *to,
-	      bool continues)
-{
-	expect_command(what, rule, MT_CMD_LEADER_ASSIGN);
-	ck_assert_msg(strcmp(command->u.assign.holder, to) == 0 &&
-			  command->u.assign.continues == continues,
-		      "%s: want %s, have %s", what, to,
-		      command->u.assign.holder);
-	ck_assert_uint_eq(command->u.assign.expect_epoch,
-			  w.state.leader.epoch);
-	ck_assert(command->u.assign.expect_released ==
-		  w.state.leader.released);
-	ck_assert_int_eq(command->u.assign.ttl_ms, w.settings.ttl_ms);
-	ck_assert_str_eq(command->u.assign.decision.rule, rule);
-	ck_assert_str_eq(command->u.assign.decision.from,
-			 w.state.leader.holder);
-	ck_assert_str_eq(command->u.assign.decision.to, to);
-	ck_assert_int_eq(command->u.assign.decision.at_ms, WALL);
-}
-
-#define NOTHING(given, what, rule, ...) \
-	do { \
-		given; \
-		__VA_ARGS__; \
-		decide(); \
-		expect_nothing(what, rule); \
-	} while (0)
-
-#define COMMAND(given, what, rule, kind, ...) \
-	do { \
-		given; \
-		__VA_ARGS__; \
-		decide(); \
-		expect_command(what, rule, kind); \
-	} while (0)
-
-#define ASSIGN(given, what, rule, to, continues, ...) \
-	do { \
-		given; \
-		__VA_ARGS__; \
-		decide(); \
-		expect_assign(what, rule, to, continues); \
-	} while (0)
 
 /* ---- who leads --------------------------------------------------------- */
 
@@ -158,9 +14,11 @@ START_TEST(only_the_raft_leader_decides)
 {
 	NOTHING(given_leader(), "well", "steady", );
 	NOTHING(given_leader(), "another leads", "not-leading",
-		w.view.leads = false; given_silence(1));
+		w.view.leads = false;
+		given_silence(1));
 	NOTHING(given_leader(), "a command that is not known", "not-leading",
-		w.state.unknown_command = 2; given_silence(1));
+		w.state.unknown_command = 2;
+		given_silence(1));
 }
 END_TEST
 
@@ -209,8 +67,8 @@ START_TEST(members_are_put_when_they_are_new_or_changed)
 		w.state.members[2].raft_id = 9);
 	COMMAND(given_leader(), "witness", "members", MT_CMD_MEMBER_PUT,
 		w.state.members[2].witness = true);
-	COMMAND(given_leader(), "command version", "members",
-		MT_CMD_MEMBER_PUT, w.state.members[2].command_version++);
+	COMMAND(given_leader(), "command version", "members", MT_CMD_MEMBER_PUT,
+		w.state.members[2].command_version++);
 	COMMAND(given_leader(), "peer address", "members", MT_CMD_MEMBER_PUT,
 		w.state.members[2].peer_addr[0] = 'x');
 	COMMAND(given_leader(), "api url", "members", MT_CMD_MEMBER_PUT,
@@ -221,10 +79,11 @@ START_TEST(members_are_put_when_they_are_new_or_changed)
 		w.state.members[2].tags[0] = 'x');
 	COMMAND(given_leader(), "version", "members", MT_CMD_MEMBER_PUT,
 		w.state.members[2].version[0] = 'x');
-	NOTHING(given_leader(), "no voter", "steady",
-		w.state.n_members = 2; w.view.voters.n = 2);
+	NOTHING(given_leader(), "no voter", "steady", w.state.n_members = 2;
+		w.view.voters.n = 2);
 	NOTHING(given_leader(), "an old report", "steady",
-		w.state.n_members = 2; given_silence(3));
+		w.state.n_members = 2;
+		given_silence(3));
 }
 END_TEST
 
@@ -240,15 +99,13 @@ START_TEST(a_claim_is_made_when_all_voters_are_there)
 		"initialize", MT_CMD_BOOTSTRAP_CLAIM,
 		report_of(1)->nofailover = true);
 	ck_assert_str_eq(command->u.claim.member, "node2");
-	COMMAND(given_new_leader_of_a_new_cluster(), "not able",
-		"initialize", MT_CMD_BOOTSTRAP_CLAIM,
-		report_of(1)->bootstrap_ready = false;
+	COMMAND(given_new_leader_of_a_new_cluster(), "not able", "initialize",
+		MT_CMD_BOOTSTRAP_CLAIM, report_of(1)->bootstrap_ready = false;
 		report_of(2)->bootstrap_failed = true);
 	ck_assert_str_eq(command->u.claim.member, "node3");
-	COMMAND(given_new_leader_of_a_new_cluster(), "a witness",
-		"initialize", MT_CMD_BOOTSTRAP_CLAIM,
-		w.state.members[0].witness =
-		    report_of(1)->self.witness = true);
+	COMMAND(given_new_leader_of_a_new_cluster(), "a witness", "initialize",
+		MT_CMD_BOOTSTRAP_CLAIM,
+		w.state.members[0].witness = report_of(1)->self.witness = true);
 	ck_assert_str_eq(command->u.claim.member, "node2");
 }
 END_TEST
@@ -271,17 +128,15 @@ START_TEST(nothing_is_initialized_beside_data_or_without_anybody)
 	NOTHING(given_new_leader_of_a_new_cluster(), "data", "initialize",
 		report_of(3)->has_data = true);
 	ck_assert_ptr_nonnull(strstr(plan.why, "node3"));
-	NOTHING(given_new_leader_of_a_new_cluster(), "nobody can",
-		"initialize",
-		for (int n = 1; n <= 3; n++)
-			report_of(n)->bootstrap_ready = false);
+	NOTHING(given_new_leader_of_a_new_cluster(), "nobody can", "initialize",
+		for (int n = 1; n <= 3; n++) report_of(n)->bootstrap_ready =
+		    false);
 	ck_assert_str_ne(plan.why, "");
 	NOTHING(given_new_leader_of_a_new_cluster(), "all have failed",
 		"initialize",
-		for (int n = 1; n <= 3; n++)
-			report_of(n)->bootstrap_failed = true);
-	NOTHING(given_leader(), "it is initialized", "steady",
-		given_claim(1));
+		for (int n = 1; n <= 3; n++) report_of(n)->bootstrap_failed =
+		    true);
+	NOTHING(given_leader(), "it is initialized", "steady", given_claim(1));
 }
 END_TEST
 
@@ -294,14 +149,16 @@ START_TEST(a_claim_is_withdrawn_from_who_failed_or_fell_silent)
 		report_of(1)->bootstrap_failed = true);
 	ck_assert_str_eq(command->u.withdraw.member, "node1");
 	ck_assert_uint_eq(command->u.withdraw.incarnation, 10);
-	COMMAND(given_new_leader_of_a_new_cluster(), "restarted",
-		"initialize", MT_CMD_BOOTSTRAP_WITHDRAW, given_claim(1);
+	COMMAND(given_new_leader_of_a_new_cluster(), "restarted", "initialize",
+		MT_CMD_BOOTSTRAP_WITHDRAW, given_claim(1);
 		report_of(1)->incarnation = 11);
 	NOTHING(given_new_leader_of_a_new_cluster(), "an older report",
-		"initialize", given_claim(1); report_of(1)->incarnation = 9);
+		"initialize", given_claim(1);
+		report_of(1)->incarnation = 9);
 
 	NOTHING(given_new_leader_of_a_new_cluster(), "silent", "initialize",
-		given_claim(1); given_silence(1));
+		given_claim(1);
+		given_silence(1));
 	after(3000);
 	decide();
 	expect_nothing("silent for a while", "initialize");
@@ -311,7 +168,8 @@ START_TEST(a_claim_is_withdrawn_from_who_failed_or_fell_silent)
 		       MT_CMD_BOOTSTRAP_WITHDRAW);
 
 	NOTHING(given_new_leader_of_a_new_cluster(), "gone", "initialize",
-		given_claim(1); seen_of(1)->gone = true);
+		given_claim(1);
+		seen_of(1)->gone = true);
 	after(2000);
 	seen_of(1)->gone = false;
 	decide();
@@ -331,10 +189,8 @@ START_TEST(a_released_turn_goes_to_the_best_at_once)
 	ck_assert_uint_eq(command->u.assign.min.lsn, LSN);
 	ck_assert_uint_eq(command->u.assign.min.timeline, TIMELINE);
 	ck_assert_int_eq(command->u.assign.decision.n_verdicts, 3);
-	ck_assert_str_eq(command->u.assign.decision.verdicts[0].rule,
-			 "leaves");
-	ck_assert_str_eq(command->u.assign.decision.verdicts[1].rule,
-			 "chosen");
+	ck_assert_str_eq(command->u.assign.decision.verdicts[0].rule, "leaves");
+	ck_assert_str_eq(command->u.assign.decision.verdicts[1].rule, "chosen");
 	ASSIGN(given_released(true), "priority", "released", "node3", false,
 	       report_of(3)->failover_priority = 5);
 	ASSIGN(given_released(false), "not clean: the furthest", "released",
@@ -388,8 +244,8 @@ END_TEST
 
 START_TEST(after_the_wait_the_old_holder_may_come_back)
 {
-	NOTHING(given_released(true), "nobody", "released",
-		given_silence(2); given_silence(3));
+	NOTHING(given_released(true), "nobody", "released", given_silence(2);
+		given_silence(3));
 	after(3000);
 	decide();
 	expect_nothing("still nobody", "released");
@@ -399,8 +255,8 @@ START_TEST(after_the_wait_the_old_holder_may_come_back)
 	decide();
 	expect_assign("the old holder", "released", "node1", false);
 	NOTHING(given_released(true), "not before", "released",
-		given_silence(2); given_silence(3);
-		report_of(1)->healthy = true;
+		given_silence(2);
+		given_silence(3); report_of(1)->healthy = true;
 		report_of(1)->pg_role = MT_ROLE_REPLICA);
 }
 END_TEST
@@ -412,7 +268,8 @@ START_TEST(a_switchover_waits_for_the_candidate_that_was_asked_for)
 	ASSIGN(given_released(true), "anybody", "released", "node2", false,
 	       given_request(""));
 	NOTHING(given_released(true), "silent", "released",
-		given_request("node3"); given_silence(3));
+		given_request("node3");
+		given_silence(3));
 	after(7999);
 	decide();
 	expect_nothing("still", "released");
@@ -424,8 +281,8 @@ END_TEST
 
 START_TEST(the_wait_begins_anew_with_each_release)
 {
-	NOTHING(given_released(true), "nobody", "released",
-		given_silence(2); given_silence(3));
+	NOTHING(given_released(true), "nobody", "released", given_silence(2);
+		given_silence(3));
 	after(2900);
 	w.state.leader.epoch += 1;
 	w.state.leader.since += 1;
@@ -453,7 +310,8 @@ START_TEST(a_healthy_holder_is_repaired_after_a_stale_fence)
 	NOTHING(given_leader(), "an older fence", "steady",
 		report_of(3)->fenced = EPOCH - 1);
 	NOTHING(given_leader(), "an old report", "steady",
-		report_of(3)->fenced = EPOCH; given_silence(3));
+		report_of(3)->fenced = EPOCH;
+		given_silence(3));
 	NOTHING(given_leader(), "it has given up", "steady",
 		report_of(3)->fenced = EPOCH;
 		report_of(1)->given_up = EPOCH);
@@ -493,230 +351,13 @@ START_TEST(another_ttl_comes_with_another_epoch)
 	ASSIGN(given_leader(), "shorter", "ttl", "node1", true,
 	       w.settings.ttl_ms = 3000);
 	NOTHING(given_leader(), "not while it is not writable", "steady",
-		w.settings.ttl_ms = 8000; report_of(1)->writable = false);
+		w.settings.ttl_ms = 8000;
+		report_of(1)->writable = false);
 	given_leader();
 	w.settings.ttl_ms = 8000;
 	given_silence(1);
 	decide();
 	expect_rule("not while it is silent", "holder-silent");
-}
-END_TEST
-
-/* ---- ground N ---------------------------------------------------------- */
-
-START_TEST(a_silent_holder_is_fenced)
-{
-	NOTHING(given_leader(), "in contact", "steady",
-		seen_of(1)->at_ms = NOW - SILENT_MS);
-	ck_assert_int_eq(plan.look_again_ms, NOW + 1);
-	given_leader();
-	seen_of(1)->at_ms = NOW - SILENT_MS - 1;
-	decide();
-	expect_rule("silent", "holder-silent");
-	ck_assert(plan.fence && !plan.propose);
-	ck_assert_uint_eq(plan.fence_req.raft_id, 2);
-	ck_assert_uint_eq(plan.fence_req.incarnation, 10);
-	ck_assert_uint_eq(plan.fence_req.epoch, EPOCH);
-	ck_assert_uint_eq(plan.fence_req.term, TERM);
-	given_leader();
-	seen_of(1)->gone = true;
-	decide();
-	expect_rule("its stream closed", "holder-silent");
-	ck_assert(plan.fence);
-}
-END_TEST
-
-START_TEST(a_new_leader_gives_everybody_time_to_report)
-{
-	given_cluster(2);
-	mt_controller_init(&c);
-	w.reports.seen[0] = w.reports.seen[2];
-	w.reports.n = 2; /* node1 has never been heard of */
-	decide();
-	expect_nothing("just begun", "steady");
-	ck_assert_int_eq(plan.look_again_ms, NOW + SILENT_MS);
-	after(SILENT_MS - 1);
-	decide();
-	expect_nothing("still", "steady");
-	after(1);
-	decide();
-	expect_rule("time is up", "holder-silent");
-	ck_assert(plan.fence);
-}
-END_TEST
-
-START_TEST(voters_are_asked_again_when_it_may_help)
-{
-	given_leader();
-	given_silence(1);
-	decide();
-	ck_assert(plan.fence);
-	decide();
-	ck_assert_msg(!plan.fence, "not twice in a moment");
-	ck_assert_int_eq(plan.look_again_ms, NOW + 100);
-	after(99);
-	decide();
-	ck_assert(!plan.fence);
-	after(1);
-	decide();
-	ck_assert_msg(plan.fence, "no answers: again");
-	/* All three have something left: nothing is asked before that ends. */
-	fence_answer(1, false, 700);
-	fence_answer(2, false, 500);
-	fence_answer(3, false, 600);
-	after(200);
-	decide();
-	ck_assert(!plan.fence);
-	ck_assert_int_eq(plan.look_again_ms, NOW + 100 + 500);
-	after(300);
-	decide();
-	ck_assert_msg(plan.fence, "node2's has ended");
-	/* A yes is not asked for again. */
-	fence_answer(1, false, 5000);
-	fence_answer(2, true, 0);
-	fence_answer(3, false, 5000);
-	after(900);
-	decide();
-	ck_assert(!plan.fence);
-	ck_assert_int_eq(plan.look_again_ms, w.view.now_ms + 1000);
-}
-END_TEST
-
-START_TEST(only_a_majority_with_nothing_left_lets_the_turn_go)
-{
-	static const struct {
-		const char *what;
-		struct {
-			uint64_t raft_id;
-			bool yes;
-			int64_t left_ms;
-		} answers[3];
-		bool assigned;
-	} rows[] = {
-		{ "none", { { 9, true, 0 } }, false },
-		{ "one", { { 2, true, 0 } }, false },
-		{ "the same twice", { { 2, true, 0 }, { 2, true, 0 } },
-		  false },
-		{ "two", { { 2, true, 0 }, { 3, true, 0 } }, true },
-		{ "two, the holder's among them",
-		  { { 1, true, 0 }, { 3, true, 0 } }, true },
-		{ "three", { { 1, true, 0 }, { 2, true, 0 }, { 3, true, 0 } },
-		  true },
-		{ "one no", { { 2, true, 0 }, { 3, false, 0 } }, false },
-		{ "something left", { { 2, true, 0 }, { 3, true, 1 } },
-		  false },
-		{ "no voter", { { 2, true, 0 }, { 9, true, 0 } }, false },
-		{ "a no after a yes",
-		  { { 2, true, 0 }, { 3, true, 0 }, { 3, false, 10 } },
-		  false },
-		{ "a yes after a no",
-		  { { 2, true, 0 }, { 3, false, 10 }, { 3, true, 0 } },
-		  true },
-	};
-
-	for (size_t i = 0; i < MT_COUNT(rows); i++) {
-		given_leader();
-		given_silence(1);
-		for (int k = 0; k < 3; k++)
-			if (rows[i].answers[k].raft_id != 0)
-				fence_answer(rows[i].answers[k].raft_id,
-					     rows[i].answers[k].yes,
-					     rows[i].answers[k].left_ms);
-		decide();
-		if (rows[i].assigned) {
-			expect_assign(rows[i].what, "holder-silent", "node2",
-				      false);
-			continue;
-		}
-		expect_rule(rows[i].what, "holder-silent");
-		ck_assert_msg(!plan.propose, "%s", rows[i].what);
-	}
-}
-END_TEST
-
-START_TEST(a_majority_is_of_the_newest_committed_voters)
-{
-	static const int need[] = { 0, 1, 2, 2, 3, 3 };
-
-	for (int n = 1; n <= 5; n++) {
-		given_leader();
-		given_silence(1);
-		w.view.voters.n = n;
-		for (int i = 0; i < n; i++)
-			w.view.voters.raft_id[i] = (uint64_t)i + 1;
-		for (int i = 1; i <= n; i++) {
-			fence_answer((uint64_t)i, true, 0);
-			decide();
-			expect_rule("silent", "holder-silent");
-			ck_assert_msg(plan.propose == (i >= need[n]),
-				      "%d of %d", i, n);
-		}
-	}
-	/* Answers of voters that were removed count no more. */
-	given_leader();
-	given_silence(1);
-	fence_answer(2, true, 0);
-	fence_answer(3, true, 0);
-	w.view.voters.raft_id[2] = 4;
-	decide();
-	ck_assert(!plan.propose);
-}
-END_TEST
-
-START_TEST(answers_to_another_question_are_ignored)
-{
-	struct mt_fence_ans ans = {
-		.raft_id = 2, .epoch = EPOCH, .term = TERM, .yes = true,
-	};
-
-	given_leader();
-	given_silence(1);
-	fence_answer(3, true, 0);
-	ans.epoch = EPOCH - 1;
-	mt_controller_fenced(&c, &ans, NOW);
-	ans.epoch = EPOCH + 1;
-	mt_controller_fenced(&c, &ans, NOW);
-	ans.epoch = EPOCH;
-	ans.term = TERM - 1;
-	mt_controller_fenced(&c, &ans, NOW);
-	ans.term = TERM + 1;
-	mt_controller_fenced(&c, &ans, NOW);
-	decide();
-	ck_assert(!plan.propose);
-	ans.term = TERM;
-	mt_controller_fenced(&c, &ans, NOW);
-	decide();
-	expect_assign("the right one", "holder-silent", "node2", false);
-}
-END_TEST
-
-START_TEST(more_answerers_than_there_can_be_do_no_harm)
-{
-	given_leader();
-	for (uint64_t id = 1; id <= 3 * MT_NODES_MAX; id++)
-		fence_answer(id, true, 0);
-	ck_assert_int_eq(c.n_fences, MT_NODES_MAX);
-}
-END_TEST
-
-START_TEST(the_best_candidate_gets_the_turn_of_a_silent_holder)
-{
-	ASSIGN(given_leader(), "the furthest", "holder-silent", "node3",
-	       false, given_silence(1); fence_answer(2, true, 0);
-	       fence_answer(3, true, 0); report_of(3)->at.lsn = LSN + 8);
-	ck_assert_uint_eq(command->u.assign.min.lsn, LSN + 8);
-	ck_assert_int_eq(command->u.assign.decision.n_verdicts, 3);
-	NOTHING(given_leader(), "nobody", "holder-silent", given_silence(1);
-		fence_answer(2, true, 0); fence_answer(3, true, 0);
-		report_of(2)->nofailover = report_of(3)->nofailover = true);
-	ck_assert_ptr_nonnull(strstr(plan.why, "node2: nofailover"));
-	ck_assert_int_eq(plan.look_again_ms, NOW + 1000);
-	NOTHING(given_leader(), "it came back in time", "steady",
-		fence_answer(2, true, 0); fence_answer(3, true, 0));
-	NOTHING(given_leader(), "nobody but the holder itself, gone",
-		"holder-silent", seen_of(1)->gone = true; given_silence(2);
-		given_silence(3); report_of(1)->pg_role = MT_ROLE_REPLICA;
-		fence_answer(2, true, 0); fence_answer(3, true, 0));
 }
 END_TEST
 
@@ -780,8 +421,8 @@ END_TEST
 START_TEST(the_order_of_the_rules_holds)
 {
 	static const char *const want[] = {
-		"members", "initialize", "released", "repair",
-		"ttl", "holder-silent", "transfer", "steady",
+	    "members", "initialize",    "released", "repair",
+	    "ttl",     "holder-silent", "transfer", "steady",
 	};
 	const char *const *have = mt_controller_rules();
 
@@ -789,17 +430,16 @@ START_TEST(the_order_of_the_rules_holds)
 		ck_assert_str_eq(have[i], want[i]);
 	ck_assert_ptr_null(have[MT_COUNT(want)]);
 
-	COMMAND(given_new_leader_of_a_new_cluster(),
-		"members before the claim", "members", MT_CMD_MEMBER_PUT,
-		w.state.n_members = 2);
+	COMMAND(given_new_leader_of_a_new_cluster(), "members before the claim",
+		"members", MT_CMD_MEMBER_PUT, w.state.n_members = 2);
 	COMMAND(given_released(true), "members before a release", "members",
 		MT_CMD_MEMBER_PUT, w.state.n_members = 2);
 	ASSIGN(given_leader(), "repair before ttl: both in one", "repair",
 	       "node1", true, report_of(3)->fenced = EPOCH;
 	       w.settings.ttl_ms = 8000);
 	ck_assert_int_eq(command->u.assign.ttl_ms, 8000);
-	ASSIGN(given_leading_primary(), "ttl before transfer", "ttl",
-	       "node1", true, w.settings.ttl_ms = 8000);
+	ASSIGN(given_leading_primary(), "ttl before transfer", "ttl", "node1",
+	       true, w.settings.ttl_ms = 8000);
 }
 END_TEST
 
@@ -820,16 +460,7 @@ main(void)
 		  a_switchover_waits_for_the_candidate_that_was_asked_for,
 		  the_wait_begins_anew_with_each_release,
 		  a_healthy_holder_is_repaired_after_a_stale_fence,
-		  repairs_are_held_apart,
-		  another_ttl_comes_with_another_epoch,
-		  a_silent_holder_is_fenced,
-		  a_new_leader_gives_everybody_time_to_report,
-		  voters_are_asked_again_when_it_may_help,
-		  only_a_majority_with_nothing_left_lets_the_turn_go,
-		  a_majority_is_of_the_newest_committed_voters,
-		  answers_to_another_question_are_ignored,
-		  more_answerers_than_there_can_be_do_no_harm,
-		  the_best_candidate_gets_the_turn_of_a_silent_holder,
+		  repairs_are_held_apart, another_ttl_comes_with_another_epoch,
 		  raft_leadership_moves_away_from_the_primary,
 		  raft_leadership_goes_to_a_voter_that_is_up_to_date,
 		  the_order_of_the_rules_holds);

@@ -20,7 +20,7 @@ parse(const char *text)
 START_TEST(numbers_of_all_sizes_come_back)
 {
 	static const uint64_t values[] = {
-		0, 1, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX,
+	    0, 1, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX,
 	};
 
 	for (size_t i = 0; i < MT_COUNT(values); i++) {
@@ -49,7 +49,7 @@ END_TEST
 START_TEST(what_is_absent_is_left_alone)
 {
 	json_t *o = json_object();
-	struct mt_position p = { 3, 4 };
+	struct mt_position p = {3, 4};
 	char s[8] = "as is";
 	uint64_t u = 1;
 	int64_t v = 2;
@@ -76,7 +76,7 @@ END_TEST
 START_TEST(a_wrong_type_is_bad)
 {
 	static const char *const types[] = {
-		"null", "true", "1", "1.5", "\"x\"", "[]", "{}", "[1,2]",
+	    "null", "true", "1", "1.5", "\"x\"", "[]", "{}", "[1,2]",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(types); i++) {
@@ -87,9 +87,8 @@ START_TEST(a_wrong_type_is_bad)
 		int64_t v;
 		bool b, bad;
 
-		json_object_set_new(o, "x",
-				    json_loads(types[i], JSON_DECODE_ANY,
-					       NULL));
+		json_object_set_new(
+		    o, "x", json_loads(types[i], JSON_DECODE_ANY, NULL));
 		mt_jget_u64(o, "x", &u, (bad = false, &bad));
 		ck_assert(bad == (i != 2));
 		mt_jget_i64(o, "x", &v, (bad = false, &bad));
@@ -136,12 +135,14 @@ END_TEST
 START_TEST(positions_come_back_at_their_bounds)
 {
 	static const struct mt_position rows[] = {
-		{ 0, 0 }, { 1, 1 }, { UINT32_MAX, UINT64_MAX },
+	    {0, 0},
+	    {1, 1},
+	    {UINT32_MAX, UINT64_MAX},
 	};
 
 	for (size_t i = 0; i < MT_COUNT(rows); i++) {
 		json_t *o = json_object();
-		struct mt_position p = { 9, 9 };
+		struct mt_position p = {9, 9};
 		bool bad = false;
 
 		mt_jset_position(o, "x", rows[i]);
@@ -156,13 +157,13 @@ END_TEST
 START_TEST(positions_out_of_form_are_bad)
 {
 	static const char *const rows[] = {
-		"[1]", "[1,2,3]", "[-1,2]", "[4294967296,2]", "[1.5,2]",
-		"[1,2.5]", "[\"1\",2]", "[1,null]",
+	    "[1]",     "[1,2,3]", "[-1,2]",    "[4294967296,2]",
+	    "[1.5,2]", "[1,2.5]", "[\"1\",2]", "[1,null]",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(rows); i++) {
 		json_t *o = json_object();
-		struct mt_position p = { 9, 9 };
+		struct mt_position p = {9, 9};
 		bool bad = false;
 
 		json_object_set_new(o, "x", json_loads(rows[i], 0, NULL));
@@ -176,18 +177,31 @@ END_TEST
 
 START_TEST(members_and_lines_and_decisions_come_back)
 {
-	struct mt_member m = { .name = "a", .raft_id = UINT64_MAX,
-			       .witness = true,
-			       .command_version = UINT32_MAX,
-			       .peer_addr = "p:1", .api_url = "u",
-			       .conn_url = "c", .tags = "{}",
-			       .version = "1" }, m2;
-	struct mt_history h = { .timeline = UINT32_MAX, .lsn = UINT64_MAX,
-				.reason = "r", .at_ms = -1,
-				.new_leader = "b" }, h2;
-	struct mt_decision d = { .id = 1, .epoch = 2, .at_ms = 3,
-				 .rule = "r", .from = "a", .to = "b",
-				 .why = "w", .n_verdicts = MT_NODES_MAX }, d2;
+	struct mt_member m = {.name = "a",
+			      .raft_id = UINT64_MAX,
+			      .witness = true,
+			      .command_version = UINT32_MAX,
+			      .peer_addr = "p:1",
+			      .api_url = "u",
+			      .conn_url = "c",
+			      .tags = "{}",
+			      .version = "1"},
+			 m2;
+	struct mt_history h = {.timeline = UINT32_MAX,
+			       .lsn = UINT64_MAX,
+			       .reason = "r",
+			       .at_ms = -1,
+			       .new_leader = "b"},
+			  h2;
+	struct mt_decision d = {.id = 1,
+				.epoch = 2,
+				.at_ms = 3,
+				.rule = "r",
+				.from = "a",
+				.to = "b",
+				.why = "w",
+				.n_verdicts = MT_NODES_MAX},
+			   d2;
 	bool bad = false;
 	json_t *o;
 
@@ -215,14 +229,16 @@ END_TEST
 START_TEST(numbers_that_do_not_fit_are_bad)
 {
 	static const char *const members[] = {
-		"{\"name\":\"a\",\"raft_id\":1,\"command_version\":-1}",
-		"{\"name\":\"a\",\"raft_id\":1,\"command_version\":4294967297}",
-		"{\"name\":\"a\",\"raft_id\":0}",
-		"{\"name\":\"\",\"raft_id\":1}",
+	    "{\"name\":\"a\",\"raft_id\":1,\"command_version\":-1}",
+	    "{\"name\":\"a\",\"raft_id\":1,\"command_version\":4294967297}",
+	    "{\"name\":\"a\",\"raft_id\":0}",
+	    "{\"name\":\"\",\"raft_id\":1}",
 	};
 	static const char *const lines[] = {
-		"{}", "{\"timeline\":0}", "{\"timeline\":-1}",
-		"{\"timeline\":4294967296}",
+	    "{}",
+	    "{\"timeline\":0}",
+	    "{\"timeline\":-1}",
+	    "{\"timeline\":4294967296}",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(members); i++) {
@@ -249,10 +265,13 @@ END_TEST
 START_TEST(objects_and_lists_of_a_wrong_type_are_bad)
 {
 	static const char *const decisions[] = {
-		"[]", "{\"verdicts\":{}}", "{\"verdicts\":1}",
-		"{\"verdicts\":[1]}", "{\"verdicts\":[[]]}",
-		"{\"verdicts\":[{\"at\":1}]}",
-		"{\"verdicts\":[{\"name\":1}]}",
+	    "[]",
+	    "{\"verdicts\":{}}",
+	    "{\"verdicts\":1}",
+	    "{\"verdicts\":[1]}",
+	    "{\"verdicts\":[[]]}",
+	    "{\"verdicts\":[{\"at\":1}]}",
+	    "{\"verdicts\":[{\"name\":1}]}",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(decisions); i++) {

@@ -23,7 +23,7 @@ static bool paused;
 static void
 given_voters(int n, uint64_t index)
 {
-	struct mt_voters v = { .n = n, .index = index, .term = 1 };
+	struct mt_voters v = {.n = n, .index = index, .term = 1};
 
 	for (int i = 0; i < n; i++)
 		v.raft_id[i] = (uint64_t)i + 1;
@@ -52,14 +52,14 @@ static struct mt_support_ans
 yes_of(uint64_t raft_id, const struct mt_support_req *req, int64_t clock_ms)
 {
 	return (struct mt_support_ans){
-		.raft_id = raft_id,
-		.incarnation = 100 + raft_id,
-		.holder_incarnation = req->incarnation,
-		.seq = req->seq,
-		.epoch = req->epoch,
-		.yes = true,
-		.applied_epoch = req->epoch,
-		.clock_ms = clock_ms,
+	    .raft_id = raft_id,
+	    .incarnation = 100 + raft_id,
+	    .holder_incarnation = req->incarnation,
+	    .seq = req->seq,
+	    .epoch = req->epoch,
+	    .yes = true,
+	    .applied_epoch = req->epoch,
+	    .clock_ms = clock_ms,
 	};
 }
 
@@ -90,11 +90,11 @@ START_TEST(the_margin_is_twice_the_drift_rounded_up_and_a_grain)
 	static const struct {
 		int64_t ttl_ms, margin_ms, interval_ms;
 	} rows[] = {
-		{ 0, 20, 0 },	      { 1, 21, 0 },
-		{ 50, 21, 6 },	      { 51, 22, 6 },
-		{ 2000, 60, 250 },    { 4000, 100, 500 },
-		{ 4001, 101, 500 },   { 5000, 120, 500 },
-		{ 30000, 620, 500 },  { 3600000, 72020, 500 },
+	    {0, 20, 0},        {1, 21, 0},
+	    {50, 21, 6},       {51, 22, 6},
+	    {2000, 60, 250},   {4000, 100, 500},
+	    {4001, 101, 500},  {5000, 120, 500},
+	    {30000, 620, 500}, {3600000, 72020, 500},
 	};
 
 	for (size_t i = 0; i < MT_COUNT(rows); i++) {
@@ -110,7 +110,7 @@ END_TEST
 
 START_TEST(a_lease_needs_a_majority_of_the_voters)
 {
-	static const int need[] = { 0, 1, 2, 2, 3, 3, 4, 4 };
+	static const int need[] = {0, 1, 2, 2, 3, 3, 4, 4};
 
 	for (int n = 1; n <= 7; n++) {
 		struct mt_support_req req;
@@ -118,8 +118,7 @@ START_TEST(a_lease_needs_a_majority_of_the_voters)
 		given_holder(n);
 		req = ask(T0);
 		for (int i = 1; i <= n; i++) {
-			bool extended =
-			    hear_yes((uint64_t)i, &req, T0 + i);
+			bool extended = hear_yes((uint64_t)i, &req, T0 + i);
 
 			ck_assert_msg(extended == (i == need[n]),
 				      "%d of %d voters", i, n);
@@ -309,7 +308,10 @@ END_TEST
 START_TEST(a_configuration_of_another_term_is_another)
 {
 	struct mt_voters other = {
-		.n = 3, .raft_id = { 1, 2, 4 }, .index = 1, .term = 2,
+	    .n = 3,
+	    .raft_id = {1, 2, 4},
+	    .index = 1,
+	    .term = 2,
 	};
 	struct mt_support_req req;
 
@@ -472,7 +474,7 @@ static void
 check_round(const struct clock clocks[3], int64_t ttl_ms,
 	    const int64_t out_us[3], const int64_t back_us[3])
 {
-	static const struct mt_state state = { .leader = { .epoch = 5 } };
+	static const struct mt_state state = {.leader = {.epoch = 5}};
 	int64_t sent_us = 3600000000, ends_us[3], sorted, writes_end_us;
 	struct mt_support_req req;
 	bool lease = false;
@@ -484,7 +486,7 @@ check_round(const struct clock clocks[3], int64_t ttl_ms,
 	for (int i = 0; i < 3; i++) {
 		int64_t there_us = sent_us + out_us[i];
 		struct mt_voter v = {0};
-		struct mt_record rec = { .max_ttl_ms = ttl_ms };
+		struct mt_record rec = {.max_ttl_ms = ttl_ms};
 		struct mt_support_ans ans;
 
 		mt_voter_support(&v, &rec, &rec, &state, &req,
@@ -498,8 +500,7 @@ check_round(const struct clock clocks[3], int64_t ttl_ms,
 	/* Two of three promises over: the middle one. */
 	sorted = ends_us[0] > ends_us[1] ? ends_us[0] : ends_us[1];
 	if (ends_us[2] < sorted) {
-		int64_t low = ends_us[0] < ends_us[1] ? ends_us[0]
-						      : ends_us[1];
+		int64_t low = ends_us[0] < ends_us[1] ? ends_us[0] : ends_us[1];
 
 		sorted = ends_us[2] > low ? ends_us[2] : low;
 	}
@@ -514,22 +515,21 @@ check_round(const struct clock clocks[3], int64_t ttl_ms,
 
 START_TEST(a_lease_ends_before_the_promises_whatever_the_clocks)
 {
-	static const int64_t ttls[] = { 2000, 5000, 10000, 30000, 60000 };
-	static const int rates[] = { 99, 100, 101 };
-	static const int64_t offsets[] = { 0, 7777777, 123 };
-	static const int64_t delays_us[] = { 0, 1000, 400000 };
+	static const int64_t ttls[] = {2000, 5000, 10000, 30000, 60000};
+	static const int rates[] = {99, 100, 101};
+	static const int64_t offsets[] = {0, 7777777, 123};
+	static const int64_t delays_us[] = {0, 1000, 400000};
 
 	for (int code = 0; code < 5 * 27 * 9 * 9; code++) {
 		int c = code / 5;
-		int64_t out_us[3] = { 0, delays_us[c / 27 % 3],
-				      delays_us[c / 81 % 3] };
-		int64_t back_us[3] = { 0, delays_us[c / 243 % 3],
-				       delays_us[c / 729 % 3] };
+		int64_t out_us[3] = {0, delays_us[c / 27 % 3],
+				     delays_us[c / 81 % 3]};
+		int64_t back_us[3] = {0, delays_us[c / 243 % 3],
+				      delays_us[c / 729 % 3]};
 		struct clock clocks[3];
 
 		for (int i = 0, r = c % 27; i < 3; i++, r /= 3)
-			clocks[i] = (struct clock){ offsets[i],
-						    rates[r % 3] };
+			clocks[i] = (struct clock){offsets[i], rates[r % 3]};
 		check_round(clocks, ttls[code % 5], out_us, back_us);
 	}
 }
@@ -539,13 +539,11 @@ int
 main(void)
 {
 	RUN_TESTS(
-	    "lease",
-	    the_margin_is_twice_the_drift_rounded_up_and_a_grain,
+	    "lease", the_margin_is_twice_the_drift_rounded_up_and_a_grain,
 	    a_lease_needs_a_majority_of_the_voters,
 	    without_voters_there_is_no_lease,
 	    the_lease_counts_from_the_asking_of_the_slowest_of_the_majority,
-	    writing_ends_before_the_lease_does,
-	    each_answer_that_does_not_count,
+	    writing_ends_before_the_lease_does, each_answer_that_does_not_count,
 	    a_round_is_forgotten_after_so_many_others,
 	    the_lease_never_goes_back,
 	    a_new_configuration_voids_the_rounds_but_not_the_lease,
@@ -553,7 +551,6 @@ main(void)
 	    a_continued_epoch_keeps_the_lease_and_voids_the_rounds,
 	    another_turn_begins_without_a_lease,
 	    a_pause_of_this_machine_drops_the_lease,
-	    a_delayed_answer_is_no_pause,
-	    a_restarted_voter_shows_no_pause,
+	    a_delayed_answer_is_no_pause, a_restarted_voter_shows_no_pause,
 	    a_lease_ends_before_the_promises_whatever_the_clocks);
 }

@@ -20,17 +20,29 @@ union any {
 };
 
 static const union any samples[] = {
-	{ .support_req = { .raft_id = 1, .incarnation = BIG, .seq = 3,
-			   .epoch = 4, .ttl_ms = 5000 } },
-	{ .support_ans = { .raft_id = BIG, .incarnation = 2,
-			   .holder_incarnation = 3, .seq = 4, .epoch = 5,
-			   .yes = true, .fenced = 6, .applied_epoch = 7,
-			   .clock_ms = -8 } },
-	{ .fence_req = { .raft_id = 1, .incarnation = 2, .epoch = 3,
-			 .term = UINT64_MAX } },
-	{ .fence_ans = { .raft_id = 1, .incarnation = 2, .epoch = 3,
-			 .term = 4, .yes = true, .left_ms = INT64_MAX,
-			 .fenced = BIG } },
+    {.support_req = {.raft_id = 1,
+		     .incarnation = BIG,
+		     .seq = 3,
+		     .epoch = 4,
+		     .ttl_ms = 5000}},
+    {.support_ans = {.raft_id = BIG,
+		     .incarnation = 2,
+		     .holder_incarnation = 3,
+		     .seq = 4,
+		     .epoch = 5,
+		     .yes = true,
+		     .fenced = 6,
+		     .applied_epoch = 7,
+		     .clock_ms = -8}},
+    {.fence_req =
+	 {.raft_id = 1, .incarnation = 2, .epoch = 3, .term = UINT64_MAX}},
+    {.fence_ans = {.raft_id = 1,
+		   .incarnation = 2,
+		   .epoch = 3,
+		   .term = 4,
+		   .yes = true,
+		   .left_ms = INT64_MAX,
+		   .fenced = BIG}},
 };
 
 static size_t
@@ -166,9 +178,9 @@ START_TEST(less_than_nothing_cannot_be_left_of_a_promise)
 	uint8_t buf[MT_LEASE_MESSAGE_MAX];
 
 	m.left_ms = -1;
-	ck_assert_int_eq(mt_fence_ans_decode(&m, buf,
-					     mt_fence_ans_encode(&m, buf)),
-			 MT_EPROTO);
+	ck_assert_int_eq(
+	    mt_fence_ans_decode(&m, buf, mt_fence_ans_encode(&m, buf)),
+	    MT_EPROTO);
 }
 END_TEST
 
@@ -188,8 +200,7 @@ START_TEST(damaged_messages_are_refused_or_read_as_they_are)
 		damage(buf, n, &seed);
 		p = exact_copy(buf, n);
 		if (decode(kind, &m, p, n) == 0 &&
-		    (encode(kind, &m, back) != n ||
-		     memcmp(buf, back, n) != 0))
+		    (encode(kind, &m, back) != n || memcmp(buf, back, n) != 0))
 			ck_abort_msg("kind %zu, try %d", kind, i);
 		free(p);
 	}
@@ -200,8 +211,7 @@ int
 main(void)
 {
 	RUN_TESTS("lease_message", a_request_for_support_comes_back,
-		  an_answer_to_it_comes_back,
-		  a_fence_and_its_answer_come_back,
+		  an_answer_to_it_comes_back, a_fence_and_its_answer_come_back,
 		  every_other_length_is_refused, a_truth_is_zero_or_one,
 		  less_than_nothing_cannot_be_left_of_a_promise,
 		  damaged_messages_are_refused_or_read_as_they_are);

@@ -29,8 +29,7 @@ given_voter(int64_t max_ttl_ms, uint64_t fenced)
 {
 	memset(&state, 0, sizeof(state));
 	state.leader.epoch = 5;
-	want = (struct mt_record){ .max_ttl_ms = max_ttl_ms,
-				   .fenced = fenced };
+	want = (struct mt_record){.max_ttl_ms = max_ttl_ms, .fenced = fenced};
 	durable = want;
 	mt_voter_start(&voter, &durable, T0 - DAY_MS);
 }
@@ -39,8 +38,11 @@ static enum mt_voter_result
 asked(uint64_t epoch, int64_t ttl_ms, int64_t now_ms)
 {
 	const struct mt_support_req req = {
-		.raft_id = 1, .incarnation = 11, .seq = 77, .epoch = epoch,
-		.ttl_ms = ttl_ms,
+	    .raft_id = 1,
+	    .incarnation = 11,
+	    .seq = 77,
+	    .epoch = epoch,
+	    .ttl_ms = ttl_ms,
 	};
 
 	return mt_voter_support(&voter, &want, &durable, &state, &req, now_ms,
@@ -51,7 +53,10 @@ static enum mt_voter_result
 fenced(uint64_t epoch, uint64_t term, int64_t now_ms)
 {
 	const struct mt_fence_req req = {
-		.raft_id = 3, .incarnation = 33, .epoch = epoch, .term = term,
+	    .raft_id = 3,
+	    .incarnation = 33,
+	    .epoch = epoch,
+	    .term = term,
 	};
 
 	return mt_voter_fence(&voter, &want, &durable, 7, &req, now_ms,
@@ -92,19 +97,19 @@ START_TEST(each_ground_on_which_a_voter_says_no)
 		int64_t ttl_ms;
 		bool yes;
 	} rows[] = {
-		{ "granted", 4, 5, 5, false, TTL, true },
-		{ "fenced at it", 5, 5, 5, false, TTL, false },
-		{ "fenced above it", 6, 5, 5, false, TTL, false },
-		{ "fenced below it", 5, 5, 6, false, TTL, true },
-		{ "an older epoch", 0, 5, 4, false, TTL, false },
-		{ "released", 0, 5, 5, true, TTL, false },
-		{ "the one after a release", 0, 5, 6, true, TTL, true },
-		{ "epoch 0", 0, 0, 0, false, TTL, false },
-		{ "no ttl", 0, 5, 5, false, 0, false },
-		{ "negative ttl", 0, 5, 5, false, -1, false },
-		{ "lowest ttl", 0, 5, 5, false, INT64_MIN, false },
-		{ "absurd ttl", 0, 5, 5, false, DAY_MS + 1, false },
-		{ "highest ttl", 0, 5, 5, false, INT64_MAX, false },
+	    {"granted", 4, 5, 5, false, TTL, true},
+	    {"fenced at it", 5, 5, 5, false, TTL, false},
+	    {"fenced above it", 6, 5, 5, false, TTL, false},
+	    {"fenced below it", 5, 5, 6, false, TTL, true},
+	    {"an older epoch", 0, 5, 4, false, TTL, false},
+	    {"released", 0, 5, 5, true, TTL, false},
+	    {"the one after a release", 0, 5, 6, true, TTL, true},
+	    {"epoch 0", 0, 0, 0, false, TTL, false},
+	    {"no ttl", 0, 5, 5, false, 0, false},
+	    {"negative ttl", 0, 5, 5, false, -1, false},
+	    {"lowest ttl", 0, 5, 5, false, INT64_MIN, false},
+	    {"absurd ttl", 0, 5, 5, false, DAY_MS + 1, false},
+	    {"highest ttl", 0, 5, 5, false, INT64_MAX, false},
 	};
 
 	for (size_t i = 0; i < MT_COUNT(rows); i++) {
@@ -115,14 +120,15 @@ START_TEST(each_ground_on_which_a_voter_says_no)
 		state.leader.released = rows[i].released;
 		before = voter.promise_ms;
 		ck_assert_msg(asked(rows[i].epoch, rows[i].ttl_ms, T0) ==
-				  MT_VOTER_ANSWER, "%s", rows[i].what);
+				  MT_VOTER_ANSWER,
+			      "%s", rows[i].what);
 		ck_assert_msg(said.yes == rows[i].yes, "%s", rows[i].what);
 		ck_assert_msg(rows[i].yes || voter.promise_ms == before,
 			      "%s: a no promises nothing", rows[i].what);
 		ck_assert_msg(said.fenced == rows[i].fenced, "%s",
 			      rows[i].what);
-		ck_assert_msg(memcmp(&want, &durable, sizeof(want)) == 0,
-			      "%s", rows[i].what);
+		ck_assert_msg(memcmp(&want, &durable, sizeof(want)) == 0, "%s",
+			      rows[i].what);
 	}
 }
 END_TEST
@@ -144,7 +150,7 @@ END_TEST
 
 START_TEST(a_started_voter_holds_still_for_the_longest_promise)
 {
-	want = durable = (struct mt_record){ .max_ttl_ms = TTL };
+	want = durable = (struct mt_record){.max_ttl_ms = TTL};
 	mt_voter_start(&voter, &durable, T0);
 	fenced(5, 7, T0);
 	ck_assert(!fence_said.yes);
@@ -194,8 +200,7 @@ START_TEST(the_boot_hold_is_lowered_when_the_longer_promises_are_over)
 	ck_assert_int_eq(want.max_ttl_ms, TTL);
 	/* Lowered in memory only: a longer promise must not rely on the
 	 * record that is being replaced. */
-	ck_assert_int_eq(asked(5, 2 * TTL, T0 + 2 * TTL + 2),
-			 MT_VOTER_PERSIST);
+	ck_assert_int_eq(asked(5, 2 * TTL, T0 + 2 * TTL + 2), MT_VOTER_PERSIST);
 	ck_assert_int_eq(want.max_ttl_ms, 2 * TTL);
 }
 END_TEST
@@ -225,8 +230,8 @@ END_TEST
  * record as it is on disk then, never ends a promise early. */
 START_TEST(no_restart_ends_a_promise_early)
 {
-	static const int64_t ttls[] = { 2000, 3000, 5000 };
-	static const int64_t steps[] = { 900, 1500, 2600 };
+	static const int64_t ttls[] = {2000, 3000, 5000};
+	static const int64_t steps[] = {900, 1500, 2600};
 	const int depth = 5;
 	int all = 1;
 
@@ -368,20 +373,19 @@ END_TEST
 int
 main(void)
 {
-	RUN_TESTS(
-	    "lease_voter",
-	    a_voter_says_yes_to_the_epoch_that_it_knows_or_a_newer_one,
-	    each_ground_on_which_a_voter_says_no,
-	    a_promise_is_one_deadline_across_epochs,
-	    a_started_voter_holds_still_for_the_longest_promise,
-	    the_boot_hold_covers_a_promise_before_it_is_given,
-	    the_boot_hold_is_lowered_when_the_longer_promises_are_over,
-	    a_promise_between_is_covered_when_the_boot_hold_is_lowered,
-	    no_restart_ends_a_promise_early,
-	    a_fence_is_refused_while_a_promise_lasts,
-	    a_fence_refuses_support_before_it_is_durable,
-	    a_fence_is_answered_when_it_is_durable,
-	    a_promise_given_while_a_fence_is_written_is_told,
-	    each_ground_on_which_a_fence_is_refused,
-	    a_fence_known_before_is_refused_while_a_newer_promise_lasts);
+	RUN_TESTS("lease_voter",
+		  a_voter_says_yes_to_the_epoch_that_it_knows_or_a_newer_one,
+		  each_ground_on_which_a_voter_says_no,
+		  a_promise_is_one_deadline_across_epochs,
+		  a_started_voter_holds_still_for_the_longest_promise,
+		  the_boot_hold_covers_a_promise_before_it_is_given,
+		  the_boot_hold_is_lowered_when_the_longer_promises_are_over,
+		  a_promise_between_is_covered_when_the_boot_hold_is_lowered,
+		  no_restart_ends_a_promise_early,
+		  a_fence_is_refused_while_a_promise_lasts,
+		  a_fence_refuses_support_before_it_is_durable,
+		  a_fence_is_answered_when_it_is_durable,
+		  a_promise_given_while_a_fence_is_written_is_told,
+		  each_ground_on_which_a_fence_is_refused,
+		  a_fence_known_before_is_refused_while_a_newer_promise_lasts);
 }

@@ -8,14 +8,14 @@
 #include "run.h"
 
 static const struct mt_record sample = {
-	.incarnation = 1,
-	.fenced = UINT64_MAX,
-	.max_ttl_ms = INT64_MAX,
-	.given_up = 4,
-	.data_id = UINT64_C(0x8000000000000001),
-	.pg_epoch = 6,
-	.raft_id = 7,
-	.cluster_id = UINT64_C(0xfedcba9876543210),
+    .incarnation = 1,
+    .fenced = UINT64_MAX,
+    .max_ttl_ms = INT64_MAX,
+    .given_up = 4,
+    .data_id = UINT64_C(0x8000000000000001),
+    .pg_epoch = 6,
+    .raft_id = 7,
+    .cluster_id = UINT64_C(0xfedcba9876543210),
 };
 
 START_TEST(a_record_comes_back)
@@ -33,10 +33,10 @@ END_TEST
 START_TEST(its_bytes_do_not_change_between_versions)
 {
 	static const uint8_t want[MT_RECORD_SIZE] = {
-		[7] = 1, [15] = 1, [23] = 2, [31] = 3, [39] = 4,
-		[47] = 5, [55] = 6, [63] = 7, [71] = 8,
+	    [7] = 1,  [15] = 1, [23] = 2, [31] = 3, [39] = 4,
+	    [47] = 5, [55] = 6, [63] = 7, [71] = 8,
 	};
-	const struct mt_record rec = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	const struct mt_record rec = {1, 2, 3, 4, 5, 6, 7, 8};
 	uint8_t buf[MT_RECORD_SIZE];
 
 	mt_record_encode(&rec, buf);
@@ -50,7 +50,7 @@ START_TEST(every_other_length_is_refused_and_changes_nothing)
 
 	mt_record_encode(&sample, buf);
 	for (size_t n = 0; n <= sizeof(buf); n++) {
-		struct mt_record have = { .fenced = 99 };
+		struct mt_record have = {.fenced = 99};
 		struct mt_err err = {0};
 		uint8_t *p = exact_copy(buf, n);
 		int rv = mt_record_decode(&have, p, n, &err);
@@ -76,8 +76,8 @@ START_TEST(another_version_is_refused)
 	for (size_t byte = 0; byte < 8; byte++) {
 		mt_record_encode(&sample, buf);
 		buf[byte] ^= 2;
-		ck_assert_int_eq(mt_record_decode(&have, buf, sizeof(buf),
-						  &err), MT_EIO);
+		ck_assert_int_eq(
+		    mt_record_decode(&have, buf, sizeof(buf), &err), MT_EIO);
 		ck_assert_ptr_nonnull(strstr(err.text, "version"));
 	}
 }

@@ -36,7 +36,7 @@ sample(void)
 	r.pg_role = MT_ROLE_DEMOTED;
 	r.failover_priority = -1;
 	mt_copy(r.sysid, sizeof(r.sysid), "7300000000000000001");
-	r.at = (struct mt_position){ .timeline = 3, .lsn = 10 };
+	r.at = (struct mt_position){.timeline = 3, .lsn = 10};
 	r.replayed_lsn = 11;
 	r.server_version = 170002;
 	r.config_index = 12;
@@ -76,16 +76,16 @@ END_TEST
 START_TEST(each_flag_is_one_of_its_own)
 {
 	const size_t flags[] = {
-		offsetof(struct mt_report, self.witness),
-		offsetof(struct mt_report, has_data),
-		offsetof(struct mt_report, bootstrap_ready),
-		offsetof(struct mt_report, bootstrap_failed),
-		offsetof(struct mt_report, streaming),
-		offsetof(struct mt_report, writable),
-		offsetof(struct mt_report, serving),
-		offsetof(struct mt_report, nofailover),
-		offsetof(struct mt_report, healthy),
-		offsetof(struct mt_report, pending_restart),
+	    offsetof(struct mt_report, self.witness),
+	    offsetof(struct mt_report, has_data),
+	    offsetof(struct mt_report, bootstrap_ready),
+	    offsetof(struct mt_report, bootstrap_failed),
+	    offsetof(struct mt_report, streaming),
+	    offsetof(struct mt_report, writable),
+	    offsetof(struct mt_report, serving),
+	    offsetof(struct mt_report, nofailover),
+	    offsetof(struct mt_report, healthy),
+	    offsetof(struct mt_report, pending_restart),
 	};
 
 	for (size_t i = 0; i < MT_COUNT(flags); i++) {
@@ -131,7 +131,7 @@ START_TEST(every_truncation_is_refused_and_changes_nothing)
 	size_t n = encoded(buf);
 
 	for (size_t cut = 0; cut < n; cut++) {
-		struct mt_report have = { .seq = 99 };
+		struct mt_report have = {.seq = 99};
 		struct mt_err err = {0};
 		uint8_t *p = exact_copy(buf, cut);
 
@@ -155,16 +155,16 @@ START_TEST(a_report_without_a_sender_is_refused)
 	struct mt_err err;
 
 	r.self.name[0] = '\0';
-	ck_assert_int_eq(mt_report_decode(&r, buf,
-					  mt_report_encode(&r, buf,
-							   sizeof(buf)),
-					  &err), MT_EPROTO);
+	ck_assert_int_eq(
+	    mt_report_decode(&r, buf, mt_report_encode(&r, buf, sizeof(buf)),
+			     &err),
+	    MT_EPROTO);
 	r = sample();
 	r.self.raft_id = 0;
-	ck_assert_int_eq(mt_report_decode(&r, buf,
-					  mt_report_encode(&r, buf,
-							   sizeof(buf)),
-					  &err), MT_EPROTO);
+	ck_assert_int_eq(
+	    mt_report_decode(&r, buf, mt_report_encode(&r, buf, sizeof(buf)),
+			     &err),
+	    MT_EPROTO);
 }
 END_TEST
 
@@ -255,14 +255,14 @@ START_TEST(only_a_newer_report_is_taken)
 		uint64_t incarnation, seq;
 		bool taken;
 	} rows[] = {
-		{ "first", 5, 10, true },
-		{ "again", 5, 10, false },
-		{ "older", 5, 9, false },
-		{ "newer", 5, 11, true },
-		{ "a gap", 5, 100, true },
-		{ "an older life", 4, 1000, false },
-		{ "a newer life begins anew", 6, 1, true },
-		{ "the old life again", 5, 101, false },
+	    {"first", 5, 10, true},
+	    {"again", 5, 10, false},
+	    {"older", 5, 9, false},
+	    {"newer", 5, 11, true},
+	    {"a gap", 5, 100, true},
+	    {"an older life", 4, 1000, false},
+	    {"a newer life begins anew", 6, 1, true},
+	    {"the old life again", 5, 101, false},
 	};
 	struct mt_reports all = {0};
 
@@ -272,7 +272,8 @@ START_TEST(only_a_newer_report_is_taken)
 		r.incarnation = rows[i].incarnation;
 		r.seq = rows[i].seq;
 		ck_assert_msg(mt_reports_take(&all, &r, 1000 + (int)i) ==
-				  rows[i].taken, "%s", rows[i].what);
+				  rows[i].taken,
+			      "%s", rows[i].what);
 		ck_assert_int_eq(all.n, 1);
 		if (rows[i].taken)
 			ck_assert_int_eq(all.seen[0].at_ms, 1000 + (int)i);
@@ -316,7 +317,7 @@ END_TEST
 
 START_TEST(a_report_counts_for_three_intervals)
 {
-	struct mt_seen seen = { .at_ms = 5000 };
+	struct mt_seen seen = {.at_ms = 5000};
 
 	ck_assert(mt_report_is_fresh(&seen, 5000));
 	ck_assert(mt_report_is_fresh(&seen, 8000));

@@ -120,8 +120,7 @@ START_TEST(a_loaded_state_goes_on_like_the_one_that_was_saved)
 
 		applied(&s, next);
 		applied(&back, next);
-		ck_assert_uint_eq(mt_state_digest(&s),
-				  mt_state_digest(&back));
+		ck_assert_uint_eq(mt_state_digest(&s), mt_state_digest(&back));
 	}
 	mt_state_release(&s);
 	mt_state_release(&back);
@@ -234,8 +233,8 @@ END_TEST
 /* Each field of a wrong type, at the top and in the objects within. */
 START_TEST(every_field_of_a_wrong_type_is_refused)
 {
-	static const char *const within[] = { NULL, "leader", "request",
-					      "claim" };
+	static const char *const within[] = {NULL, "leader", "request",
+					     "claim"};
 	char *text;
 	json_t *o;
 
@@ -245,14 +244,12 @@ START_TEST(every_field_of_a_wrong_type_is_refused)
 	o = json_loads(text, 0, NULL);
 	free(text);
 	for (size_t i = 0; i < MT_COUNT(within); i++) {
-		json_t *part = within[i] == NULL
-				   ? o
-				   : json_object_get(o, within[i]);
+		json_t *part =
+		    within[i] == NULL ? o : json_object_get(o, within[i]);
 		const char *key;
 		json_t *value;
 
-		json_object_foreach(part, key, value)
-		{
+		json_object_foreach (part, key, value) {
 			json_t *bad = json_deep_copy(o);
 			json_t *at = within[i] == NULL
 					 ? bad
@@ -275,8 +272,8 @@ START_TEST(lists_beyond_their_limits_are_refused)
 		const char *list, *item;
 		int limit;
 	} rows[] = {
-		{ "members", "{\"name\":\"a\",\"raft_id\":1}", MT_NODES_MAX },
-		{ "history", "{\"timeline\":1}", MT_HISTORY_MAX },
+	    {"members", "{\"name\":\"a\",\"raft_id\":1}", MT_NODES_MAX},
+	    {"history", "{\"timeline\":1}", MT_HISTORY_MAX},
 	};
 
 	for (size_t i = 0; i < MT_COUNT(rows); i++) {
@@ -294,8 +291,7 @@ START_TEST(lists_beyond_their_limits_are_refused)
 		ck_assert_int_eq(mt_state_load(&s, text, strlen(text), &err),
 				 0);
 		free(text);
-		json_array_append_new(list,
-				      json_loads(rows[i].item, 0, NULL));
+		json_array_append_new(list, json_loads(rows[i].item, 0, NULL));
 		text = json_dumps(o, 0);
 		refused(text);
 		free(text);
@@ -307,23 +303,27 @@ END_TEST
 START_TEST(malformed_snapshots_are_refused)
 {
 	static const char *const bad[] = {
-		"", "null", "[]", "{}", "{\"version\":1}",
-		"{\"version\":2,\"config\":null}",
-		"{\"version\":0,\"config\":null}",
-		"{\"version\":\"1\",\"config\":null}",
-		"{\"version\":1,\"config\":1}",
-		"{\"version\":1,\"version\":1,\"config\":null}",
-		"{\"version\":1,\"config\":null,\"request\":{\"kind\":2}}",
-		"{\"version\":1,\"config\":null,\"request\":{\"kind\":-1}}",
-		"{\"version\":1,\"config\":null,\"members\":[1]}",
-		"{\"version\":1,\"config\":null,\"members\":[{}]}",
-		"{\"version\":1,\"config\":null,\"history\":[1]}",
-		"{\"version\":1,\"config\":null,\"history\":[{\"timeline\":0}]"
-		"}",
-		"{\"version\":1,\"config\":null,\"optime\":[1]}",
-		"{\"version\":1,\"config\":{\"a\":1},\"optime\":[1,2,3]}",
-		"{\"version\":1,\"config\":null,\"sysid\":\"01234567890123456"
-		"78901234567\"}",
+	    "",
+	    "null",
+	    "[]",
+	    "{}",
+	    "{\"version\":1}",
+	    "{\"version\":2,\"config\":null}",
+	    "{\"version\":0,\"config\":null}",
+	    "{\"version\":\"1\",\"config\":null}",
+	    "{\"version\":1,\"config\":1}",
+	    "{\"version\":1,\"version\":1,\"config\":null}",
+	    "{\"version\":1,\"config\":null,\"request\":{\"kind\":2}}",
+	    "{\"version\":1,\"config\":null,\"request\":{\"kind\":-1}}",
+	    "{\"version\":1,\"config\":null,\"members\":[1]}",
+	    "{\"version\":1,\"config\":null,\"members\":[{}]}",
+	    "{\"version\":1,\"config\":null,\"history\":[1]}",
+	    "{\"version\":1,\"config\":null,\"history\":[{\"timeline\":0}]"
+	    "}",
+	    "{\"version\":1,\"config\":null,\"optime\":[1]}",
+	    "{\"version\":1,\"config\":{\"a\":1},\"optime\":[1,2,3]}",
+	    "{\"version\":1,\"config\":null,\"sysid\":\"01234567890123456"
+	    "78901234567\"}",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(bad); i++)
@@ -358,14 +358,13 @@ END_TEST
 int
 main(void)
 {
-	RUN_TESTS("state_json", a_full_state_comes_back,
-		  an_empty_state_comes_back,
-		  a_loaded_state_goes_on_like_the_one_that_was_saved,
-		  the_digest_sees_every_part, every_truncation_is_refused,
-		  damaged_snapshots_are_refused_or_read_in_bounds,
-		  every_field_of_a_wrong_type_is_refused,
-		  lists_beyond_their_limits_are_refused,
-		  malformed_snapshots_are_refused,
-		  a_newer_snapshot_asks_for_an_upgrade,
-		  deep_nesting_is_refused);
+	RUN_TESTS(
+	    "state_json", a_full_state_comes_back, an_empty_state_comes_back,
+	    a_loaded_state_goes_on_like_the_one_that_was_saved,
+	    the_digest_sees_every_part, every_truncation_is_refused,
+	    damaged_snapshots_are_refused_or_read_in_bounds,
+	    every_field_of_a_wrong_type_is_refused,
+	    lists_beyond_their_limits_are_refused,
+	    malformed_snapshots_are_refused,
+	    a_newer_snapshot_asks_for_an_upgrade, deep_nesting_is_refused);
 }

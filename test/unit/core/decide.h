@@ -56,7 +56,6 @@ expect_plan(const char *what, const char *rule, enum mt_act act)
 	ck_assert_msg(cond, "%s: %s (%s)", w_what, what, #cond)
 #define EXPECT_WHY(part) \
 	ck_assert_msg(strstr(w_plan.why, part) != NULL, \
-		      "%s: \"%s\" is not in \"%s\"", w_what, part, \
-		      w_plan.why)
+		      "%s: \"%s\" is not in \"%s\"", w_what, part, w_plan.why)
 
 #endif

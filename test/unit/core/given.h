@@ -40,7 +40,7 @@ static struct world w;
 static inline struct mt_position
 position(uint32_t timeline, uint64_t lsn)
 {
-	return (struct mt_position){ .timeline = timeline, .lsn = lsn };
+	return (struct mt_position){.timeline = timeline, .lsn = lsn};
 }
 
 static inline struct mt_local *
@@ -86,21 +86,21 @@ given_report(int number)
 {
 	struct mt_seen *seen = seen_of(number);
 
-	*seen = (struct mt_seen){ .at_ms = NOW - 200 };
+	*seen = (struct mt_seen){.at_ms = NOW - 200};
 	seen->report = (struct mt_report){
-		.incarnation = 10,
-		.seq = 100,
-		.self = w.state.members[number - 1],
-		.applied = INDEX,
-		.pg_epoch = 0,
-		.pg_state = MT_PG_RUNNING,
-		.pg_role = MT_ROLE_REPLICA,
-		.has_data = true,
-		.streaming = true,
-		.healthy = true,
-		.failover_priority = 1,
-		.at = position(TIMELINE, LSN),
-		.replayed_lsn = LSN,
+	    .incarnation = 10,
+	    .seq = 100,
+	    .self = w.state.members[number - 1],
+	    .applied = INDEX,
+	    .pg_epoch = 0,
+	    .pg_state = MT_PG_RUNNING,
+	    .pg_role = MT_ROLE_REPLICA,
+	    .has_data = true,
+	    .streaming = true,
+	    .healthy = true,
+	    .failover_priority = 1,
+	    .at = position(TIMELINE, LSN),
+	    .replayed_lsn = LSN,
 	};
 	mt_copy(seen->report.sysid, sizeof(seen->report.sysid), SYSID);
 	if (w.reports.n < number)
@@ -130,7 +130,7 @@ static inline void
 given_past(int i, uint32_t timeline, uint64_t lsn)
 {
 	w.state.history[i] =
-	    (struct mt_history){ .timeline = timeline, .lsn = lsn };
+	    (struct mt_history){.timeline = timeline, .lsn = lsn};
 	w.state.n_history = i + 1;
 }
 
@@ -149,7 +149,10 @@ given_cluster(int me)
 	w.view.leads = true;
 	w.view.term = TERM;
 	w.view.voters = (struct mt_voters){
-		.n = 3, .raft_id = { 1, 2, 3 }, .index = 1, .term = 1,
+	    .n = 3,
+	    .raft_id = {1, 2, 3},
+	    .index = 1,
+	    .term = 1,
 	};
 	mt_settings_defaults(&w.settings);
 	w.settings.ttl_ms = TTL_MS;
@@ -158,8 +161,11 @@ given_cluster(int me)
 	for (int i = 0; i < 3; i++)
 		given_member(i);
 	w.state.leader = (struct mt_leader){
-		.epoch = EPOCH, .since = EPOCH, .ttl_ms = TTL_MS,
-		.timeline = TIMELINE, .index = 40,
+	    .epoch = EPOCH,
+	    .since = EPOCH,
+	    .ttl_ms = TTL_MS,
+	    .timeline = TIMELINE,
+	    .index = 40,
 	};
 	mt_copy(w.state.leader.holder, MT_NAME_MAX, "node1");
 	given_past(0, 1, FORK1);
@@ -171,22 +177,22 @@ given_cluster(int me)
 	given_serving(1);
 
 	*local() = (struct mt_local){
-		.raft_id = (uint64_t)me,
-		.incarnation = 10,
-		.state_current = true,
-		.fencing = true,
-		.data = MT_DATA_PRESENT,
-		.data_id = DATA_ID,
-		.control = MT_CONTROL_UNKNOWN,
-		.running = true,
-		.guarded = true,
-		.accepting = true,
-		.in_recovery = true,
-		.at = position(TIMELINE, LSN),
-		.replayed_lsn = LSN,
-		.streaming = true,
-		.turn_ms = NOW - 1000,
-		.record = { .incarnation = 10, .raft_id = (uint64_t)me },
+	    .raft_id = (uint64_t)me,
+	    .incarnation = 10,
+	    .state_current = true,
+	    .fencing = true,
+	    .data = MT_DATA_PRESENT,
+	    .data_id = DATA_ID,
+	    .control = MT_CONTROL_UNKNOWN,
+	    .running = true,
+	    .guarded = true,
+	    .accepting = true,
+	    .in_recovery = true,
+	    .at = position(TIMELINE, LSN),
+	    .replayed_lsn = LSN,
+	    .streaming = true,
+	    .turn_ms = NOW - 1000,
+	    .record = {.incarnation = 10, .raft_id = (uint64_t)me},
 	};
 	mt_format(local()->name, MT_NAME_MAX, "node%d", me);
 	mt_copy(local()->sysid, MT_SYSID_MAX, SYSID);
@@ -218,8 +224,7 @@ given_standby(void)
 {
 	given_cluster(2);
 	mt_copy(local()->upstream, MT_NAME_MAX, "node1");
-	mt_copy(local()->upstream_url, MT_URL_MAX,
-		w.state.members[0].conn_url);
+	mt_copy(local()->upstream_url, MT_URL_MAX, w.state.members[0].conn_url);
 }
 
 /* node2, a standby to which the turn was given a second ago. */
@@ -365,7 +370,8 @@ static inline void
 given_request(const char *candidate)
 {
 	w.state.request = (struct mt_request){
-		.kind = MT_REQUEST_SWITCHOVER, .id = 44,
+	    .kind = MT_REQUEST_SWITCHOVER,
+	    .id = 44,
 	};
 	mt_copy(w.state.request.leader, MT_NAME_MAX, "node1");
 	mt_copy(w.state.request.candidate, MT_NAME_MAX, candidate);

@@ -16,7 +16,7 @@
 static inline struct mt_command
 member_put(const char *name, uint64_t raft_id)
 {
-	struct mt_command c = { .kind = MT_CMD_MEMBER_PUT };
+	struct mt_command c = {.kind = MT_CMD_MEMBER_PUT};
 	struct mt_member *m = &c.u.member_put;
 
 	mt_copy(m->name, sizeof(m->name), name);
@@ -33,7 +33,7 @@ member_put(const char *name, uint64_t raft_id)
 static inline struct mt_command
 claim(const char *name, uint64_t incarnation)
 {
-	struct mt_command c = { .kind = MT_CMD_BOOTSTRAP_CLAIM };
+	struct mt_command c = {.kind = MT_CMD_BOOTSTRAP_CLAIM};
 
 	mt_copy(c.u.claim.member, MT_NAME_MAX, name);
 	c.u.claim.incarnation = incarnation;
@@ -53,7 +53,7 @@ withdraw(const char *name, uint64_t incarnation)
 static inline struct mt_command
 initialize(const char *name, uint64_t incarnation, json_t *config)
 {
-	struct mt_command c = { .kind = MT_CMD_CLUSTER_INITIALIZE };
+	struct mt_command c = {.kind = MT_CMD_CLUSTER_INITIALIZE};
 
 	mt_copy(c.u.initialize.claim.member, MT_NAME_MAX, name);
 	c.u.initialize.claim.incarnation = incarnation;
@@ -68,7 +68,7 @@ static inline struct mt_command
 assign(uint64_t expect_epoch, bool expect_released, const char *holder,
        bool continues)
 {
-	struct mt_command c = { .kind = MT_CMD_LEADER_ASSIGN };
+	struct mt_command c = {.kind = MT_CMD_LEADER_ASSIGN};
 	struct mt_decision *d = &c.u.assign.decision;
 
 	c.u.assign.expect_epoch = expect_epoch;
@@ -76,7 +76,7 @@ assign(uint64_t expect_epoch, bool expect_released, const char *holder,
 	mt_copy(c.u.assign.holder, MT_NAME_MAX, holder);
 	c.u.assign.ttl_ms = 6000;
 	c.u.assign.continues = continues;
-	c.u.assign.min = (struct mt_position){ .timeline = 2, .lsn = 100 };
+	c.u.assign.min = (struct mt_position){.timeline = 2, .lsn = 100};
 	d->at_ms = 1700000000001;
 	mt_copy(d->rule, sizeof(d->rule), "released");
 	mt_copy(d->from, sizeof(d->from), "a");
@@ -87,21 +87,21 @@ assign(uint64_t expect_epoch, bool expect_released, const char *holder,
 	mt_copy(d->verdicts[0].rule, MT_RULE_MAX, "leaves");
 	mt_copy(d->verdicts[1].name, MT_NAME_MAX, holder);
 	mt_copy(d->verdicts[1].rule, MT_RULE_MAX, "chosen");
-	d->verdicts[1].at = (struct mt_position){ .timeline = 2, .lsn = BIG };
+	d->verdicts[1].at = (struct mt_position){.timeline = 2, .lsn = BIG};
 	return c;
 }
 
 static inline struct mt_command
 release(uint64_t epoch, const char *holder, bool clean)
 {
-	struct mt_command c = { .kind = MT_CMD_LEADER_RELEASE };
+	struct mt_command c = {.kind = MT_CMD_LEADER_RELEASE};
 
 	c.u.release.epoch = epoch;
 	mt_copy(c.u.release.holder, MT_NAME_MAX, holder);
 	c.u.release.clean = clean;
 	if (clean)
 		c.u.release.end =
-		    (struct mt_position){ .timeline = 1, .lsn = 0x5000028 };
+		    (struct mt_position){.timeline = 1, .lsn = 0x5000028};
 	mt_copy(c.u.release.why, MT_WHY_MAX, "asked to end");
 	return c;
 }
@@ -109,7 +109,7 @@ release(uint64_t epoch, const char *holder, bool clean)
 static inline struct mt_command
 request_put(const char *leader, const char *candidate)
 {
-	struct mt_command c = { .kind = MT_CMD_REQUEST_PUT };
+	struct mt_command c = {.kind = MT_CMD_REQUEST_PUT};
 
 	c.u.request_put.kind = MT_REQUEST_SWITCHOVER;
 	mt_copy(c.u.request_put.leader, MT_NAME_MAX, leader);
@@ -120,7 +120,7 @@ request_put(const char *leader, const char *candidate)
 static inline struct mt_command
 request_clear(uint64_t id)
 {
-	struct mt_command c = { .kind = MT_CMD_REQUEST_CLEAR };
+	struct mt_command c = {.kind = MT_CMD_REQUEST_CLEAR};
 
 	c.u.request_clear.id = id;
 	c.u.request_clear.ok = true;
@@ -132,7 +132,7 @@ request_clear(uint64_t id)
 static inline struct mt_command
 history_put(uint64_t epoch, const char *holder, int n)
 {
-	struct mt_command c = { .kind = MT_CMD_HISTORY_PUT };
+	struct mt_command c = {.kind = MT_CMD_HISTORY_PUT};
 
 	c.u.history_put.epoch = epoch;
 	mt_copy(c.u.history_put.holder, MT_NAME_MAX, holder);
@@ -152,12 +152,11 @@ history_put(uint64_t epoch, const char *holder, int n)
 static inline struct mt_command
 status_put(uint64_t epoch, const char *holder, uint64_t lsn)
 {
-	struct mt_command c = { .kind = MT_CMD_STATUS_PUT };
+	struct mt_command c = {.kind = MT_CMD_STATUS_PUT};
 
 	c.u.status_put.epoch = epoch;
 	mt_copy(c.u.status_put.holder, MT_NAME_MAX, holder);
-	c.u.status_put.optime =
-	    (struct mt_position){ .timeline = 1, .lsn = lsn };
+	c.u.status_put.optime = (struct mt_position){.timeline = 1, .lsn = lsn};
 	return c;
 }
 
@@ -165,7 +164,7 @@ status_put(uint64_t epoch, const char *holder, uint64_t lsn)
 static inline struct mt_command
 config_put(uint64_t expect_version, json_t *config)
 {
-	struct mt_command c = { .kind = MT_CMD_CONFIG_PUT };
+	struct mt_command c = {.kind = MT_CMD_CONFIG_PUT};
 
 	c.u.config_put.expect_version = expect_version;
 	c.u.config_put.config = config;

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The words that written schedules are made of. */
+#ifndef MT_SIM_SCENARIO_H
+#define MT_SIM_SCENARIO_H
+
+#include "test/sim/sim.h"
+
+void pass(struct sim *w, int64_t ms);
+/* Until it holds; the run fails if it does not come to that. */
+void expect(struct sim *w, const char *what,
+	    bool (*holds)(struct sim *w, int arg), int arg, int64_t ms);
+/* The same, and goes on if it does not. */
+void try_for(struct sim *w, const char *what,
+	     bool (*holds)(struct sim *w, int arg), int arg, int64_t ms);
+
+bool leads(struct sim *w, int node);
+bool epoch_is(struct sim *w, int epoch); /* or a later one */
+bool serves(struct sim *w, int node);
+bool gave_up(struct sim *w, int node);
+
+int the_primary(struct sim *w);
+/* A node of the first configuration that is neither. */
+int the_other(const struct sim *w, int a, int b);
+
+void cut(struct sim *w, int a, int b, unsigned classes, bool hold);
+void let_lead(struct sim *w, int node);
+/* Form, boot all, until the cluster works. */
+void start_all(struct sim *w);
+
+/* scenario_members.c */
+void members_by_durable_log(struct sim *w);
+void members_one_by_one(struct sim *w);
+
+#endif
