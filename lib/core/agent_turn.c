@@ -84,6 +84,15 @@ take_epoch(const struct mt_view *v, struct mt_plan *p)
 
 /* ---- a standby that is to be promoted ---- */
 
+/* A lease of this turn with more left than what is kept for a fast stop. */
+static bool
+lease_lasts(const struct mt_view *v)
+{
+	return v->local.had_lease &&
+	       v->local.lease_epoch >= v->state->leader.since &&
+	       v->now_ms + v->state->leader.ttl_ms / 4 < v->local.deadline_ms;
+}
+
 static void
 plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 {
@@ -102,7 +111,7 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;
 		return;
 	}
-	if (v->now_ms + v->state->leader.ttl_ms / 4 >= l->deadline_ms) {
+	if (!lease_lasts(v)) {
 		if (late)
 			give_up(v, p, "found no support in time");
 		else
@@ -149,7 +158,7 @@ plan_down(const struct mt_view *v, struct mt_plan *p)
 	}
 	if (l->record.pg_epoch != v->state->leader.epoch) {
 		take_epoch(v, p);
-	} else if (agent__lease_lives(v)) {
+	} else if (lease_lasts(v)) {
 		p->act = MT_ACT_START_PRIMARY;
 	} else if (v->now_ms - l->turn_ms > FIT_WITHIN_MS) {
 		give_up(v, p, "found no support in time");

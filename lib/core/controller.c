@@ -21,7 +21,8 @@
 #define SWITCH_WAIT_MS 8000  /* for the candidate that was asked for */
 #define FENCE_EVERY_MS 100
 #define REPAIR_EVERY_MS 2000
-#define SETTLED_MS 5000 /* before Raft leadership is moved */
+#define MEMBER_EVERY_MS 1000 /* for the same member */
+#define SETTLED_MS 5000      /* before Raft leadership is moved */
 #define TRANSFER_EVERY_MS 30000
 
 void
@@ -111,7 +112,6 @@ static bool
 rule_members(struct mt_controller *c, const struct mt_view *v,
 	     struct mt_control_plan *p)
 {
-	(void)c;
 	for (int i = 0; i < v->reports->n; i++) {
 		const struct mt_member *self = &v->reports->seen[i].report.self;
 		const struct mt_member *known =
@@ -121,6 +121,13 @@ rule_members(struct mt_controller *c, const struct mt_view *v,
 		    !is_voter(v, self->raft_id) ||
 		    (known != NULL && same_member(known, self)))
 			continue;
+		/* One that is refused must not keep the rules below from
+		 * their work. */
+		if (c->member_id == self->raft_id &&
+		    v->now_ms - c->member_ms < MEMBER_EVERY_MS)
+			continue;
+		c->member_id = self->raft_id;
+		c->member_ms = v->now_ms;
 		p->propose = true;
 		p->command.kind = MT_CMD_MEMBER_PUT;
 		p->command.u.member_put = *self;

@@ -174,7 +174,11 @@ START_TEST(the_first_start_needs_the_epoch_and_support)
 	ROW(given_initialized(), "then start", "turn", MT_ACT_START_PRIMARY,
 	    local()->record.data_id = DATA_ID;
 	    local()->record.pg_epoch = 1; local()->had_lease = true;
-	    local()->deadline_ms = NOW + 4000);
+	    local()->lease_epoch = 1; local()->deadline_ms = NOW + 4000);
+	ROW(given_initialized(), "not under the end of a lease", "turn",
+	    MT_ACT_NONE, local()->record.data_id = DATA_ID;
+	    local()->record.pg_epoch = 1; local()->had_lease = true;
+	    local()->lease_epoch = 1; local()->deadline_ms = NOW + 1000);
 	ROW(given_initialized(), "continued before it began", "turn",
 	    MT_ACT_TAKE_EPOCH, local()->record.data_id = DATA_ID;
 	    local()->record.pg_epoch = 1; w.state.leader.epoch = 2;
