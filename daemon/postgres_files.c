@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "daemon/postgres_internal.h"
 #include "pg/conninfo.h"
+#include "pg/timelines.h"
 
 /* ---- the queue ---- */
 
@@ -240,6 +241,8 @@ role_work(struct file_work *w)
 	if (w->rv != 0 || w->only_conf)
 		return;
 	w->rv = mt_pg_standby_signal(c->data_dir, w->standby, &w->err);
+	if (w->rv == 0 && w->standby)
+		w->rv = mt_pg_release_timelines(c->data_dir, &w->err);
 	/* A stale postmaster.pid of another process: told to PostgreSQL,
 	 * which would refuse to start over it. */
 	if (mt_pg_pidfile_read(&w->pidfile, c->data_dir, &w->err) != 0)

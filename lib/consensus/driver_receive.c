@@ -102,11 +102,12 @@ static unsigned
 piece_length(struct mt_driver *d, struct driver_input *in)
 {
 	const struct raft_append_entries *v = &in->message.raft.append_entries;
-	const struct mt_entry *e = in->message.entries + in->stepped;
+	const struct mt_entry *e;
 	unsigned left = v->n_entries - in->stepped, k;
 
 	if (!driver_has(d, MT_GUARD_SPLIT) || left == 0)
 		return left;
+	e = in->message.entries + in->stepped;
 	if (e[0].type == MT_ENTRY_CHANGE && !in->headed)
 		return 0;
 	for (k = 1; k < left && e[k].type != MT_ENTRY_CHANGE; k++)
@@ -135,12 +136,14 @@ step_piece(struct mt_driver *d, struct driver_input *in, unsigned n)
 {
 	struct raft_message m = in->message.raft;
 	struct raft_append_entries *v = &m.append_entries;
-	const struct mt_entry *e = in->message.entries + in->stepped;
+	const struct mt_entry *e = NULL;
 	struct raft_entry *entries = NULL;
 	uint8_t *memory = NULL, *at;
 	size_t bytes = 0;
 	unsigned i;
 
+	if (v->n_entries > 0) /* else there is no array */
+		e = in->message.entries + in->stepped;
 	if (in->stepped > 0) {
 		v->prev_log_index += in->stepped;
 		v->prev_log_term = e[-1].term;

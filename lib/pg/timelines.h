@@ -18,4 +18,13 @@
 int mt_pg_reserve_timelines(const char *data_dir, uint32_t own, uint32_t next,
 			    struct mt_err *err) MT_MUSTCHECK;
 
+/*
+ * Remove such files above the newest true history. A promotion that did not
+ * come to its end leaves them, and a standby that is started on them refuses:
+ * the newest timeline that it finds is no child of its own. Those below stay: a
+ * standby fetches every history between its timeline and its primary's.
+ */
+int mt_pg_release_timelines(const char *data_dir,
+			    struct mt_err *err) MT_MUSTCHECK;
+
 #endif
