@@ -178,6 +178,7 @@ unit: $(UNIT_BINS)
 
 SEEDS ?= 1-5000
 sim: $(SIMS)
+	MT_BUILD=$(abspath $(B)) test/sim/run --schedules
 	MT_BUILD=$(abspath $(B)) test/sim/run --seeds $(SEEDS)
 # Raft alone, and each of the driver's guards against the schedule it is for.
 raftsim: $(B)/test/sim/raftsim

@@ -199,6 +199,11 @@ void
 postgres__adopted(struct mt_postgres *pg, bool as_primary, uint64_t data_id)
 {
 	pg->adopting = false;
+	/* Told to promote, and not yet done: its sentinel is armed. */
+	if (!as_primary && mt_guard_is_armed(pg->guard)) {
+		as_primary = true;
+		pg->promote_sent_ms = mt_clock_ms();
+	}
 	pg->as_primary = as_primary;
 	pg->data = MT_DATA_PRESENT;
 	pg->data_id = data_id;

@@ -225,10 +225,12 @@ stood_still(const struct mt_confirm *c, const struct mt_support_ans *ans,
 {
 	int64_t own = now_ms - c->sent_ms;
 
-	if (c->sent_ms == 0 || c->incarnation != ans->incarnation)
+	if (c->sent_ms == 0 || c->incarnation != ans->incarnation ||
+	    ans->clock_ms <= c->voter_clock_ms)
 		return false;
-	return ans->clock_ms - c->voter_clock_ms >
-	       own + mt_lease_margin_ms(own);
+	/* Unsigned: of two clocks that make no sense it cannot overflow. */
+	return (uint64_t)ans->clock_ms - (uint64_t)c->voter_clock_ms >
+	       (uint64_t)(own + mt_lease_margin_ms(own));
 }
 
 bool

@@ -91,9 +91,9 @@ save_all(const struct mt_state *s)
 	json_t *o = json_object(), *claim = json_object();
 	json_t *members = json_array(), *history = json_array();
 	json_t *decisions = json_array();
-	uint64_t oldest = s->last_decision >= MT_DECISIONS_MAX
-			      ? s->last_decision - MT_DECISIONS_MAX + 1
-			      : 1;
+	uint64_t n_decisions = s->last_decision < MT_DECISIONS_MAX
+				   ? s->last_decision
+				   : MT_DECISIONS_MAX;
 
 	mt_jset_i64(o, "version", SNAPSHOT_VERSION);
 	mt_jset_u64(o, "index", s->index);
@@ -116,8 +116,9 @@ save_all(const struct mt_state *s)
 				      mt_history_to_json(&s->history[i]));
 	json_object_set_new(o, "history", history);
 	mt_jset_i64(o, "history_of", s->history_of);
-	for (uint64_t id = oldest; id <= s->last_decision; id++) {
-		const struct mt_decision *d = mt_state_decision(s, id);
+	for (uint64_t left = n_decisions; left > 0; left--) {
+		const struct mt_decision *d =
+		    mt_state_decision(s, s->last_decision - left + 1);
 
 		if (d != NULL)
 			json_array_append_new(decisions,
