@@ -95,6 +95,8 @@ mt_settings_parse(struct mt_settings *s, const json_t *doc)
 			n = o->min;
 		store(s, r, n);
 	}
+	if (s->ttl_ms > MT_TTL_MAX_MS)
+		s->ttl_ms = MT_TTL_MAX_MS;
 }
 
 void

@@ -12,6 +12,9 @@
 
 #include <jansson.h>
 
+/* No lease lasts longer: a day. */
+#define MT_TTL_MAX_MS (INT64_C(24) * 3600 * 1000)
+
 enum mt_sync_mode {
 	MT_SYNC_OFF,
 	MT_SYNC_ON,

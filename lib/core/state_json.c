@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "conf/settings.h"
 #include "core/json_fields.h"
 
 #define SNAPSHOT_VERSION 1
@@ -40,6 +41,8 @@ load_leader(const json_t *o, struct mt_leader *l, bool *bad)
 	mt_jget_u64(o, "since", &l->since, bad);
 	mt_jget_str(o, "holder", l->holder, sizeof(l->holder), bad);
 	mt_jget_i64(o, "ttl_ms", &l->ttl_ms, bad);
+	if (l->ttl_ms < 0 || l->ttl_ms > MT_TTL_MAX_MS)
+		*bad = true;
 	mt_jget_u32(o, "timeline", &l->timeline, bad);
 	mt_jget_bool(o, "continues", &l->continues, bad);
 	mt_jget_position(o, "min", &l->min, bad);
