@@ -40,7 +40,7 @@ struct node_proposal {
 /* A kind of command that a plan proposed and that is not settled yet. */
 struct node_pending {
 	bool in_flight;
-	uint64_t index; /* of the last, to be applied here first */
+	uint64_t index;   /* of the last, to be applied here first */
 	int64_t again_ms; /* not before, after a failure */
 };
 
