@@ -44,7 +44,7 @@ finish(struct mt_node *n, struct node_proposal *p, int rv, uint64_t index,
 	*at = p->next;
 	if (p->cb != NULL) {
 		p->cb(p->cb_arg, rv, index, why);
-	} else if (p->from != 0) {
+	} else if (p->from != 0 && !n->closing) {
 		mt_put_u64(&w, p->from_id);
 		mt_put_u32(&w, (uint32_t)-rv);
 		mt_put_u64(&w, index);

@@ -100,7 +100,8 @@ keep_send(void *arg, uint64_t to, enum mt_keep_message kind, const void *p,
 	};
 	struct mt_node *n = arg;
 
-	mt_peers_send(n->peers, to, kinds[kind], p, size);
+	if (!n->closing) /* the streams may be gone before the store is */
+		mt_peers_send(n->peers, to, kinds[kind], p, size);
 }
 
 static void
@@ -144,7 +145,8 @@ driver_send(void *arg, uint64_t to, const void *p, size_t size)
 {
 	struct mt_node *n = arg;
 
-	mt_peers_send(n->peers, to, MT_FRAME_RAFT, p, size);
+	if (!n->closing)
+		mt_peers_send(n->peers, to, MT_FRAME_RAFT, p, size);
 }
 
 static int
