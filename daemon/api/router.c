@@ -59,6 +59,8 @@ add_method(char *allow, size_t size, const char *method)
 {
 	size_t n = strlen(allow);
 
+	if (strstr(allow, method) != NULL)
+		return;
 	mt_format(allow + n, size - n, "%s%s%s", n > 0 ? ", " : "", method,
 		  mt_streq(method, "GET") ? ", HEAD" : "");
 }

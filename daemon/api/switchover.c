@@ -453,6 +453,10 @@ on_proposed(void *arg, int rv, uint64_t index, const char *why)
 		api__respond_text(forget(w), 409,
 				  "scheduled switchover was changed, or has "
 				  "begun, meanwhile");
+	} else if (rv == MT_EBUSY && w->errand == ERRAND_CANCEL) {
+		api__respond_text(forget(w), 503,
+				  "scheduled switchover was not deleted: %s",
+				  why == NULL ? "" : why);
 	} else if (rv == MT_EREFUSED || rv == MT_EBUSY || rv == MT_EINVAL) {
 		answer_failure(w, why == NULL ? "" : why);
 	} else {

@@ -34,6 +34,7 @@ static const struct {
     {"GET", "/raft", 200, "\"term\""},
     {"GET", "/raft/state", 200, "\"initialize\""},
     {"GET", "/raft//state/", 200, "\"initialize\""},
+    {"OPTIONS", "/raft/state", 204, "allow: GET, HEAD, OPTIONS\r\n"},
     {"OPTIONS", "/switchover", 204, "allow: POST, DELETE, OPTIONS\r\n"},
     {"OPTIONS", "/failover", 204, "allow: POST, OPTIONS\r\n"},
     {"POST", "/failover", 411, "length"},

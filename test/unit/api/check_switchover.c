@@ -513,6 +513,11 @@ START_TEST(what_is_scheduled_is_taken_back)
 	ck_assert_int_eq(status, 409);
 	fd = delete_it();
 	turn(20);
+	fake.propose_cb(fake.propose_arg, MT_EBUSY, 0, "shutting down");
+	answered(fd, 503,
+		 "scheduled switchover was not deleted: shutting down");
+	fd = delete_it();
+	turn(20);
 	fake.propose_cb(fake.propose_arg, MT_ETIMEDOUT, 0, "no Raft leader");
 	answered(fd, 503, "Switchover status unknown: no Raft leader");
 }
