@@ -43,6 +43,8 @@ struct mt_verb {
 int mt_cmd_list(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_topology(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_switchover(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_failover(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_flush(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_history(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_version(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_demo(struct mt_cli *cli, int argc, char **argv);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 const struct mt_report *
@@ -154,6 +155,20 @@ api__member_tags(const struct mt_member *m)
 	return effective;
 }
 
+static json_t *
+scheduled(const struct mt_request *request)
+{
+	char at[MT_ISO_MAX];
+	json_t *o = json_object();
+
+	json_object_set_new(
+	    o, "at", json_string(mt_wall_iso(at, request->scheduled_ms)));
+	json_object_set_new(o, "from", json_string(request->leader));
+	if (*request->candidate != '\0')
+		json_object_set_new(o, "to", json_string(request->candidate));
+	return o;
+}
+
 void
 api__get_cluster(struct mt_api *api, struct mt_http_request *r)
 {
@@ -169,6 +184,9 @@ api__get_cluster(struct mt_api *api, struct mt_http_request *r)
 	json_object_set_new(doc, "members", members);
 	if (view.settings->pause)
 		json_object_set_new(doc, "pause", json_true());
+	if (view.state->request.scheduled_ms != 0)
+		json_object_set_new(doc, "scheduled_switchover",
+				    scheduled(&view.state->request));
 	json_object_set_new(doc, "scope", json_string(b->conf->scope));
 	api__respond_json(r, 200, doc);
 }

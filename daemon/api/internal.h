@@ -83,9 +83,17 @@ void api__get_raft_state(struct mt_api *api, struct mt_http_request *r);
 
 /* switchover.c */
 void api__post_switchover(struct mt_api *api, struct mt_http_request *r);
+void api__post_failover(struct mt_api *api, struct mt_http_request *r);
+void api__delete_switchover(struct mt_api *api, struct mt_http_request *r);
 /* Something changed, or a deadline passed: does it answer those that wait? */
 void api__switchovers_look(struct mt_api *api);
 /* Answer all that wait: the daemon ends. */
 void api__switchovers_end(struct mt_api *api);
+
+/* preview.c: what would come of it, a new reference; refusal "" = it would be
+ * taken */
+json_t *api__preview_document(const struct mt_view *view,
+			      const struct mt_request *request,
+			      const char *refusal);
 
 #endif

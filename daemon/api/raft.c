@@ -7,6 +7,7 @@
  */
 #include "daemon/api/internal.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 
 static json_t *
@@ -131,11 +132,17 @@ member_record(const struct mt_view *view, const struct mt_member *m)
 static json_t *
 failover_record(const struct mt_request *request)
 {
+	char at[MT_ISO_MAX];
 	json_t *o = json_object();
 
 	if (request->kind == MT_REQUEST_NONE)
 		return o;
-	json_object_set_new(o, "leader", json_string(request->leader));
+	if (*request->leader != '\0')
+		json_object_set_new(o, "leader", json_string(request->leader));
+	if (request->scheduled_ms != 0)
+		json_object_set_new(
+		    o, "scheduled_at",
+		    json_string(mt_wall_iso(at, request->scheduled_ms)));
 	if (*request->candidate != '\0')
 		json_object_set_new(o, "member",
 				    json_string(request->candidate));

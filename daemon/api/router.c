@@ -25,6 +25,8 @@ static const struct route {
     {"raft", "state", "GET", api__get_raft_state},
     {"raft", NULL, "GET", api__get_raft},
     {"switchover", NULL, "POST", api__post_switchover},
+    {"switchover", NULL, "DELETE", api__delete_switchover},
+    {"failover", NULL, "POST", api__post_failover},
 };
 
 /* Does the path go on with this segment? Returns what follows, or NULL. */
@@ -51,6 +53,18 @@ matches(const struct route *route, const char *path)
 	       skip_segment(path, route->second) != NULL;
 }
 
+/* Append to a list; whoever answers GET answers HEAD. */
+static void
+add_method(char *allow, size_t size, const char *method)
+{
+	size_t n = strlen(allow);
+
+	if (strstr(allow, method) != NULL)
+		return;
+	mt_format(allow + n, size - n, "%s%s%s", n > 0 ? ", " : "", method,
+		  mt_streq(method, "GET") ? ", HEAD" : "");
+}
+
 static const char unsupported[] =
     "<!DOCTYPE html>\n"
     "<title>Error response</title>\n"
@@ -63,24 +77,22 @@ api__route(void *arg, struct mt_http_request *r)
 	struct mt_api *api = arg;
 	const char *path = r->path;
 	const char *method = mt_streq(r->method, "HEAD") ? "GET" : r->method;
-	const struct route *known = NULL;
+	char allow[64] = "";
 
 	while (path[0] == '/' && path[1] == '/')
 		path++;
 	for (size_t i = 0; i < MT_COUNT(routes); i++) {
 		if (!matches(&routes[i], path))
 			continue;
-		known = &routes[i];
-		if (mt_streq(method, known->method)) {
-			known->handler(api, r);
+		if (mt_streq(method, routes[i].method)) {
+			routes[i].handler(api, r);
 			return;
 		}
+		add_method(allow, sizeof(allow), routes[i].method);
 	}
-	if (known != NULL && mt_streq(method, "OPTIONS")) {
-		api__respond_empty(r, 204, "allow",
-				   mt_streq(known->method, "GET")
-				       ? "GET, HEAD, OPTIONS"
-				       : "POST, OPTIONS");
+	if (allow[0] != '\0' && mt_streq(method, "OPTIONS")) {
+		add_method(allow, sizeof(allow), "OPTIONS");
+		api__respond_empty(r, 204, "allow", allow);
 	} else if (mt_streq(method, "GET") || mt_streq(method, "OPTIONS")) {
 		api__health(api, r, path);
 	} else {

@@ -13,7 +13,8 @@
 
 int64_t mt_clock_ms(void);
 
-/* Wall clock, for people's eyes only: no decision reads it. */
+/* Wall clock, for people's eyes; the one decision that reads it is whether the
+ * time has come that people have set for a switchover. */
 int64_t mt_wall_ms(void);
 
 #define MT_ISO_MAX 40

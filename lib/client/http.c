@@ -4,9 +4,9 @@
  *
  * A request goes through the list of servers, the one that answered last at
  * the front. GET goes on to the next one after any failure and after a server
- * error (a node without quorum may not know what another does); POST goes on
- * only while no connection came about, for a request that may have been heard
- * must not be made twice.
+ * error (a node without quorum may not know what another does); POST and DELETE
+ * go on only while no connection came about, for a request that may have been
+ * heard must not be made twice.
  *
  * Failures: each try adds its own few words, and the error that comes out names
  * all of them, since "which node, and why" is what an operator asks first.
@@ -40,6 +40,8 @@ struct sink {
 	size_t n, cap;
 	bool failed;
 };
+
+enum method { M_GET, M_POST, M_DELETE };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_ready;
@@ -197,10 +199,11 @@ explain(struct mt_http *http, CURLcode rc, const struct sink *sink,
 	return mt_err_set(why, MT_EPROTO, "%s", curl_easy_strerror(rc));
 }
 
-/* One request to one URL. body NULL means GET. */
+/* One request to one URL. */
 static int
-perform(struct mt_http *http, const char *url, const char *body,
-	int64_t timeout_ms, struct mt_http_reply *reply, struct mt_err *why)
+perform(struct mt_http *http, enum method method, const char *url,
+	const char *body, int64_t timeout_ms, struct mt_http_reply *reply,
+	struct mt_err *why)
 {
 	CURL *c = http->curl;
 	struct curl_slist *headers = NULL;
@@ -227,6 +230,10 @@ perform(struct mt_http *http, const char *url, const char *body,
 
 		headers = more != NULL ? more : headers;
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
+	}
+	if (method == M_DELETE)
+		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, "DELETE");
+	if (method != M_GET) {
 		/* A kept connection that the server has just closed would
 		 * fail, and libcurl would send the request once more. */
 		curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
@@ -269,8 +276,9 @@ add_reason(char *reasons, size_t size, const char *base,
 
 /* Try the servers in order, the one that answered last first. */
 static int
-try_all(struct mt_http *http, const char *path, const char *body,
-	int64_t timeout_ms, struct mt_http_reply *reply, struct mt_err *err)
+try_all(struct mt_http *http, enum method method, const char *path,
+	const char *body, int64_t timeout_ms, struct mt_http_reply *reply,
+	struct mt_err *err)
 {
 	char url[MT_HTTP_URL_MAX * 2], reasons[400] = "";
 	struct mt_http_reply poor = {0};
@@ -283,8 +291,8 @@ try_all(struct mt_http *http, const char *path, const char *body,
 
 		mt_format(url, sizeof(url), "%s%s", http->bases[i], path);
 		*reply = (struct mt_http_reply){0};
-		rv = perform(http, url, body, timeout_ms, reply, &why);
-		if (rv == 0 && (body != NULL || reply->status < 500)) {
+		rv = perform(http, method, url, body, timeout_ms, reply, &why);
+		if (rv == 0 && (method != M_GET || reply->status < 500)) {
 			mt_http_reply_release(&poor);
 			http->first = i;
 			return 0;
@@ -296,7 +304,7 @@ try_all(struct mt_http *http, const char *path, const char *body,
 		else
 			add_reason(reasons, sizeof(reasons), http->bases[i],
 				   &why);
-		if (body != NULL && rv != MT_ENOENT)
+		if (method != M_GET && rv != MT_ENOENT)
 			break; /* it may have been heard */
 	}
 	if (poor.body != NULL) {
@@ -307,14 +315,24 @@ try_all(struct mt_http *http, const char *path, const char *body,
 	if (http->n == 0)
 		return mt_err_set(err, MT_ENOENT, "no server to ask is known");
 	return mt_err_set(err, rv, "could not %s \"%s\": %s",
-			  body != NULL ? "post to" : "get", path, reasons);
+			  method == M_GET    ? "get"
+			  : method == M_POST ? "post to"
+					     : "delete",
+			  path, reasons);
 }
 
 int
 mt_http_get(struct mt_http *http, const char *path, int64_t timeout_ms,
 	    struct mt_http_reply *reply, struct mt_err *err)
 {
-	return try_all(http, path, NULL, timeout_ms, reply, err);
+	return try_all(http, M_GET, path, NULL, timeout_ms, reply, err);
+}
+
+int
+mt_http_delete(struct mt_http *http, const char *path, int64_t timeout_ms,
+	       struct mt_http_reply *reply, struct mt_err *err)
+{
+	return try_all(http, M_DELETE, path, NULL, timeout_ms, reply, err);
 }
 
 int
@@ -328,7 +346,7 @@ mt_http_post(struct mt_http *http, const char *path, const json_t *body,
 	if (text == NULL)
 		return mt_err_set(err, MT_ENOMEM,
 				  "could not write the request as JSON");
-	rv = try_all(http, path, text, timeout_ms, reply, err);
+	rv = try_all(http, M_POST, path, text, timeout_ms, reply, err);
 	free(text);
 	return rv;
 }
@@ -341,7 +359,7 @@ mt_http_get_url(struct mt_http *http, const char *url, int64_t timeout_ms,
 	int rv;
 
 	*reply = (struct mt_http_reply){0};
-	rv = perform(http, url, NULL, timeout_ms, reply, &why);
+	rv = perform(http, M_GET, url, NULL, timeout_ms, reply, &why);
 	if (rv != 0)
 		return mt_err_set(err, rv, "could not get \"%s\": %s", url,
 				  why.text);

@@ -420,7 +420,7 @@ static const struct mt_option rows[] = {
 	    NULL, "how long a failing request is repeated"),
 	ROW("maximum_lag_on_failover", BYTES, "1048576", 0, DYNAMIC, LIVE,
 	    EFFECTIVE, NULL, "a replica further behind does not take over"),
-	ROW("check_timeline", BOOL, "off", NO_MIN, DYNAMIC, LIVE, KNOWN,
+	ROW("check_timeline", BOOL, "off", NO_MIN, DYNAMIC, LIVE, EFFECTIVE,
 	    NULL, "only members of the newest timeline take over"),
 	ROW("max_timelines_history", INT, "0", 0, DYNAMIC, LIVE, KNOWN,
 	    NULL, "entries of the history; 0 is all"),

@@ -19,6 +19,10 @@ void agent__plan_turn(const struct mt_view *v, struct mt_plan *p);
 bool agent__must_release(const struct mt_view *v);
 void agent__plan_release(const struct mt_view *v, struct mt_plan *p);
 
+/* agent_request.c; is_due may bring p->look_again_ms forward */
+bool agent__request_is_due(const struct mt_view *v, struct mt_plan *p);
+void agent__plan_request(const struct mt_view *v, struct mt_plan *p);
+
 /* agent_standby.c */
 void agent__plan_standby(const struct mt_view *v, struct mt_plan *p);
 

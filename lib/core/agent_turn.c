@@ -11,7 +11,6 @@
 
 #include "base/text.h"
 #include "core/agent_internal.h"
-#include "core/candidate.h"
 
 #define FIT_WITHIN_MS 15000     /* to become fit, and to find support */
 #define PROMOTE_WITHIN_MS 60000 /* from the command to the end of recovery */
@@ -196,47 +195,6 @@ plan_history(const struct mt_view *v, struct mt_plan *p)
 		c->u.history_put.lines[c->u.history_put.n++] = v->history[i];
 }
 
-static void
-clear_request(const struct mt_view *v, struct mt_plan *p, const char *why)
-{
-	p->act = MT_ACT_PROPOSE;
-	p->command.kind = MT_CMD_REQUEST_CLEAR;
-	p->command.u.request_clear.id = v->state->request.id;
-	mt_format(p->command.u.request_clear.text,
-		  sizeof(p->command.u.request_clear.text),
-		  "Switchover failed: %s", why);
-}
-
-/* Checkpoint first, so that the fast stop has little left to write; the stop
- * lets the walsenders send all that there is. */
-static void
-plan_switchover(const struct mt_view *v, struct mt_plan *p)
-{
-	const struct mt_request *r = &v->state->request;
-	struct mt_candidate_rules rules = {
-	    .only = r->candidate,
-	    .except = v->local.name,
-	};
-	struct mt_candidates found;
-
-	mt_candidates_judge(v, &rules, &found);
-	if (strcmp(r->leader, v->local.name) != 0) {
-		clear_request(v, p, "the leader has changed");
-	} else if (found.best < 0) {
-		char text[MT_WHY_MAX - 48];
-
-		mt_candidates_text(&found, text, sizeof(text));
-		clear_request(v, p, text);
-	} else if (v->local.checkpoint_for != r->id) {
-		p->act = MT_ACT_CHECKPOINT;
-		p->request_id = r->id;
-	} else {
-		p->act = MT_ACT_STOP_FAST;
-		mt_format(p->why, sizeof(p->why), "switchover to \"%s\"",
-			  found.verdicts[found.best].name);
-	}
-}
-
 static bool
 status_is_old(const struct mt_view *v)
 {
@@ -273,14 +231,17 @@ plan_primary(const struct mt_view *v, struct mt_plan *p)
 		p->act = MT_ACT_STOP_IMMEDIATE;
 		p->cancel = true;
 		agent__why(p, "the promotion failed");
+	} else if (l->job == MT_JOB_START && !l->accepting &&
+		   mt_state_is_asked(v->state)) {
+		agent__plan_request(v, p);
 	} else if (!l->accepting || l->in_recovery || l->job != MT_JOB_NONE) {
 		agent__why(p, mt_job_name(l->job));
 	} else if (!l->slots_ready) {
 		p->act = MT_ACT_SLOTS;
 	} else if (history_is_old(v)) {
 		plan_history(v, p);
-	} else if (v->state->request.kind == MT_REQUEST_SWITCHOVER) {
-		plan_switchover(v, p);
+	} else if (agent__request_is_due(v, p)) {
+		agent__plan_request(v, p);
 	} else if (status_is_old(v)) {
 		plan_status(v, p);
 	}

@@ -122,28 +122,38 @@ apply_initialize(struct mt_state *s, uint64_t index,
 }
 
 /* A request ends with the assignment to another holder, or with the old
- * holder's return. */
+ * holder's return. One that waits for its time ends where its leader is gone.
+ */
 static void
-settle_request(struct mt_state *s)
+settle_request(struct mt_state *s, const char *from)
 {
 	struct mt_request *r = &s->request;
+	bool failover = r->kind == MT_REQUEST_FAILOVER;
 	const char *holder = s->leader.holder;
 	struct mt_request_result *o = &s->outcome;
 
-	if (r->kind == MT_REQUEST_NONE)
+	if (r->kind == MT_REQUEST_NONE ||
+	    (r->scheduled_ms != 0 && strcmp(holder, r->leader) == 0))
 		return;
 	*o = (struct mt_request_result){.id = r->id};
-	if (strcmp(holder, r->leader) == 0) {
-		mt_format(o->text, sizeof(o->text), "Switchover failed");
-	} else if (r->candidate[0] == '\0' ||
-		   strcmp(holder, r->candidate) == 0) {
+	if (r->scheduled_ms != 0) {
+		mt_format(o->text, sizeof(o->text),
+			  "Switchover failed: the leader has changed");
+	} else if (strcmp(holder, r->candidate) == 0 ||
+		   (r->candidate[0] == '\0' &&
+		    strcmp(holder, r->leader) != 0)) {
 		o->ok = true;
 		mt_format(o->text, sizeof(o->text),
-			  "Successfully switched over to \"%s\"", holder);
+			  "Successfully %s over to \"%s\"",
+			  failover ? "failed" : "switched", holder);
+	} else if (strcmp(holder, failover ? from : r->leader) == 0) {
+		mt_format(o->text, sizeof(o->text), "%s failed",
+			  failover ? "Failover" : "Switchover");
 	} else {
 		o->ok = true;
 		mt_format(o->text, sizeof(o->text),
-			  "Switched over to \"%s\" instead of \"%s\"", holder,
+			  "%s over to \"%s\" instead of \"%s\"",
+			  failover ? "Failed" : "Switched", holder,
 			  r->candidate);
 	}
 	memset(r, 0, sizeof(*r));
@@ -156,6 +166,7 @@ apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	const struct mt_member *m = mt_state_member(s, cmd->u.assign.holder);
 	struct mt_leader *l = &s->leader;
 	bool continues = cmd->u.assign.continues;
+	char from[MT_NAME_MAX];
 
 	if (l->epoch != cmd->u.assign.expect_epoch ||
 	    l->released != cmd->u.assign.expect_released)
@@ -181,6 +192,7 @@ apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 			l->timeline = cmd->u.assign.min.timeline;
 		l->timeline++;
 	}
+	mt_copy(from, sizeof(from), l->holder);
 	mt_copy(l->holder, sizeof(l->holder), cmd->u.assign.holder);
 	l->ttl_ms = cmd->u.assign.ttl_ms;
 	l->continues = continues;
@@ -190,7 +202,7 @@ apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	l->end = (struct mt_position){0};
 	l->index = index;
 	if (!continues)
-		settle_request(s);
+		settle_request(s, from);
 	record_decision(s, &cmd->u.assign.decision);
 	return 0;
 }
@@ -226,16 +238,59 @@ apply_release(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	return 0;
 }
 
+/* Does it ask for something that can be, as things are? */
+static int
+check_request(const struct mt_state *s, const struct mt_request *r,
+	      struct mt_err *err)
+{
+	const struct mt_member *m = mt_state_member(s, r->candidate);
+
+	if (r->kind == MT_REQUEST_SWITCHOVER && r->scheduled_ms != 0) {
+		/* Who leads counts when it is due. */
+		if (mt_state_member(s, r->leader) == NULL)
+			return mt_err_set(err, MT_EREFUSED,
+					  "\"%s\" is no member", r->leader);
+		return 0;
+	}
+	if (r->kind == MT_REQUEST_SWITCHOVER) {
+		if (!mt_state_held_by(s, r->leader))
+			return mt_err_set(err, MT_EREFUSED,
+					  "\"%s\" is not the leader",
+					  r->leader);
+		return 0;
+	}
+	if (m == NULL || m->witness)
+		return mt_err_set(err, MT_EREFUSED,
+				  "\"%s\" cannot hold the turn", r->candidate);
+	if (mt_state_held_by(s, r->candidate))
+		return mt_err_set(err, MT_EREFUSED,
+				  "\"%s\" is the leader already", r->candidate);
+	if (r->leader[0] != '\0' || r->scheduled_ms != 0 ||
+	    s->leader.epoch == 0)
+		return mt_err_set(err, MT_EREFUSED,
+				  "a failover needs an initialized cluster, "
+				  "names no leader and is not scheduled");
+	return 0;
+}
+
 static int
 apply_request_put(struct mt_state *s, uint64_t index,
 		  const struct mt_request *r, struct mt_err *err)
 {
-	if (s->request.kind != MT_REQUEST_NONE)
+	int rv;
+
+	if (mt_state_is_asked(s))
+		return mt_err_set(err, MT_EREFUSED, "another %s is under way",
+				  s->request.kind == MT_REQUEST_FAILOVER
+				      ? "failover"
+				      : "switchover");
+	if (r->id != s->request.id)
 		return mt_err_set(err, MT_EREFUSED,
-				  "another switchover is under way");
-	if (!mt_state_held_by(s, r->leader))
-		return mt_err_set(err, MT_EREFUSED, "\"%s\" is not the leader",
-				  r->leader);
+				  "the scheduled switchover was changed by "
+				  "another");
+	rv = check_request(s, r, err);
+	if (rv != 0)
+		return rv;
 	s->request = *r;
 	s->request.id = index;
 	return 0;

@@ -12,10 +12,19 @@
 
 #include "base/text.h"
 
-/* Why this member cannot be it, or NULL. */
-static const char *
-objection(const struct mt_view *view, const struct mt_candidate_rules *rules,
-	  const struct mt_member *m, const struct mt_seen *seen)
+/* The newest timeline that the cluster is known to have written on. */
+static uint32_t
+cluster_timeline(const struct mt_state *s)
+{
+	uint32_t known = s->status.optime.timeline;
+
+	return known > s->history_of ? known : s->history_of;
+}
+
+const char *
+mt_candidate_objection(const struct mt_view *view,
+		       const struct mt_candidate_rules *rules,
+		       const struct mt_member *m, const struct mt_seen *seen)
 {
 	const struct mt_report *r = seen != NULL ? &seen->report : NULL;
 	uint64_t optime = view->state->status.optime.lsn;
@@ -41,10 +50,15 @@ objection(const struct mt_view *view, const struct mt_candidate_rules *rules,
 		return "position-unknown";
 	if (r->applied < rules->applied)
 		return "report-too-old";
+	if (rules->forced)
+		return NULL;
 	if (rules->least.timeline != 0 &&
 	    (r->at.timeline < rules->least.timeline ||
 	     r->at.lsn < rules->least.lsn))
 		return "lacks-the-end";
+	if (view->settings->check_timeline &&
+	    r->at.timeline < cluster_timeline(view->state))
+		return "old-timeline";
 	if (optime > r->at.lsn &&
 	    optime - r->at.lsn >
 		(uint64_t)view->settings->maximum_lag_on_failover)
@@ -85,7 +99,7 @@ mt_candidates_judge(const struct mt_view *view,
 		mt_copy(v->name, sizeof(v->name), m->name);
 		if (seen != NULL)
 			v->at = seen->report.at;
-		no = objection(view, rules, m, seen);
+		no = mt_candidate_objection(view, rules, m, seen);
 		mt_copy(v->rule, sizeof(v->rule), no != NULL ? no : "behind");
 		if (no != NULL ||
 		    (best != NULL && !is_better(&seen->report, best)))

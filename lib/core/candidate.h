@@ -18,6 +18,7 @@ struct mt_candidate_rules {
 	const char *except;       /* may not be it, or NULL */
 	struct mt_position least; /* must have this, timeline 0 = any */
 	uint64_t applied;         /* its report must know the log up to here */
+	bool forced; /* how far it is does not matter: people decided that */
 };
 
 /* Judge all data members by their reports. The best has the furthest position,
@@ -25,6 +26,13 @@ struct mt_candidate_rules {
 void mt_candidates_judge(const struct mt_view *view,
 			 const struct mt_candidate_rules *rules,
 			 struct mt_candidates *out);
+
+/* The first thing that speaks against this member, or NULL. seen may be NULL.
+ */
+const char *mt_candidate_objection(const struct mt_view *view,
+				   const struct mt_candidate_rules *rules,
+				   const struct mt_member *m,
+				   const struct mt_seen *seen);
 
 /* One line for people: "node2: chosen; node3: behind". */
 void mt_candidates_text(const struct mt_candidates *c, char *buf, size_t size);

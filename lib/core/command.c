@@ -133,12 +133,24 @@ release_from(const json_t *o, struct mt_command *c, bool *bad)
 	mt_jget_str(o, "why", c->u.release.why, sizeof(c->u.release.why), bad);
 }
 
+static const struct {
+	enum mt_request_kind kind;
+	const char *name;
+} request_kinds[] = {
+    {MT_REQUEST_SWITCHOVER, "switchover"},
+    {MT_REQUEST_FAILOVER, "failover"},
+};
+
 static void
 request_put_to(const struct mt_command *c, json_t *o)
 {
-	mt_jset_str(o, "kind", "switchover");
+	for (size_t i = 0; i < MT_COUNT(request_kinds); i++)
+		if (request_kinds[i].kind == c->u.request_put.kind)
+			mt_jset_str(o, "kind", request_kinds[i].name);
 	mt_jset_str(o, "leader", c->u.request_put.leader);
 	mt_jset_str(o, "candidate", c->u.request_put.candidate);
+	mt_jset_i64(o, "scheduled_ms", c->u.request_put.scheduled_ms);
+	mt_jset_u64(o, "replaces", c->u.request_put.id);
 }
 
 static void
@@ -146,13 +158,18 @@ request_put_from(const json_t *o, struct mt_command *c, bool *bad)
 {
 	const char *kind = json_string_value(json_object_get(o, "kind"));
 
-	if (kind == NULL || strcmp(kind, "switchover") != 0)
-		*bad = true;
-	c->u.request_put.kind = MT_REQUEST_SWITCHOVER;
+	for (size_t i = 0; kind != NULL && i < MT_COUNT(request_kinds); i++)
+		if (strcmp(request_kinds[i].name, kind) == 0)
+			c->u.request_put.kind = request_kinds[i].kind;
 	mt_jget_str(o, "leader", c->u.request_put.leader,
 		    sizeof(c->u.request_put.leader), bad);
 	mt_jget_str(o, "candidate", c->u.request_put.candidate,
 		    sizeof(c->u.request_put.candidate), bad);
+	mt_jget_i64(o, "scheduled_ms", &c->u.request_put.scheduled_ms, bad);
+	mt_jget_u64(o, "replaces", &c->u.request_put.id, bad);
+	if (c->u.request_put.kind == MT_REQUEST_NONE ||
+	    c->u.request_put.scheduled_ms < 0)
+		*bad = true;
 }
 
 static void

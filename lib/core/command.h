@@ -12,7 +12,8 @@
  *   cluster.initialize  claim is the proposer's         claimant
  *   leader.assign       epoch (and release) as seen     controller
  *   leader.release      epoch as seen, by its holder    holder
- *   request.put         no other request stands         any (for a client)
+ *   request.put         no other is under way, and the  any (for a client),
+ *                       scheduled one is as seen        holder (when due)
  *   request.clear       request id as seen              holder, any (cancel)
  *   history.put         epoch as seen, by its holder    holder
  *   status.put          epoch as seen, by its holder    holder
@@ -66,8 +67,9 @@ struct mt_command {
 			struct mt_position end;
 			char why[MT_WHY_MAX];
 		} release;
-		/* id is given at apply. An assignment to another holder ends
-		 * the request, whatever it asked for. */
+		/* id is that of the scheduled request which it replaces, 0 =
+		 * there was none; its own is given at apply. An assignment to
+		 * another holder ends the request, whatever it asked for. */
 		struct mt_request request_put;
 		struct mt_request_result request_clear;
 		struct {

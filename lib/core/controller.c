@@ -14,8 +14,9 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "core/request.h"
 
-#define SILENT_MS 1500       /* no report from the holder for so long */
+#define SILENT_MS MT_REQUEST_SILENT_MS /* no report from the holder */
 #define CLAIM_WAIT_MS 3000   /* for all members to report, before a claim */
 #define RELEASE_WAIT_MS 3000 /* for reports that know of the release */
 #define SWITCH_WAIT_MS 8000  /* for the candidate that was asked for */
@@ -228,6 +229,25 @@ rule_bootstrap(struct mt_controller *c, const struct mt_view *v,
 
 /* ---- ground R ---- */
 
+/* Nobody can do what was asked for, and who asked has waited long enough. */
+static void
+plan_clear(const struct mt_view *v, struct mt_control_plan *p,
+	   const struct mt_candidates *found)
+{
+	const struct mt_request *r = &v->state->request;
+	struct mt_request_result *o = &p->command.u.request_clear;
+	char text[MT_WHY_MAX - 48];
+
+	mt_candidates_text(found, text, sizeof(text));
+	p->propose = true;
+	p->command.kind = MT_CMD_REQUEST_CLEAR;
+	o->id = r->id;
+	mt_format(o->text, sizeof(o->text), "%s failed: %s",
+		  r->kind == MT_REQUEST_FAILOVER ? "Failover" : "Switchover",
+		  text);
+	mt_copy(p->why, sizeof(p->why), o->text);
+}
+
 /* May somebody still turn up who would be chosen instead? */
 static bool
 worth_waiting(const struct mt_candidates *found)
@@ -249,19 +269,15 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 	      struct mt_control_plan *p)
 {
 	const struct mt_leader *l = &v->state->leader;
-	bool asked = v->state->request.kind == MT_REQUEST_SWITCHOVER;
-	struct mt_candidate_rules rules = {
-	    .only = asked ? v->state->request.candidate : NULL,
-	    .except = l->holder,
-	    .least = l->clean ? l->end : (struct mt_position){0},
-	    .applied = l->index,
-	};
+	bool asked = mt_state_is_asked(v->state);
+	struct mt_candidate_rules rules;
 	struct mt_candidates found;
 	int64_t long_ms;
 
 	if (l->epoch == 0 || !l->released)
 		return false;
-	long_ms = waited(c, "released", v->now_ms);
+	mt_request_of_nobody(v, &v->state->request, &rules);
+	long_ms = waited(c, asked ? "asked" : "released", v->now_ms);
 	p->look_again_ms = v->now_ms + FENCE_EVERY_MS;
 	mt_candidates_judge(v, &rules, &found);
 	if (long_ms < (asked ? SWITCH_WAIT_MS : RELEASE_WAIT_MS) &&
@@ -278,6 +294,8 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 	mt_candidates_text(&found, p->why, sizeof(p->why));
 	if (found.best >= 0)
 		plan_assign(v, p, found.verdicts[found.best].name, &found);
+	else if (asked)
+		plan_clear(v, p, &found);
 	return true;
 }
 
@@ -385,7 +403,8 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 	    struct mt_control_plan *p)
 {
 	const struct mt_leader *l = &v->state->leader;
-	struct mt_candidate_rules rules = {.except = l->holder};
+	bool asked = mt_state_is_asked(v->state);
+	struct mt_candidate_rules rules;
 	struct mt_candidates found;
 	const struct mt_seen *seen = holder_seen(v);
 
@@ -400,8 +419,8 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		p->look_again_ms = c->led_since_ms + SILENT_MS;
 		return false;
 	}
-	mt_candidates_judge(v, &rules, &found);
 	if (!majority_fenced(c, v)) {
+		c->since_rule = NULL;
 		plan_fence(c, v, p);
 		mt_format(p->why, sizeof(p->why),
 			  "\"%s\" is silent; waiting for the promises of a "
@@ -409,8 +428,21 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 			  l->holder);
 		return true;
 	}
+	mt_request_of_nobody(v, &v->state->request, &rules);
+	mt_candidates_judge(v, &rules, &found);
+	if (!asked) {
+		c->since_rule = NULL;
+	} else if (found.best < 0 &&
+		   waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS) {
+		/* Time is up for the wish. */
+		rules = (struct mt_candidate_rules){.except = l->holder};
+		mt_candidates_judge(v, &rules, &found);
+		if (found.best < 0)
+			plan_clear(v, p, &found);
+	}
 	if (found.best < 0) {
-		mt_candidates_text(&found, p->why, sizeof(p->why));
+		if (!p->propose)
+			mt_candidates_text(&found, p->why, sizeof(p->why));
 		p->look_again_ms = v->now_ms + MT_REPORT_INTERVAL_MS;
 		return true;
 	}

@@ -60,6 +60,13 @@ mt_state_held_by(const struct mt_state *s, const char *name)
 	return mt_state_held(s) && strcmp(s->leader.holder, name) == 0;
 }
 
+bool
+mt_state_is_asked(const struct mt_state *s)
+{
+	return s->request.kind != MT_REQUEST_NONE &&
+	       s->request.scheduled_ms == 0;
+}
+
 uint64_t
 mt_state_fork_lsn(const struct mt_state *s, uint32_t timeline)
 {

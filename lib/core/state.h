@@ -57,13 +57,21 @@ struct mt_history {
 	char new_leader[MT_NAME_MAX];
 };
 
-enum mt_request_kind { MT_REQUEST_NONE, MT_REQUEST_SWITCHOVER };
+enum mt_request_kind {
+	MT_REQUEST_NONE,
+	MT_REQUEST_SWITCHOVER, /* from this leader, in good order */
+	MT_REQUEST_FAILOVER,   /* to this candidate, with or without a leader */
+};
 
 struct mt_request {
 	enum mt_request_kind kind;
-	uint64_t id; /* log index of its request.put */
-	char leader[MT_NAME_MAX];
-	char candidate[MT_NAME_MAX]; /* "" = any */
+	uint64_t id;                 /* log index of its request.put */
+	char leader[MT_NAME_MAX];    /* "" for a failover */
+	char candidate[MT_NAME_MAX]; /* "" = any; never for a failover */
+	/* Wall clock of when it is to be done, 0 = at once. One that waits for
+	 * its time is a note and no more: when it is due, the holder puts it
+	 * anew without a time. */
+	int64_t scheduled_ms;
 };
 
 /* What became of the last request, for the answer to who made it. */
@@ -137,6 +145,8 @@ const struct mt_decision *mt_state_decision(const struct mt_state *s,
 /* Does anybody hold the turn (assigned and not released)? */
 bool mt_state_held(const struct mt_state *s);
 bool mt_state_held_by(const struct mt_state *s, const char *name);
+/* Is a request under way: one that does not wait for its time? */
+bool mt_state_is_asked(const struct mt_state *s);
 /* Where the history left this timeline, 0 = it is the newest or unknown. */
 uint64_t mt_state_fork_lsn(const struct mt_state *s, uint32_t timeline);
 

@@ -234,6 +234,12 @@ fault_command(struct sim *w, enum fault f)
 			mt_copy(c.u.request_put.candidate, MT_NAME_MAX,
 				w->nodes[sim_between(w, 0, w->setup.n_data - 1)]
 				    .name);
+		/* No draw: older seeds keep their schedules. */
+		if (c.u.request_put.candidate[0] != '\0' &&
+		    n->state->index % 2 == 0) {
+			c.u.request_put.kind = MT_REQUEST_FAILOVER;
+			c.u.request_put.leader[0] = '\0';
+		}
 	} else if (f == F_TTL) {
 		config = json_copy(n->state->config);
 		json_object_set_new(config, "ttl",

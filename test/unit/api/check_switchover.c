@@ -45,8 +45,15 @@ static const struct {
     {"{\"leader\":5}", 400, "strings"},
     {"{\"candidate\":\"node2\"}", 400, "specific leader"},
     {"{\"leader\":null,\"candidate\":\"node2\"}", 400, "specific leader"},
-    {"{\"leader\":\"node1\",\"scheduled_at\":\"2030-01-01T00:00:00Z\"}", 400,
-     "cannot be scheduled"},
+    {"{\"leader\":\"node1\",\"scheduled_at\":\"2100-01-01T00:00:00\"}", 400,
+     "Timezone"},
+    {"{\"leader\":\"node1\",\"scheduled_at\":\"2020-01-01T00:00:00Z\"}", 422,
+     "in the past"},
+    {"{\"leader\":\"node1\",\"scheduled_at\":\"soon\"}", 422, "parse"},
+    {"{\"leader\":\"node1\",\"scheduled_at\":true}", 422, "parse"},
+    {"{\"leader\":\"node9\",\"scheduled_at\":\"2100-01-01T00:00:00Z\"}", 412,
+     "leader does not exist"},
+    {"{\"leader\":\"node1\",\"dry_run\":1}", 400, "dry_run"},
     {"{\"leader\":\"node1\",\"candidate\":\"node1\"}", 400, "the same"},
     {"{\"leader\":\"node2\",\"candidate\":\"node3\"}", 412,
      "leader name does not match"},
@@ -57,6 +64,35 @@ static const struct {
     {"{\"leader\":\"node1\",\"candidate\":\"node4\"}", 412, /* witness */
      "candidate does not exist"},
 };
+
+static const struct {
+	const char *body;
+	int status;
+	const char *text;
+} failover_refusals[] = {
+    {NULL, 411, ""},
+    {"{}", 400, "candidate"},
+    {"{\"leader\":\"node1\"}", 400,
+     "Failover could be performed only to a specific candidate"},
+    {"{\"candidate\":\"node2\",\"scheduled_at\":\"2100-01-01T00:00Z\"}", 400,
+     "can't be scheduled"},
+    {"{\"candidate\":\"node1\"}", 412, "is the leader already"},
+    {"{\"candidate\":\"node9\"}", 412, "candidate does not exist"},
+    {"{\"candidate\":\"node4\"}", 412, "candidate does not exist"},
+    {"{\"leader\":\"node2\",\"candidate\":\"node3\"}", 412,
+     "leader name does not match"},
+    {"{\"leader\":\"node2\",\"candidate\":\"node2\"}", 400, "the same"},
+};
+
+START_TEST(a_bad_failover_is_refused_and_nothing_is_proposed)
+{
+	read_answer(send_ask("POST", "/failover", failover_refusals[_i].body));
+	ck_assert_int_eq(status, failover_refusals[_i].status);
+	ck_assert_msg(strstr(answer_body, failover_refusals[_i].text) != NULL,
+		      "%s", answer);
+	ck_assert_int_eq(fake.n_proposed, 0);
+}
+END_TEST
 
 static int
 post(const char *body)
@@ -331,6 +367,223 @@ START_TEST(no_outcome_in_time_is_unknown)
 }
 END_TEST
 
+/* ---- failover --------------------------------------------------------- */
+
+static int
+begin_failover(const char *body)
+{
+	int fd = send_ask("POST", "/failover", body);
+
+	turn(20);
+	ck_assert_int_eq(fake.n_proposed, 1);
+	ck_assert_int_eq(fake.cmd.kind, MT_CMD_REQUEST_PUT);
+	return fd;
+}
+
+START_TEST(a_failover_needs_no_leader_and_has_its_own_words)
+{
+	int fd;
+
+	fake.state.leader.released = true;
+	fd = begin_failover("{\"candidate\":\"node2\"}");
+	ck_assert_int_eq(fake.cmd.u.request_put.kind, MT_REQUEST_FAILOVER);
+	ck_assert_str_eq(fake.cmd.u.request_put.leader, "");
+	ck_assert_str_eq(fake.cmd.u.request_put.candidate, "node2");
+	recorded(true);
+	not_answered(fd);
+	fake.state.leader.released = false;
+	assigned("node2");
+	ended(true, "");
+	writes(1);
+	answered(fd, 200, "Successfully failed over to \"node2\"");
+}
+END_TEST
+
+START_TEST(a_failover_that_ends_elsewhere_says_so)
+{
+	int fd = begin_failover("{\"candidate\":\"node2\"}");
+
+	recorded(true);
+	assigned("node3");
+	ended(true, "");
+	writes(2);
+	answered(fd, 200, "Failed over to \"node3\" instead of \"node2\"");
+	fake.n_proposed = 0;
+	fd = begin_failover("{\"candidate\":\"node2\"}");
+	recorded(true);
+	ended(false, "Failover failed: node2: silent");
+	answered(fd, 503, "Failover failed: node2: silent");
+}
+END_TEST
+
+START_TEST(a_failover_with_a_leader_is_a_switchover)
+{
+	int fd = begin_failover(BODY);
+
+	ck_assert_int_eq(fake.cmd.u.request_put.kind, MT_REQUEST_SWITCHOVER);
+	ck_assert_str_eq(fake.cmd.u.request_put.leader, "node1");
+	recorded(true);
+	assigned("node2");
+	ended(true, "");
+	writes(1);
+	answered(fd, 200, "Successfully switched over to \"node2\"");
+}
+END_TEST
+
+START_TEST(a_failover_to_who_may_not_lead_is_refused)
+{
+	fake_report(1)->nofailover = true;
+	read_answer(send_ask("POST", "/failover", "{\"candidate\":\"node2\"}"));
+	ck_assert_int_eq(status, 412);
+	ck_assert_str_eq(answer_body, "failover is not possible: no good "
+				      "candidates have been found");
+}
+END_TEST
+
+/* ---- scheduled -------------------------------------------------------- */
+
+#define LATER \
+	"{\"leader\":\"node1\",\"scheduled_at\":\"2100-01-01T01:00+01:00\"}"
+#define LATER_MS INT64_C(4102444800000)
+
+START_TEST(what_is_scheduled_is_answered_once_it_is_known_here)
+{
+	int fd = begin(LATER);
+	json_t *doc;
+
+	ck_assert_int_eq(fake.cmd.u.request_put.scheduled_ms, LATER_MS);
+	ck_assert_uint_eq(fake.cmd.u.request_put.id, 0);
+	recorded(false);
+	not_answered(fd);
+	recorded(true);
+	fake.watch_fn(fake.watch_arg);
+	answered(fd, 202, "Switchover scheduled");
+	doc = ask_json("/cluster");
+	ck_assert_json(json_object_get(doc, "scheduled_switchover"),
+		       "{'at':'4102444800000','from':'node1'}");
+	json_decref(doc);
+	doc = ask_json("/raft/state");
+	ck_assert_json(json_object_get(doc, "failover"),
+		       "{'leader':'node1','scheduled_at':'4102444800000'}");
+	json_decref(doc);
+	/* and the next one says that it knows this one */
+	fake.n_proposed = 0;
+	close(begin(BODY));
+	ck_assert_uint_eq(fake.cmd.u.request_put.id, 41);
+	turn(10);
+	fake.propose_cb(fake.propose_arg, MT_EREFUSED, 0, "");
+}
+END_TEST
+
+START_TEST(in_pause_nothing_is_scheduled)
+{
+	fake.settings.pause = true;
+	ck_assert_int_eq(post(LATER), 400);
+	ck_assert_ptr_nonnull(strstr(answer_body, "paused state"));
+}
+END_TEST
+
+static int
+delete_it(void)
+{
+	return send_ask("DELETE", "/switchover", NULL);
+}
+
+START_TEST(what_is_scheduled_is_taken_back)
+{
+	int fd;
+
+	answered(delete_it(), 404, "no switchover is scheduled");
+	fake.state.request.kind = MT_REQUEST_SWITCHOVER;
+	fake.state.request.id = 40;
+	answered(delete_it(), 404, "no switchover is scheduled");
+	ck_assert_int_eq(fake.n_proposed, 0);
+	fake.state.request.scheduled_ms = LATER_MS;
+	fd = delete_it();
+	turn(20);
+	ck_assert_int_eq(fake.cmd.kind, MT_CMD_REQUEST_CLEAR);
+	ck_assert_uint_eq(fake.cmd.u.request_clear.id, 40);
+	fake.state.index = 41;
+	fake.propose_cb(fake.propose_arg, 0, 41, "");
+	answered(fd, 200, "scheduled switchover deleted");
+	fd = delete_it();
+	turn(20);
+	fake.propose_cb(fake.propose_arg, MT_EREFUSED, 0, "it began");
+	read_answer(fd);
+	ck_assert_int_eq(status, 409);
+	fd = delete_it();
+	turn(20);
+	fake.propose_cb(fake.propose_arg, MT_EBUSY, 0, "shutting down");
+	answered(fd, 503,
+		 "scheduled switchover was not deleted: shutting down");
+	fd = delete_it();
+	turn(20);
+	fake.propose_cb(fake.propose_arg, MT_ETIMEDOUT, 0, "no Raft leader");
+	answered(fd, 503, "Switchover status unknown: no Raft leader");
+}
+END_TEST
+
+/* ---- dry runs --------------------------------------------------------- */
+
+static json_t *
+dry(const char *path, const char *body)
+{
+	json_t *doc;
+
+	read_answer(send_ask("POST", path, body));
+	ck_assert_int_eq(status, 200);
+	ck_assert_int_eq(fake.n_proposed, 0);
+	doc = json_loads(answer_body, 0, NULL);
+	ck_assert_ptr_nonnull(doc);
+	return doc;
+}
+
+START_TEST(a_dry_run_tells_who_and_why_and_proposes_nothing)
+{
+	json_t *doc, *members;
+
+	for (int i = 1; i < 3; i++)
+		mt_copy(fake_report(i)->sysid, MT_SYSID_MAX, fake.state.sysid);
+	fake_report(2)->nofailover = true;
+	doc = dry("/switchover", "{\"leader\":\"node1\",\"dry_run\":true,"
+				 "\"candidate\":\"node2\"}");
+	members = json_object_get(doc, "members");
+	ck_assert_uint_eq(json_array_size(members), 3);
+	ck_assert_json(json_array_get(members, 1),
+		       "{'name':'node2','verdict':'chosen','rule':'chosen',"
+		       "'checks':{'asked':'ok','reachable':'ok','tags':'ok',"
+		       "'running':'ok','position':'ok','timeline':'ok',"
+		       "'lag':'ok'},'timeline':2,'lsn':'0/5000000',"
+		       "'lag':256}");
+	ck_assert_json(
+	    json_object_get(json_array_get(members, 2), "checks"),
+	    "{'asked':'not-asked-for','reachable':'ok','tags':'nofailover',"
+	    "'running':'ok','position':'ok','timeline':'ok','lag':'ok'}");
+	json_object_del(doc, "members");
+	ck_assert_json(doc, "{'dry_run':true,'action':'switchover',"
+			    "'leader':'node1','leader_lives':true,"
+			    "'candidate':'node2','forced':false,"
+			    "'possible':true,'winner':'node2',"
+			    "'instead':false,'refused':null}");
+	json_decref(doc);
+}
+END_TEST
+
+START_TEST(a_dry_run_of_what_would_be_refused_says_so)
+{
+	json_t *doc;
+
+	fake.reports.seen[1].gone = true;
+	doc = dry("/failover", "{\"candidate\":\"node2\",\"dry_run\":true}");
+	ck_assert_str_eq(json_string_value(json_object_get(doc, "refused")),
+			 "failover is not possible: no good candidates have "
+			 "been found");
+	ck_assert(json_is_null(json_object_get(doc, "winner")));
+	ck_assert(json_is_false(json_object_get(doc, "possible")));
+	json_decref(doc);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -357,6 +610,18 @@ main(void)
 	tcase_add_test(tc, a_client_that_left_leaves_nothing_behind);
 	tcase_add_test(tc, a_proposal_may_end_within_its_call);
 	tcase_add_test(tc, no_outcome_in_time_is_unknown);
+	tcase_add_loop_test(tc,
+			    a_bad_failover_is_refused_and_nothing_is_proposed,
+			    0, (int)MT_COUNT(failover_refusals));
+	tcase_add_test(tc, a_failover_needs_no_leader_and_has_its_own_words);
+	tcase_add_test(tc, a_failover_that_ends_elsewhere_says_so);
+	tcase_add_test(tc, a_failover_with_a_leader_is_a_switchover);
+	tcase_add_test(tc, a_failover_to_who_may_not_lead_is_refused);
+	tcase_add_test(tc, what_is_scheduled_is_answered_once_it_is_known_here);
+	tcase_add_test(tc, in_pause_nothing_is_scheduled);
+	tcase_add_test(tc, what_is_scheduled_is_taken_back);
+	tcase_add_test(tc, a_dry_run_tells_who_and_why_and_proposes_nothing);
+	tcase_add_test(tc, a_dry_run_of_what_would_be_refused_says_so);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

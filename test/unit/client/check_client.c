@@ -255,6 +255,25 @@ START_TEST(a_post_sends_its_json_to_the_first_that_takes_it)
 }
 END_TEST
 
+START_TEST(a_delete_has_no_body_and_is_made_once)
+{
+	struct server s, other;
+
+	server_start(&s, "HTTP/1.1 503 no\r\nConnection: close\r\n"
+			 "Content-Length: 4\r\n\r\nbusy");
+	server_start(&other, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	ck_assert_int_eq(mt_http_add(http, s.url, &err), 0);
+	ck_assert_int_eq(mt_http_add(http, other.url, &err), 0);
+	ck_assert_int_eq(mt_http_delete(http, "/x", 1000, &reply, &err), 0);
+	ck_assert_int_eq(reply.status, 503);
+	ck_assert_str_eq(reply.body, "busy");
+	server_stop(&s);
+	server_stop(&other);
+	ck_assert(strncmp(s.request, "DELETE /x HTTP/1.1\r\n", 20) == 0);
+	ck_assert_str_eq(other.request, "");
+}
+END_TEST
+
 /* A second server must not be asked for what the first may be doing. */
 START_TEST(a_post_that_may_have_been_heard_is_not_made_twice)
 {
@@ -342,6 +361,7 @@ main(void)
 	tcase_add_test(tc, when_nobody_answers_the_error_names_each_server);
 	tcase_add_test(tc, a_silent_server_is_given_up_in_time);
 	tcase_add_test(tc, a_post_sends_its_json_to_the_first_that_takes_it);
+	tcase_add_test(tc, a_delete_has_no_body_and_is_made_once);
 	tcase_add_test(tc, a_post_that_may_have_been_heard_is_not_made_twice);
 	tcase_add_test(tc, an_answer_that_is_no_json_is_told_with_a_remedy);
 	tcase_add_test(tc, an_answer_without_an_end_is_cut_off);

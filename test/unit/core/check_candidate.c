@@ -90,6 +90,41 @@ START_TEST(who_lags_too_far_is_out)
 }
 END_TEST
 
+START_TEST(who_is_on_an_old_timeline_is_out_where_that_is_checked)
+{
+	SAYS("behind", report_of(2)->at.timeline = TIMELINE - 1);
+	SAYS("old-timeline", w.settings.check_timeline = true;
+	     report_of(2)->at.timeline = TIMELINE - 1);
+	SAYS("chosen", w.settings.check_timeline = true);
+	SAYS("chosen", w.settings.check_timeline = true;
+	     w.state.status.optime.timeline = TIMELINE - 1);
+	SAYS("old-timeline", w.settings.check_timeline = true;
+	     w.state.history_of = TIMELINE + 1);
+	SAYS("old-timeline", w.settings.check_timeline = true;
+	     w.state.status.optime.timeline = TIMELINE + 1);
+	SAYS("chosen", w.settings.check_timeline = true;
+	     w.state.history_of = w.state.status.optime.timeline = 0);
+}
+END_TEST
+
+START_TEST(a_forced_one_may_be_anywhere_but_must_be_well)
+{
+#define FORCED rules.only = "node2", rules.forced = true
+	SAYS("chosen", FORCED; report_of(2)->at.lsn = 1);
+	SAYS("chosen", FORCED; w.settings.check_timeline = true;
+	     report_of(2)->at.timeline = 1);
+	SAYS("chosen", FORCED; rules.least = position(TIMELINE, LSN + 1));
+	SAYS("nofailover", FORCED; report_of(2)->nofailover = true);
+	SAYS("silent", FORCED; given_silence(2));
+	SAYS("not-running", FORCED; report_of(2)->healthy = false);
+	SAYS("other-cluster", FORCED; report_of(2)->sysid[0] = '\0');
+	SAYS("not-a-standby", FORCED; report_of(2)->pg_role = MT_ROLE_PRIMARY);
+	SAYS("position-unknown", FORCED; report_of(2)->at.timeline = 0);
+	SAYS("report-too-old", FORCED; rules.applied = INDEX + 1);
+#undef FORCED
+}
+END_TEST
+
 /* Each row is bad in two ways: the first reason is told. */
 START_TEST(the_first_objection_is_the_one_that_is_told)
 {
@@ -111,6 +146,10 @@ START_TEST(the_first_objection_is_the_one_that_is_told)
 	     rules.least = position(TIMELINE, LSN + 1));
 	SAYS("lacks-the-end", rules.least = position(TIMELINE, LSN + 1);
 	     w.state.status.optime.lsn = LSN * 2);
+	SAYS("lacks-the-end", rules.least = position(TIMELINE, LSN);
+	     w.settings.check_timeline = true; report_of(2)->at.timeline--);
+	SAYS("old-timeline", w.settings.check_timeline = true;
+	     report_of(2)->at = position(1, 1));
 }
 END_TEST
 
@@ -251,6 +290,8 @@ main(void)
 	RUN_TESTS("candidate", each_verdict,
 		  who_lacks_the_end_of_the_released_primary_is_out,
 		  who_lags_too_far_is_out,
+		  who_is_on_an_old_timeline_is_out_where_that_is_checked,
+		  a_forced_one_may_be_anywhere_but_must_be_well,
 		  the_first_objection_is_the_one_that_is_told,
 		  the_furthest_is_chosen_then_the_priority_then_the_name,
 		  the_order_of_the_reports_does_not_matter,

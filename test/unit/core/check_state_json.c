@@ -30,7 +30,7 @@ given_full_state(void)
 	applied(&s, request_clear(s.request.id));
 	for (int i = 0; i < MT_DECISIONS_MAX + 10; i++)
 		applied(&s, assign(s.leader.epoch, false, "b", i > 0));
-	applied(&s, request_put("b", "a"));
+	applied(&s, scheduled_put("b", 1700000000000, 0));
 	applied(&s, release(s.leader.epoch, "b", true));
 	s.claim = claimed.u.claim; /* cannot be, but must come back too */
 }
@@ -164,6 +164,7 @@ START_TEST(the_digest_sees_every_part)
 	SEEN(s.request.kind = MT_REQUEST_NONE);
 	SEEN(s.request.leader[0]++);
 	SEEN(s.request.candidate[0]++);
+	SEEN(s.request.scheduled_ms++);
 	SEEN(s.outcome.id++);
 	SEEN(s.outcome.ok = !s.outcome.ok);
 	SEEN(s.outcome.text[0]++);
@@ -313,7 +314,7 @@ START_TEST(malformed_snapshots_are_refused)
 	    "{\"version\":\"1\",\"config\":null}",
 	    "{\"version\":1,\"config\":1}",
 	    "{\"version\":1,\"version\":1,\"config\":null}",
-	    "{\"version\":1,\"config\":null,\"request\":{\"kind\":2}}",
+	    "{\"version\":1,\"config\":null,\"request\":{\"kind\":3}}",
 	    "{\"version\":1,\"config\":null,\"request\":{\"kind\":-1}}",
 	    "{\"version\":1,\"config\":null,\"members\":[1]}",
 	    "{\"version\":1,\"config\":null,\"members\":[{}]}",

@@ -118,6 +118,26 @@ request_put(const char *leader, const char *candidate)
 }
 
 static inline struct mt_command
+failover_put(const char *candidate)
+{
+	struct mt_command c = request_put("", candidate);
+
+	c.u.request_put.kind = MT_REQUEST_FAILOVER;
+	return c;
+}
+
+/* In place of the scheduled one with the id replaces. */
+static inline struct mt_command
+scheduled_put(const char *leader, int64_t scheduled_ms, uint64_t replaces)
+{
+	struct mt_command c = request_put(leader, "");
+
+	c.u.request_put.scheduled_ms = scheduled_ms;
+	c.u.request_put.id = replaces;
+	return c;
+}
+
+static inline struct mt_command
 request_clear(uint64_t id)
 {
 	struct mt_command c = {.kind = MT_CMD_REQUEST_CLEAR};

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* How candidates are judged for what people ask, and what a preview says. */
+#include "core/request.h"
+
+#include "given.h"
+#include "run.h"
+
+static struct mt_preview seen;
+
+static void
+preview(enum mt_request_kind kind, const char *candidate)
+{
+	struct mt_request r = {.kind = kind};
+
+	if (kind == MT_REQUEST_SWITCHOVER)
+		mt_copy(r.leader, MT_NAME_MAX, "node1");
+	mt_copy(r.candidate, MT_NAME_MAX, candidate);
+	mt_request_preview(&w.view, &r, &seen);
+}
+
+static const char *
+winner(void)
+{
+	return seen.found.best < 0 ? ""
+				   : seen.found.verdicts[seen.found.best].name;
+}
+
+/* What a check says of node2; "?" = it cannot be known. */
+static const char *
+says(enum mt_check check)
+{
+	const char *said = seen.checked[1].said[check];
+
+	ck_assert_str_eq(seen.found.verdicts[1].name, "node2");
+	return said == NULL ? "?" : said;
+}
+
+static void
+given_failover(const char *candidate, uint64_t id)
+{
+	w.state.request = (struct mt_request){
+	    .kind = MT_REQUEST_FAILOVER,
+	    .id = id,
+	};
+	mt_copy(w.state.request.candidate, MT_NAME_MAX, candidate);
+}
+
+static struct mt_candidate_rules
+of_nobody(void)
+{
+	struct mt_candidate_rules rules;
+
+	mt_request_of_nobody(&w.view, &w.state.request, &rules);
+	return rules;
+}
+
+START_TEST(the_holder_is_as_strict_for_a_failover_as_for_a_switchover)
+{
+	struct mt_candidate_rules rules;
+
+	given_cluster(1);
+	given_failover("node3", INDEX);
+	mt_request_of_holder(&w.view, &w.state.request, &rules);
+	ck_assert_str_eq(rules.only, "node3");
+	ck_assert_str_eq(rules.except, "node1");
+	ck_assert(!rules.forced);
+}
+END_TEST
+
+START_TEST(a_failover_is_forced_only_where_nobody_ended_for_it_in_order)
+{
+	static const struct {
+		const char *what;
+		bool released, clean, sync;
+		enum mt_request_kind kind;
+		uint64_t id; /* the release has index INDEX */
+		bool forced;
+	} rows[] = {
+	    {"the holder is silent", false, false, false, MT_REQUEST_FAILOVER,
+	     INDEX, true},
+	    {"it died", true, false, false, MT_REQUEST_FAILOVER, INDEX - 1,
+	     true},
+	    {"it ended for this", true, true, false, MT_REQUEST_FAILOVER,
+	     INDEX - 1, false},
+	    {"it had ended before", true, true, false, MT_REQUEST_FAILOVER,
+	     INDEX + 1, true},
+	    {"a switchover", false, false, false, MT_REQUEST_SWITCHOVER, INDEX,
+	     false},
+	    {"nothing", true, false, false, MT_REQUEST_NONE, 0, false},
+	    {"in a synchronous mode", false, false, true, MT_REQUEST_FAILOVER,
+	     INDEX, false},
+	};
+
+	for (size_t i = 0; i < MT_COUNT(rows); i++) {
+		given_cluster(2);
+		given_failover("node3", rows[i].id);
+		w.state.request.kind = rows[i].kind;
+		w.state.leader.released = rows[i].released;
+		w.state.leader.clean = rows[i].clean;
+		w.state.leader.index = INDEX;
+		if (rows[i].sync)
+			w.settings.synchronous_mode = MT_SYNC_ON;
+		ck_assert_msg(of_nobody().forced == rows[i].forced, "%s",
+			      rows[i].what);
+	}
+}
+END_TEST
+
+START_TEST(the_end_of_a_clean_release_is_demanded_and_its_index)
+{
+	given_cluster(2);
+	w.state.leader.index = INDEX;
+	ck_assert_uint_eq(of_nobody().applied, 0);
+	ck_assert_uint_eq(of_nobody().least.timeline, 0);
+	ck_assert_str_eq(of_nobody().except, "node1");
+	ck_assert_ptr_null(of_nobody().only);
+	w.state.leader.released = true;
+	ck_assert_uint_eq(of_nobody().applied, INDEX);
+	ck_assert_uint_eq(of_nobody().least.timeline, 0);
+	w.state.leader.clean = true;
+	w.state.leader.end = position(TIMELINE, LSN);
+	ck_assert_uint_eq(of_nobody().least.lsn, LSN);
+}
+END_TEST
+
+START_TEST(what_waits_for_its_time_is_no_wish_yet)
+{
+	given_cluster(2);
+	given_request("node3");
+	ck_assert_str_eq(of_nobody().only, "node3");
+	w.state.request.scheduled_ms = WALL;
+	ck_assert_ptr_null(of_nobody().only);
+}
+END_TEST
+
+START_TEST(the_old_holder_itself_may_be_forced)
+{
+	given_cluster(2);
+	given_failover("node1", INDEX + 1);
+	w.state.leader.released = true;
+	ck_assert_ptr_null(of_nobody().except);
+	w.state.leader.clean = true;
+	w.state.leader.index = INDEX + 2;
+	ck_assert_str_eq(of_nobody().except, "node1");
+}
+END_TEST
+
+START_TEST(the_holder_lives_while_it_reports)
+{
+	given_cluster(2);
+	ck_assert(mt_request_holder_lives(&w.view));
+	seen_of(1)->at_ms = NOW - MT_REQUEST_SILENT_MS;
+	ck_assert(mt_request_holder_lives(&w.view));
+	seen_of(1)->at_ms--;
+	ck_assert(!mt_request_holder_lives(&w.view));
+	given_cluster(2);
+	seen_of(1)->gone = true;
+	ck_assert(!mt_request_holder_lives(&w.view));
+	given_cluster(2);
+	w.state.leader.released = true;
+	ck_assert(!mt_request_holder_lives(&w.view));
+	given_cluster(2);
+	mt_copy(w.state.leader.holder, MT_NAME_MAX, "node9");
+	ck_assert(!mt_request_holder_lives(&w.view));
+}
+END_TEST
+
+/* ---- previews ---- */
+
+START_TEST(a_preview_names_who_would_be_chosen)
+{
+	given_cluster(3);
+	preview(MT_REQUEST_SWITCHOVER, "");
+	ck_assert_str_eq(winner(), "node2");
+	ck_assert(seen.by_holder && !seen.forced && !seen.instead);
+	preview(MT_REQUEST_SWITCHOVER, "node3");
+	ck_assert_str_eq(winner(), "node3");
+	preview(MT_REQUEST_FAILOVER, "node3");
+	ck_assert_str_eq(winner(), "node3");
+	ck_assert(!seen.forced);
+	given_silence(3);
+	preview(MT_REQUEST_FAILOVER, "node3");
+	ck_assert_str_eq(winner(), "");
+}
+END_TEST
+
+START_TEST(a_preview_without_a_leader_forces_or_takes_another_instead)
+{
+	given_cluster(3);
+	given_silence(1);
+	report_of(2)->at.lsn = 1;
+	preview(MT_REQUEST_FAILOVER, "node2");
+	ck_assert_str_eq(winner(), "node2");
+	ck_assert(!seen.by_holder && seen.forced && !seen.instead);
+	report_of(2)->nofailover = true;
+	preview(MT_REQUEST_FAILOVER, "node2");
+	ck_assert_str_eq(winner(), "node3");
+	ck_assert(seen.instead);
+	report_of(3)->nofailover = true;
+	preview(MT_REQUEST_FAILOVER, "node2");
+	ck_assert_str_eq(winner(), "");
+	ck_assert(!seen.instead);
+}
+END_TEST
+
+START_TEST(a_preview_after_a_clean_release_forces_as_the_request_will_be)
+{
+	given_cluster(3);
+	w.state.leader.released = w.state.leader.clean = true;
+	w.state.leader.end = position(TIMELINE, LSN + 1);
+	w.state.leader.index = INDEX;
+	preview(MT_REQUEST_FAILOVER, "node2");
+	ck_assert(seen.forced);
+	ck_assert_str_eq(winner(), "node2");
+}
+END_TEST
+
+#define SAYS(check, want, ...) \
+	do { \
+		given_cluster(3); \
+		w.settings.maximum_lag_on_failover = 100; \
+		w.settings.check_timeline = true; \
+		__VA_ARGS__; \
+		preview(MT_REQUEST_SWITCHOVER, ""); \
+		ck_assert_str_eq(says(MT_CHECK_##check), want); \
+	} while (0)
+
+START_TEST(each_check_is_told_also_behind_the_first_objection)
+{
+	SAYS(ASKED, "ok", );
+	SAYS(REACHABLE, "ok", );
+	SAYS(TAGS, "ok", );
+	SAYS(RUNNING, "ok", );
+	SAYS(POSITION, "ok", );
+	SAYS(TIMELINE, "ok", );
+	SAYS(LAG, "ok", );
+	SAYS(REACHABLE, "gone", seen_of(2)->gone = true);
+	SAYS(TAGS, "?", seen_of(2)->gone = true);
+	SAYS(REACHABLE, "silent", given_silence(2));
+	SAYS(LAG, "?", given_silence(2));
+	SAYS(TAGS, "nofailover", report_of(2)->nofailover = true);
+	SAYS(RUNNING, "ok", report_of(2)->nofailover = true);
+	SAYS(LAG, "lags", report_of(2)->nofailover = true;
+	     report_of(2)->at.lsn = LSN - 101);
+	SAYS(RUNNING, "not-running", report_of(2)->healthy = false);
+	SAYS(POSITION, "?", report_of(2)->healthy = false);
+	SAYS(TIMELINE, "old-timeline", report_of(2)->at.timeline--);
+	SAYS(LAG, "ok", report_of(2)->at.timeline--);
+	SAYS(LAG, "lags", report_of(2)->at.timeline--;
+	     report_of(2)->at.lsn = LSN - 101);
+	SAYS(POSITION, "position-unknown", report_of(2)->at.timeline = 0);
+	SAYS(LAG, "?", report_of(2)->at.timeline = 0);
+}
+END_TEST
+
+START_TEST(who_was_not_asked_for_is_checked_all_the_same)
+{
+	given_cluster(3);
+	report_of(2)->nofailover = true;
+	preview(MT_REQUEST_SWITCHOVER, "node3");
+	ck_assert_str_eq(says(MT_CHECK_ASKED), "not-asked-for");
+	ck_assert_str_eq(says(MT_CHECK_REACHABLE), "ok");
+	ck_assert_str_eq(says(MT_CHECK_TAGS), "nofailover");
+	ck_assert_str_eq(says(MT_CHECK_LAG), "ok");
+	/* Without a leader its report has to know of that, too. */
+	w.state.leader.released = w.state.leader.clean = true;
+	w.state.leader.end = position(TIMELINE, LSN);
+	w.state.leader.index = INDEX + 1;
+	preview(MT_REQUEST_SWITCHOVER, "node3");
+	ck_assert_str_eq(says(MT_CHECK_POSITION), "report-too-old");
+	ck_assert_str_eq(says(MT_CHECK_LAG), "ok");
+}
+END_TEST
+
+START_TEST(the_names_of_checks_and_kinds_do_not_change)
+{
+	static const char *const names[] = {
+	    "asked",    "reachable", "tags", "running",
+	    "position", "timeline",  "lag",
+	};
+
+	for (int i = 0; i < MT_CHECKS; i++)
+		ck_assert_str_eq(mt_check_name((enum mt_check)i), names[i]);
+	ck_assert_str_eq(mt_request_name(MT_REQUEST_NONE), "");
+	ck_assert_str_eq(mt_request_name(MT_REQUEST_SWITCHOVER), "switchover");
+	ck_assert_str_eq(mt_request_name(MT_REQUEST_FAILOVER), "failover");
+}
+END_TEST
+
+int
+main(void)
+{
+	RUN_TESTS("request",
+		  the_holder_is_as_strict_for_a_failover_as_for_a_switchover,
+		  a_failover_is_forced_only_where_nobody_ended_for_it_in_order,
+		  the_end_of_a_clean_release_is_demanded_and_its_index,
+		  what_waits_for_its_time_is_no_wish_yet,
+		  the_old_holder_itself_may_be_forced,
+		  the_holder_lives_while_it_reports,
+		  a_preview_names_who_would_be_chosen,
+		  a_preview_without_a_leader_forces_or_takes_another_instead,
+		  a_preview_after_a_clean_release_forces_as_the_request_will_be,
+		  each_check_is_told_also_behind_the_first_objection,
+		  who_was_not_asked_for_is_checked_all_the_same,
+		  the_names_of_checks_and_kinds_do_not_change);
+}
