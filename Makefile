@@ -18,7 +18,7 @@ PYTHON ?= /usr/bin/python3
 JOBS ?= $(shell nproc)
 
 # These goals do their work, or call make again, without a configured tree.
-PLAIN_GOALS = deps check demo fuzz model clean distclean format lint check-format \
+PLAIN_GOALS = deps check check-model demo fuzz model clean distclean format lint check-format \
 	check-layers check-man check-shell
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 CONFIGURED = yes
@@ -156,7 +156,7 @@ endif
 
 programs: all $(SIMS) $(UNIT_BINS)
 
-.PHONY: check check-format check-headers check-layers check-man check-shell \
+.PHONY: check check-model check-format check-headers check-layers check-man check-shell \
 	cluster deps demo fuzz lint model mutants raftsim sim unit
 deps:
 	debian/install-deps.sh
@@ -185,6 +185,11 @@ raftsim: $(B)/test/sim/raftsim
 	$(B)/test/sim/raftsim --guards
 	$(B)/test/sim/raftsim --mode static --seeds $(SEEDS)
 	$(B)/test/sim/raftsim --mode membership --seeds $(SEEDS)
+# The protocol's models: those of make check, and all, the large ones too.
+check-model:
+	test/model/run.sh check
+model:
+	test/model/run.sh all
 # FUZZ_SECONDS for each target, two at a time.
 FUZZ_SECONDS ?= 10
 fuzz:

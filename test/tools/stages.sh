@@ -55,12 +55,13 @@ asan_tour() {
 stage_raftsim() { gcc raftsim; }
 stage_sim() { gcc sim; }
 stage_mutants() { gcc mutants; }
+stage_model() { "$make" -s check-model; }
 # Seconds each: every byte that comes from outside.
 stage_fuzz() { MAKE="$make" test/fuzz/run.sh 10; }
 stage_cluster() { gcc cluster; }
 
 stages="shell layers format man gcc headers unit clang asan raftsim sim \
-mutants fuzz cluster"
+mutants model fuzz cluster"
 
 begin=$SECONDS
 # shellcheck disable=SC2086	# one word a stage
