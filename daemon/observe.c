@@ -103,6 +103,7 @@ report_server(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	if (l->running || l->accepting)
 		r->at = l->at;
 	r->replayed_lsn = l->replayed_lsn;
+	r->rewindable = r->writable && l->rewindable;
 	mt_copy(r->sysid, sizeof(r->sysid), l->sysid);
 	r->server_version = (uint32_t)mt_postgres_info(n->pg)->server_version;
 	r->clone_percent = (uint16_t)mt_postgres_clone_percent(n->pg);

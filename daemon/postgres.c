@@ -374,6 +374,7 @@ observe_server(const struct mt_postgres *pg, struct mt_local *l)
 	mt_copy(l->upstream_url, sizeof(l->upstream_url), pg->upstream_url);
 	if (info->at_ms == 0)
 		return;
+	l->rewindable = info->checkpoint_timeline == info->timeline;
 	l->in_recovery = info->in_recovery;
 	l->streaming = info->streaming;
 	l->at = pg->at;
@@ -541,8 +542,9 @@ mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
 		pg->closing++;
 		mt_guard_release(pg->guard, postgres__one_closed, pg);
 	}
-	pg->closing += 2 + postgres__file_close(pg);
+	pg->closing += 3 + postgres__file_close(pg);
 	mt_session_close(pg->session, postgres__one_closed, pg);
 	mt_session_close(pg->worker, postgres__one_closed, pg);
+	mt_session_close(pg->settler, postgres__one_closed, pg);
 	postgres__one_closed(pg);
 }

@@ -82,7 +82,8 @@ struct mt_postgres {
 
 	/* sessions */
 	struct mt_session *session; /* looks and short statements */
-	struct mt_session *worker;  /* checkpoints */
+	struct mt_session *worker;  /* checkpoints before a switchover */
+	struct mt_session *settler; /* the one after a promotion */
 	struct mt_pg_info info;     /* of this postmaster; at_ms 0 = none */
 	struct mt_position at; /* the furthest it was seen at, see look_cb */
 	bool looking;

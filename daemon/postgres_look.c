@@ -16,6 +16,7 @@
 #include "pg/conninfo.h"
 
 #define LOOK_TIMEOUT_MS 5000
+#define SETTLE_TIMEOUT_MS 600000
 #define USUAL_MS 1000
 
 /* ---- timeline history ---- */
@@ -83,13 +84,38 @@ ask_history(struct mt_postgres *pg)
 /* ---- looks ---- */
 
 static void
+settled_cb(void *arg, const struct mt_session_result *r)
+{
+	struct mt_postgres *pg = arg;
+
+	if (pg->closed)
+		return;
+	if (r->err.code != 0)
+		mt_warn("checkpoint after the promotion failed: %s",
+			r->err.text);
+	mt_session_want(pg->settler, false);
+	postgres__look_now(pg);
+}
+
+/* PostgreSQL's own checkpoint after a promotion takes its time; until there is
+ * one nobody can be rewound to this primary. */
+static void
+settle(struct mt_postgres *pg)
+{
+	mt_session_want(pg->settler, true);
+	mt_session_checkpoint(pg->settler, SETTLE_TIMEOUT_MS, settled_cb, pg);
+}
+
+static void
 end_of_wait(struct mt_postgres *pg)
 {
 	if (pg->job == MT_JOB_START) {
 		postgres__backup_files(pg);
 		postgres__job_end(pg, NULL);
-	} else if ((pg->job == MT_JOB_PROMOTE && !pg->info.in_recovery) ||
-		   (pg->job == MT_JOB_SLOTS && pg->slots_waiting == 0)) {
+	} else if (pg->job == MT_JOB_PROMOTE && !pg->info.in_recovery) {
+		settle(pg);
+		postgres__job_end(pg, NULL);
+	} else if (pg->job == MT_JOB_SLOTS && pg->slots_waiting == 0) {
 		postgres__job_end(pg, NULL);
 	}
 }
@@ -246,8 +272,13 @@ postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err)
 	if (rv != 0)
 		return rv;
 	rv = open_session(pg, &pg->worker, NULL, err);
-	if (rv != 0)
-		mt_session_close(pg->session, NULL, NULL);
+	if (rv == 0)
+		rv = open_session(pg, &pg->settler, NULL, err);
+	if (rv == 0)
+		return 0;
+	mt_session_close(pg->session, NULL, NULL);
+	if (pg->worker != NULL)
+		mt_session_close(pg->worker, NULL, NULL);
 	return rv;
 }
 
@@ -267,4 +298,5 @@ postgres__server_down(struct mt_postgres *pg)
 	pg->history_of = 0;
 	mt_session_want(pg->session, false);
 	mt_session_want(pg->worker, false);
+	mt_session_want(pg->settler, false);
 }

@@ -234,7 +234,8 @@ worth_telling(const struct mt_node *n, const struct mt_report *r)
 	       r->lease_epoch != o->lease_epoch || r->pg_state != o->pg_state ||
 	       r->pg_role != o->pg_role || r->has_data != o->has_data ||
 	       r->streaming != o->streaming || r->writable != o->writable ||
-	       r->serving != o->serving || r->healthy != o->healthy ||
+	       r->serving != o->serving || r->rewindable != o->rewindable ||
+	       r->healthy != o->healthy ||
 	       r->bootstrap_ready != o->bootstrap_ready ||
 	       r->bootstrap_failed != o->bootstrap_failed ||
 	       r->at.timeline != o->at.timeline ||

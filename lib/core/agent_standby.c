@@ -137,7 +137,12 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 
 	if (set->use_pg_rewind &&
 	    !(failed && set->remove_data_directory_on_rewind_failure)) {
-		if (!too_early(v, MT_JOB_REWIND, p))
+		/* Before that pg_rewind sees the old timeline at both ends,
+		 * and thinks that there is nothing to do. */
+		if (!primary->report.rewindable)
+			agent__why(p, "waiting for the primary's first "
+				      "checkpoint on its timeline");
+		else if (!too_early(v, MT_JOB_REWIND, p))
 			toward(v, p, MT_ACT_REWIND, primary);
 	} else if (set->remove_data_directory_on_diverged_timelines ||
 		   (failed && set->remove_data_directory_on_rewind_failure)) {

@@ -27,7 +27,8 @@ struct mt_report {
 	bool nofailover;
 	bool healthy; /* running, answering its session */
 	bool pending_restart;
-	bool unfenced; /* fencing: off, no sentinel ends its primary */
+	bool rewindable; /* its control file is of its timeline: rewind to it */
+	bool unfenced;   /* fencing: off, no sentinel ends its primary */
 	int failover_priority;
 	char sysid[MT_SYSID_MAX];
 	struct mt_position at; /* primary: current; standby: received */

@@ -81,8 +81,9 @@ struct mt_local {
 	bool streaming;
 	char upstream[MT_NAME_MAX];    /* whom it was told to follow */
 	char upstream_url[MT_URL_MAX]; /* and where */
-	bool slots_ready;              /* as primary: one for each member */
-	bool died; /* the postmaster ended and nobody had asked it to */
+	bool rewindable;  /* as primary: its checkpoint is of its timeline */
+	bool slots_ready; /* as primary: one for each member */
+	bool died;        /* the postmaster ended and nobody had asked it to */
 	int64_t died_ms;
 
 	/* what was promised, durably */

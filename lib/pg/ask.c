@@ -31,6 +31,7 @@ static const char look_sql[] =
     "   FROM pg_control_checkpoint() c, pg_control_recovery() m))::bigint"
     " ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))"
     "  ::bit(32)::bigint END,"
+    " (SELECT timeline_id FROM pg_control_checkpoint())::bigint,"
     " CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() END,"
     " CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END,"
     " CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() END,"
@@ -53,6 +54,7 @@ enum column {
 	C_START,
 	C_SYSID,
 	C_TIMELINE,
+	C_CHECKPOINT_TIMELINE,
 	C_CURRENT,
 	C_FLUSH,
 	C_RECEIVED,
@@ -145,6 +147,8 @@ read_info(struct mt_pg_info *info, const struct mt_session_result *r)
 	mt_copy(info->start_time, sizeof(info->start_time), TEXT(C_START));
 	mt_copy(info->sysid, sizeof(info->sysid), TEXT(C_SYSID));
 	info->timeline = (uint32_t)strtoul(TEXT(C_TIMELINE), NULL, 10);
+	info->checkpoint_timeline =
+	    (uint32_t)strtoul(TEXT(C_CHECKPOINT_TIMELINE), NULL, 10);
 	info->current_lsn = lsn_of(TEXT(C_CURRENT));
 	info->flush_lsn = lsn_of(TEXT(C_FLUSH));
 	info->received_lsn = lsn_of(TEXT(C_RECEIVED));

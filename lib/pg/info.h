@@ -27,12 +27,13 @@ struct mt_pg_info {
 	char start_time[48]; /* postmaster_start_time as PostgreSQL prints it */
 	char sysid[24];
 	bool in_recovery;
-	uint32_t timeline;      /* primary: current; standby: received or own */
-	uint64_t current_lsn;   /* primary */
-	uint64_t flush_lsn;     /* primary */
-	uint64_t received_lsn;  /* standby, 0 = nothing streamed yet */
-	uint64_t replayed_lsn;  /* standby */
-	char replayed_time[48]; /* "" = null */
+	uint32_t timeline; /* primary: current; standby: received or own */
+	uint32_t checkpoint_timeline; /* of the latest checkpoint */
+	uint64_t current_lsn;         /* primary */
+	uint64_t flush_lsn;           /* primary */
+	uint64_t received_lsn;        /* standby, 0 = nothing streamed yet */
+	uint64_t replayed_lsn;        /* standby */
+	char replayed_time[48];       /* "" = null */
 	bool replay_paused;
 	bool streaming; /* the walreceiver's status is streaming */
 	bool has_receiver;

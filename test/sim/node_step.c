@@ -186,6 +186,7 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	r->streaming = l->streaming;
 	r->writable = n->pg.writable && l->accepting;
 	r->serving = r->writable && n->slots_ready;
+	r->rewindable = r->writable;
 	r->healthy = l->accepting;
 	mt_copy(r->sysid, sizeof(r->sysid), l->sysid);
 	r->at = l->at;

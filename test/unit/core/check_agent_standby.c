@@ -194,6 +194,11 @@ START_TEST(diverged_data_is_rewound_or_removed_as_it_is_allowed)
 		if (rows[i].act == MT_ACT_NONE)
 			EXPECT_WHY("use_pg_rewind");
 	}
+	ROW(given_standby_down(), "not before the primary's checkpoint",
+	    "standby", MT_ACT_NONE, given_new_timeline();
+	    local()->checkpoint.lsn = LSN + 1; w.settings.use_pg_rewind = true;
+	    report_of(1)->rewindable = false);
+	EXPECT_WHY("first checkpoint");
 	ROW(given_standby_down(), "a rewind failed just now", "standby",
 	    MT_ACT_NONE, given_new_timeline();
 	    local()->checkpoint.lsn = LSN + 1; w.settings.use_pg_rewind = true;

@@ -124,6 +124,7 @@ given_serving(int number)
 	r->streaming = false;
 	r->writable = true;
 	r->serving = true;
+	r->rewindable = true;
 }
 
 static inline void
