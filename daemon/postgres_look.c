@@ -86,6 +86,10 @@ static void
 end_of_wait(struct mt_postgres *pg)
 {
 	if (pg->job == MT_JOB_START) {
+		/* It began with them. */
+		pg->names_settled = true;
+		pg->names_before = pg->names;
+		pg->names_mark = pg->info.flush_lsn;
 		postgres__backup_files(pg);
 		postgres__job_end(pg, NULL);
 	} else if ((pg->job == MT_JOB_PROMOTE && !pg->info.in_recovery) ||
@@ -98,8 +102,8 @@ end_of_wait(struct mt_postgres *pg)
  * more arrives, and one that ended takes its timeline's number with it. What
  * was received once is on disk: while the postmaster lives a position does not
  * go back. */
-static void
-take_position(struct mt_postgres *pg)
+void
+postgres__take_position(struct mt_postgres *pg)
 {
 	const struct mt_pg_info *info = &pg->info;
 	struct mt_position at = {.timeline = info->timeline};
@@ -134,7 +138,7 @@ look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 	if (!postgres__running(pg))
 		return;
 	pg->info = *info;
-	take_position(pg);
+	postgres__take_position(pg);
 	if (pg->sysid[0] == '\0')
 		mt_copy(pg->sysid, sizeof(pg->sysid), info->sysid);
 	if (!info->in_recovery && !pg->as_primary) {

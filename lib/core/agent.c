@@ -414,6 +414,10 @@ mt_job_name(enum mt_job job)
 		return "slots";
 	case MT_JOB_DISCARD:
 		return "discard";
+	case MT_JOB_NAMES:
+		return "names";
+	case MT_JOB_FENCE:
+		return "fence";
 	}
 	return "unknown";
 }

@@ -27,6 +27,8 @@ enum mt_act {
 	MT_ACT_PROMOTE,
 	MT_ACT_CHECKPOINT, /* for request */
 	MT_ACT_SLOTS,      /* create those that are missing */
+	MT_ACT_NAMES,      /* names: bring them into effect, and prove it */
+	MT_ACT_FENCE,      /* receive no more WAL, read the position; epoch */
 	MT_ACT_EXIT,       /* the daemon's work is done */
 	MT_ACT_REFUSE,     /* end with an error: why */
 };
@@ -40,6 +42,7 @@ struct mt_plan {
 	uint64_t epoch;       /* GIVE_UP, TAKE_EPOCH */
 	uint64_t request_id;  /* CHECKPOINT */
 	uint32_t timeline; /* PROMOTE: the new one has at least this number */
+	struct mt_names names;
 	struct mt_command command;
 	bool cancel;           /* ends a long action under way first */
 	int64_t look_again_ms; /* the latest time of the next look; 0 = none */

@@ -19,6 +19,13 @@ void agent__plan_turn(const struct mt_view *v, struct mt_plan *p);
 bool agent__must_release(const struct mt_view *v);
 void agent__plan_release(const struct mt_view *v, struct mt_plan *p);
 
+/* agent_sync.c: true if it planned something, or waits */
+bool agent__plan_sync(const struct mt_view *v, struct mt_plan *p);
+/* The names that a standby needs before it may be promoted. */
+bool agent__plan_names_ahead(const struct mt_view *v, struct mt_plan *p);
+/* Its data counts in the synchronous set: it must be taken out first. */
+bool agent__counts_in_sync(const struct mt_view *v);
+
 /* agent_standby.c */
 void agent__plan_standby(const struct mt_view *v, struct mt_plan *p);
 

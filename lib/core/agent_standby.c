@@ -22,6 +22,9 @@ primary_of(const struct mt_view *v)
 	if (!mt_state_held(v->state) ||
 	    strcmp(v->state->leader.holder, v->local.name) == 0)
 		return NULL;
+	/* A fence is for good: its epoch is never followed again. */
+	if (v->state->leader.epoch <= v->local.record.fenced)
+		return NULL;
 	seen = mt_reports_find(v->reports, v->state->leader.holder);
 	if (!mt_report_is_fresh(seen, v->now_ms) || !seen->report.serving ||
 	    seen->report.at.timeline == 0)
@@ -135,6 +138,14 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 	const struct mt_settings *set = v->settings;
 	bool failed = l->last_job == MT_JOB_REWIND && l->last_job_failed;
 
+	/* What it has may be what a failover counts on, as long as the log
+	 * says so; the holder takes it out. */
+	if (agent__counts_in_sync(v)) {
+		agent__why(p, "waiting to be taken out of the synchronous "
+			      "set before the data is changed");
+		return;
+	}
+
 	if (set->use_pg_rewind &&
 	    !(failed && set->remove_data_directory_on_rewind_failure)) {
 		if (!too_early(v, MT_JOB_REWIND, p))
@@ -195,7 +206,17 @@ plan_running(const struct mt_view *v, struct mt_plan *p,
 	const struct mt_local *l = &v->local;
 	const struct mt_member *m;
 
-	if (primary == NULL || !l->accepting)
+	if (!l->accepting)
+		return;
+	if (mt_sync_stands(v->state) && l->stopped < l->record.fenced &&
+	    v->state->leader.epoch <= l->record.fenced &&
+	    !too_early(v, MT_JOB_FENCE, p)) {
+		p->act = MT_ACT_FENCE;
+		p->epoch = l->record.fenced;
+		agent__why(p, "the primary's epoch is fenced");
+		return;
+	}
+	if (primary == NULL)
 		return;
 	m = mt_state_member(v->state, primary->report.self.name);
 	switch (mt_agent_join(v->state, l, primary->report.at.timeline)) {
@@ -209,6 +230,8 @@ plan_running(const struct mt_view *v, struct mt_plan *p,
 		     strcmp(l->upstream_url, m->conn_url) != 0) &&
 		    !too_early(v, MT_JOB_FOLLOW, p))
 			toward(v, p, MT_ACT_FOLLOW, primary);
+		else if (!too_early(v, MT_JOB_NAMES, p))
+			agent__plan_names_ahead(v, p);
 		break;
 	case MT_JOIN_WAIT:
 		break;

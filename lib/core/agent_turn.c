@@ -119,6 +119,10 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;
 		return;
 	}
+	/* The log's sets stay as they are: what the new primary waits for must
+	 * meet them from its first commit on (doc/protocol.md, rule 5). */
+	if (agent__plan_names_ahead(v, p))
+		return;
 	/* Durable before the promotion: a restarted daemon adopts this
 	 * PostgreSQL as primary only under this epoch. */
 	if (l->record.pg_epoch != v->state->leader.epoch ||
@@ -277,6 +281,8 @@ plan_primary(const struct mt_view *v, struct mt_plan *p)
 		agent__why(p, mt_job_name(l->job));
 	} else if (!l->slots_ready) {
 		p->act = MT_ACT_SLOTS;
+	} else if (agent__plan_sync(v, p)) {
+		return;
 	} else if (history_is_old(v)) {
 		plan_history(v, p);
 	} else if (v->state->request.kind == MT_REQUEST_SWITCHOVER) {

@@ -18,6 +18,9 @@ struct mt_candidate_rules {
 	const char *except;       /* may not be it, or NULL */
 	struct mt_position least; /* must have this, timeline 0 = any */
 	uint64_t applied;         /* its report must know the log up to here */
+	/* Only members of the synchronous set that receive no more WAL since
+	 * this fence; 0 = anybody, by the lag. */
+	uint64_t stopped;
 };
 
 /* Judge all data members by their reports. The best has the furthest position,
@@ -25,6 +28,11 @@ struct mt_candidate_rules {
 void mt_candidates_judge(const struct mt_view *view,
 			 const struct mt_candidate_rules *rules,
 			 struct mt_candidates *out);
+
+/* How many of the synchronous set were heard under this fence, and the furthest
+ * position among them (doc/protocol.md, rule 6). */
+int mt_candidates_heard(const struct mt_view *view, uint64_t stopped,
+			struct mt_position *furthest);
 
 /* One line for people: "node2: chosen; node3: behind". */
 void mt_candidates_text(const struct mt_candidates *c, char *buf, size_t size);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "core/sync.h"
 
 #define SILENT_MS 1500       /* no report from the holder for so long */
 #define CLAIM_WAIT_MS 3000   /* for all members to report, before a claim */
@@ -60,7 +61,8 @@ holder_in_contact(const struct mt_view *v)
 
 static void
 plan_assign(const struct mt_view *v, struct mt_control_plan *p,
-	    const char *holder, const struct mt_candidates *found)
+	    enum mt_ground ground, const char *holder,
+	    const struct mt_candidates *found)
 {
 	const struct mt_leader *l = &v->state->leader;
 	struct mt_command *c = &p->command;
@@ -70,6 +72,8 @@ plan_assign(const struct mt_view *v, struct mt_control_plan *p,
 	c->kind = MT_CMD_LEADER_ASSIGN;
 	c->u.assign.expect_epoch = l->epoch;
 	c->u.assign.expect_released = l->released;
+	c->u.assign.expect_sync = v->state->sync.version;
+	c->u.assign.ground = ground;
 	mt_copy(c->u.assign.holder, sizeof(c->u.assign.holder), holder);
 	c->u.assign.ttl_ms = v->settings->ttl_ms;
 	c->u.assign.continues = found == NULL;
@@ -226,6 +230,96 @@ rule_bootstrap(struct mt_controller *c, const struct mt_view *v,
 	return true;
 }
 
+/* ---- fences ---- */
+
+static bool
+majority_fenced(const struct mt_controller *c, const struct mt_view *v,
+		enum mt_fence_kind kind)
+{
+	int yes = 0;
+
+	for (int i = 0; i < c->n_fences; i++)
+		if (c->fences[i].yes &&
+		    (kind == MT_FENCE_SYNC || c->fences[i].is_clear) &&
+		    is_voter(v, c->fences[i].raft_id))
+			yes++;
+	return yes > v->voters.n / 2;
+}
+
+/* Ask again where it may help, not more often than FENCE_EVERY_MS. */
+static void
+plan_fence(struct mt_controller *c, const struct mt_view *v,
+	   enum mt_fence_kind kind, struct mt_control_plan *p)
+{
+	int64_t next = v->now_ms + MT_REPORT_INTERVAL_MS;
+	bool ask = false;
+
+	for (int i = 0; i < v->voters.n; i++) {
+		int64_t again = 0;
+		bool yes = false;
+
+		for (int k = 0; k < c->n_fences; k++)
+			if (c->fences[k].raft_id == v->voters.raft_id[i]) {
+				again = c->fences[k].again_ms;
+				yes = c->fences[k].yes &&
+				      (kind == MT_FENCE_SYNC ||
+				       c->fences[k].is_clear);
+				if (kind == MT_FENCE_SYNC)
+					again = 0;
+			}
+		if (!yes && again <= v->now_ms)
+			ask = true;
+		else if (!yes && again < next)
+			next = again;
+	}
+	if (ask && v->now_ms - c->fence_asked_ms >= FENCE_EVERY_MS) {
+		c->fence_asked_ms = v->now_ms;
+		p->fence = true;
+		p->fence_req = (struct mt_fence_req){
+		    .raft_id = v->local.raft_id,
+		    .incarnation = v->local.incarnation,
+		    .epoch = v->state->leader.epoch,
+		    .term = v->term,
+		    .kind = kind,
+		};
+	}
+	if (ask && next > c->fence_asked_ms + FENCE_EVERY_MS)
+		next = c->fence_asked_ms + FENCE_EVERY_MS;
+	p->look_again_ms = next;
+}
+
+/* In synchronous mode every assignment needs to hear n - k + 1 of the set after
+ * a fence that ended their streaming, and none of them further than the one
+ * that is chosen. True: *found has it. */
+static bool
+heard_enough(const struct mt_view *v, const char *except,
+	     struct mt_control_plan *p, struct mt_candidates *found)
+{
+	const struct mt_sync *sync = &v->state->sync;
+	struct mt_candidate_rules rules = {
+	    .except = except,
+	    .stopped = v->state->leader.epoch,
+	};
+	struct mt_position furthest;
+	int heard = mt_candidates_heard(v, rules.stopped, &furthest);
+
+	mt_candidates_judge(v, &rules, found);
+	if (heard < mt_sync_needed(sync)) {
+		mt_format(p->why, sizeof(p->why),
+			  "%d of the %d synchronous standbys that have to be "
+			  "heard are",
+			  heard, mt_sync_needed(sync));
+		return false;
+	}
+	if (found->best < 0 ||
+	    mt_position_compare(found->verdicts[found->best].at, furthest) <
+		0) {
+		mt_candidates_text(found, p->why, sizeof(p->why));
+		return false;
+	}
+	return true;
+}
+
 /* ---- ground R ---- */
 
 /* May somebody still turn up who would be chosen instead? */
@@ -264,9 +358,19 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 	long_ms = waited(c, "released", v->now_ms);
 	p->look_again_ms = v->now_ms + FENCE_EVERY_MS;
 	mt_candidates_judge(v, &rules, &found);
-	if (long_ms < (asked ? SWITCH_WAIT_MS : RELEASE_WAIT_MS) &&
+	if ((l->clean || !mt_sync_stands(v->state)) &&
+	    long_ms < (asked ? SWITCH_WAIT_MS : RELEASE_WAIT_MS) &&
 	    (found.best < 0 || worth_waiting(&found))) {
 		mt_candidates_text(&found, p->why, sizeof(p->why));
+		return true;
+	}
+	if (mt_sync_stands(v->state) && (found.best < 0 || !l->clean)) {
+		/* Who has the end of a clean shutdown has all. Else: */
+		if (!majority_fenced(c, v, MT_FENCE_SYNC))
+			plan_fence(c, v, MT_FENCE_SYNC, p);
+		if (heard_enough(v, NULL, p, &found))
+			plan_assign(v, p, MT_GROUND_RELEASE,
+				    found.verdicts[found.best].name, &found);
 		return true;
 	}
 	if (found.best < 0) {
@@ -276,8 +380,16 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 		mt_candidates_judge(v, &rules, &found);
 	}
 	mt_candidates_text(&found, p->why, sizeof(p->why));
+	/* Whom a promise of an earlier holder's voters may still hold back
+	 * from its own: see mt_leader.after_fence. */
+	if (l->after_fence && !mt_sync_stands(v->state) &&
+	    !majority_fenced(c, v, MT_FENCE_NORMAL)) {
+		plan_fence(c, v, MT_FENCE_NORMAL, p);
+		return true;
+	}
 	if (found.best >= 0)
-		plan_assign(v, p, found.verdicts[found.best].name, &found);
+		plan_assign(v, p, MT_GROUND_RELEASE,
+			    found.verdicts[found.best].name, &found);
 	return true;
 }
 
@@ -308,7 +420,7 @@ rule_repair(struct mt_controller *c, const struct mt_view *v,
 	mt_format(p->why, sizeof(p->why),
 		  "\"%s\" has fenced epoch %" PRIu64 ", but \"%s\" is well",
 		  who, l->epoch, l->holder);
-	plan_assign(v, p, l->holder, NULL);
+	plan_assign(v, p, MT_GROUND_CONTINUE, l->holder, NULL);
 	return true;
 }
 
@@ -326,59 +438,11 @@ rule_ttl(struct mt_controller *c, const struct mt_view *v,
 	mt_format(p->why, sizeof(p->why),
 		  "ttl changes from %" PRId64 " to %" PRId64 " ms", l->ttl_ms,
 		  v->settings->ttl_ms);
-	plan_assign(v, p, l->holder, NULL);
+	plan_assign(v, p, MT_GROUND_CONTINUE, l->holder, NULL);
 	return true;
 }
 
 /* ---- ground N ---- */
-
-static bool
-majority_fenced(const struct mt_controller *c, const struct mt_view *v)
-{
-	int yes = 0;
-
-	for (int i = 0; i < c->n_fences; i++)
-		if (c->fences[i].yes && is_voter(v, c->fences[i].raft_id))
-			yes++;
-	return yes > v->voters.n / 2;
-}
-
-/* Ask again where it may help, not more often than FENCE_EVERY_MS. */
-static void
-plan_fence(struct mt_controller *c, const struct mt_view *v,
-	   struct mt_control_plan *p)
-{
-	int64_t next = v->now_ms + MT_REPORT_INTERVAL_MS;
-	bool ask = false;
-
-	for (int i = 0; i < v->voters.n; i++) {
-		int64_t again = 0;
-		bool yes = false;
-
-		for (int k = 0; k < c->n_fences; k++)
-			if (c->fences[k].raft_id == v->voters.raft_id[i]) {
-				again = c->fences[k].again_ms;
-				yes = c->fences[k].yes;
-			}
-		if (!yes && again <= v->now_ms)
-			ask = true;
-		else if (!yes && again < next)
-			next = again;
-	}
-	if (ask && v->now_ms - c->fence_asked_ms >= FENCE_EVERY_MS) {
-		c->fence_asked_ms = v->now_ms;
-		p->fence = true;
-		p->fence_req = (struct mt_fence_req){
-		    .raft_id = v->local.raft_id,
-		    .incarnation = v->local.incarnation,
-		    .epoch = v->state->leader.epoch,
-		    .term = v->term,
-		};
-	}
-	if (ask && next > c->fence_asked_ms + FENCE_EVERY_MS)
-		next = c->fence_asked_ms + FENCE_EVERY_MS;
-	p->look_again_ms = next;
-}
 
 static bool
 rule_silent(struct mt_controller *c, const struct mt_view *v,
@@ -400,14 +464,20 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		p->look_again_ms = c->led_since_ms + SILENT_MS;
 		return false;
 	}
-	mt_candidates_judge(v, &rules, &found);
-	if (!majority_fenced(c, v)) {
-		plan_fence(c, v, p);
+	if (!majority_fenced(c, v, MT_FENCE_NORMAL)) {
+		plan_fence(c, v, MT_FENCE_NORMAL, p);
 		mt_format(p->why, sizeof(p->why),
 			  "\"%s\" is silent; waiting for the promises of a "
 			  "majority to end",
 			  l->holder);
 		return true;
+	}
+	if (mt_sync_stands(v->state)) {
+		p->look_again_ms = v->now_ms + FENCE_EVERY_MS;
+		if (!heard_enough(v, l->holder, p, &found))
+			return true;
+	} else {
+		mt_candidates_judge(v, &rules, &found);
 	}
 	if (found.best < 0) {
 		mt_candidates_text(&found, p->why, sizeof(p->why));
@@ -417,7 +487,8 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 	mt_format(p->why, sizeof(p->why),
 		  "\"%s\" is silent, and a majority has fenced epoch %" PRIu64,
 		  l->holder, l->epoch);
-	plan_assign(v, p, found.verdicts[found.best].name, &found);
+	plan_assign(v, p, MT_GROUND_PROMISES, found.verdicts[found.best].name,
+		    &found);
 	return true;
 }
 
@@ -525,7 +596,8 @@ mt_controller_fenced(struct mt_controller *c, const struct mt_fence_ans *ans,
 	if (i == c->n_fences)
 		c->n_fences++;
 	c->fences[i].raft_id = ans->raft_id;
-	c->fences[i].yes = ans->yes && ans->left_ms == 0;
+	c->fences[i].yes = ans->yes;
+	c->fences[i].is_clear = ans->yes && ans->left_ms == 0;
 	c->fences[i].again_ms =
 	    now_ms + (ans->left_ms > 0 ? ans->left_ms : FENCE_EVERY_MS);
 }

@@ -63,6 +63,8 @@ mt_report_encode(const struct mt_report *r, void *buf, size_t size)
 	mt_put_u64(&w, r->given_up);
 	mt_put_u64(&w, r->pg_epoch);
 	mt_put_u64(&w, r->lease_epoch);
+	mt_put_u64(&w, r->data_id);
+	mt_put_u64(&w, r->stopped);
 	mt_put_u8(&w, (uint8_t)r->pg_state);
 	mt_put_u8(&w, (uint8_t)r->pg_role);
 	mt_put_u16(&w, flags_of(r));
@@ -132,6 +134,8 @@ mt_report_decode(struct mt_report *r, const void *p, size_t n,
 	got.given_up = mt_get_u64(&in);
 	got.pg_epoch = mt_get_u64(&in);
 	got.lease_epoch = mt_get_u64(&in);
+	got.data_id = mt_get_u64(&in);
+	got.stopped = mt_get_u64(&in);
 	state = mt_get_u8(&in);
 	role = mt_get_u8(&in);
 	take_flags(&got, mt_get_u16(&in));
