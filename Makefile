@@ -18,7 +18,7 @@ PYTHON ?= /usr/bin/python3
 JOBS ?= $(shell nproc)
 
 # These goals do their work, or call make again, without a configured tree.
-PLAIN_GOALS = deps check demo clean distclean format lint check-format \
+PLAIN_GOALS = deps check demo fuzz model clean distclean format lint check-format \
 	check-layers check-man check-shell
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 CONFIGURED = yes
@@ -157,7 +157,7 @@ endif
 programs: all $(SIMS) $(UNIT_BINS)
 
 .PHONY: check check-format check-headers check-layers check-man check-shell \
-	cluster deps demo lint mutants raftsim sim unit
+	cluster deps demo fuzz lint model mutants raftsim sim unit
 deps:
 	debian/install-deps.sh
 
@@ -178,12 +178,17 @@ unit: $(UNIT_BINS)
 
 SEEDS ?= 1-5000
 sim: $(SIMS)
+	MT_BUILD=$(abspath $(B)) test/sim/run --schedules
 	MT_BUILD=$(abspath $(B)) test/sim/run --seeds $(SEEDS)
 # Raft alone, and each of the driver's guards against the schedule it is for.
 raftsim: $(B)/test/sim/raftsim
 	$(B)/test/sim/raftsim --guards
 	$(B)/test/sim/raftsim --mode static --seeds $(SEEDS)
 	$(B)/test/sim/raftsim --mode membership --seeds $(SEEDS)
+# FUZZ_SECONDS for each target, two at a time.
+FUZZ_SECONDS ?= 10
+fuzz:
+	+MAKE="$(MAKE)" B="$(B)" test/fuzz/run.sh $(FUZZ_SECONDS)
 mutants: $(SIMS)
 	MT_BUILD=$(abspath $(B)) test/sim/mutants.sh
 # PYTEST_ARGS="-k rejoin" and the like choose among the tests.

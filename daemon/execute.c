@@ -150,6 +150,8 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 void
 node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 {
+	uint64_t version = n->state.sync.version; /* before it is applied */
+
 	log_plan(n, v, p);
 	if (p->cancel && n->pg != NULL)
 		mt_postgres_cancel(n->pg);
@@ -165,9 +167,9 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	case MT_ACT_PROPOSE:
 		if (p->command.kind == MT_CMD_STATUS_PUT)
 			n->status_put_ms = v->now_ms;
-		if (p->command.kind == MT_CMD_SYNC_PUT)
-			n->sync_asked = n->state.sync.version;
-		node__propose_planned(n, &p->command);
+		if (node__propose_planned(n, &p->command) &&
+		    p->command.kind == MT_CMD_SYNC_PUT)
+			n->sync_asked = version;
 		if (p->look_again_ms == 0 || p->look_again_ms > v->now_ms + 200)
 			p->look_again_ms = v->now_ms + 200;
 		break;

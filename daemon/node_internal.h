@@ -40,6 +40,7 @@ struct node_proposal {
 /* A kind of command that a plan proposed and that is not settled yet. */
 struct node_pending {
 	bool in_flight;
+	uint64_t index;   /* of the last, to be applied here first */
 	int64_t again_ms; /* not before, after a failure */
 };
 
@@ -111,7 +112,6 @@ struct mt_node {
 	/* Highest version of sync that this process put on, or would have:
 	 * until the state is past it something may still come. */
 	uint64_t sync_asked;
-	struct mt_flushed flushed[MT_NODES_MAX];
 	int64_t status_put_ms;
 	const char *agent_rule, *control_rule;
 	enum mt_act agent_act;
@@ -154,8 +154,8 @@ uint64_t node__id_of_address(const char *addr);
 /* propose.c */
 void node__propose(struct mt_node *n, const struct mt_command *cmd,
 		   int64_t timeout_ms, mt_propose_cb cb, void *arg);
-/* For plans: one of a kind at a time, not again too soon. */
-void node__propose_planned(struct mt_node *n, const struct mt_command *cmd);
+/* For plans: one of a kind at a time, not again too soon. False: not now. */
+bool node__propose_planned(struct mt_node *n, const struct mt_command *cmd);
 void node__propose_remote(struct mt_node *n, uint64_t from, const uint8_t *p,
 			  size_t size);
 void node__propose_answered(struct mt_node *n, uint64_t from, const uint8_t *p,

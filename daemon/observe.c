@@ -50,8 +50,7 @@ node__observe(struct mt_node *n, struct mt_view *v)
 	if (n->pg != NULL) {
 		mt_postgres_observe(n->pg, &n->state, n->settings.use_slots, l);
 		v->history = mt_postgres_history(n->pg, &v->n_history);
-		v->flushed =
-		    mt_postgres_flushed(n->pg, n->flushed, &v->n_flushed);
+		v->flushed = mt_postgres_flushed(n->pg, &v->n_flushed);
 		l->sync_in_doubt = strcmp(n->state.sync.leader, l->name) != 0 ||
 				   n->sync_asked >= n->state.sync.version;
 	}

@@ -203,6 +203,11 @@ postgres__adopted(struct mt_postgres *pg, bool as_primary, uint64_t data_id)
 	pg->adopting = false;
 	pg->adopted = true;
 	pg->is_standby = !as_primary;
+	/* Told to promote, and not yet done: its sentinel is armed. */
+	if (!as_primary && mt_guard_is_armed(pg->guard)) {
+		as_primary = true;
+		pg->promote_sent_ms = mt_clock_ms();
+	}
 	pg->as_primary = as_primary;
 	/* What it was told before may not be in effect everywhere. */
 	pg->names_settled = false;
@@ -514,8 +519,14 @@ mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 				    json_string("500ms"));
 	json_decref(pg->parameters);
 	pg->parameters = p;
-	if (s != NULL)
+	if (s != NULL) {
+		pg->n_members = 0;
+		for (int i = 0; i < s->n_members; i++)
+			if (!s->members[i].witness)
+				mt_copy(pg->members[pg->n_members++],
+					MT_NAME_MAX, s->members[i].name);
 		postgres__write_pgpass(pg, s);
+	}
 	postgres__wake(pg);
 }
 

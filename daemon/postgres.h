@@ -71,7 +71,7 @@ void mt_postgres_names(struct mt_postgres *pg, const struct mt_names *names,
 /* Receive no more WAL, and read the position. */
 void mt_postgres_fence(struct mt_postgres *pg, uint64_t epoch);
 const struct mt_flushed *mt_postgres_flushed(const struct mt_postgres *pg,
-					     struct mt_flushed *buf, int *n);
+					     int *n);
 void mt_postgres_slots(struct mt_postgres *pg, const struct mt_state *s);
 void mt_postgres_bootstrap(struct mt_postgres *pg);
 void mt_postgres_discard(struct mt_postgres *pg);

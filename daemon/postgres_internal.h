@@ -114,6 +114,10 @@ struct mt_postgres {
 	bool names_any, names_managed, names_settled;
 	uint64_t names_mark;
 	uint64_t fence, stopped;
+	int n_flushed;
+	struct mt_flushed flushed[MT_NODES_MAX];
+	int n_members; /* names of all members with PostgreSQL */
+	char members[MT_NODES_MAX][MT_NAME_MAX];
 	enum sync_step sync_step;
 	uv_timer_t again;
 	int quiet;    /* looks in a row that found no walreceiver */
@@ -177,6 +181,8 @@ int postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err);
 void postgres__server_up(struct mt_postgres *pg);
 void postgres__server_down(struct mt_postgres *pg);
 void postgres__take_position(struct mt_postgres *pg);
+void postgres__take_flushed(struct mt_postgres *pg);
+void postgres__expect_standbys(struct mt_postgres *pg);
 /* Parameters with the names in them; a new reference. */
 json_t *postgres__parameters(const struct mt_postgres *pg);
 /* What a daemon before this one had PostgreSQL wait for. */

@@ -92,8 +92,12 @@ end_of_wait(struct mt_postgres *pg)
 		pg->names_mark = pg->info.flush_lsn;
 		postgres__backup_files(pg);
 		postgres__job_end(pg, NULL);
-	} else if ((pg->job == MT_JOB_PROMOTE && !pg->info.in_recovery) ||
-		   (pg->job == MT_JOB_SLOTS && pg->slots_waiting == 0)) {
+	} else if (pg->job == MT_JOB_PROMOTE && !pg->info.in_recovery) {
+		pg->names_mark = pg->info.flush_lsn;
+		pg->is_standby = false;
+		postgres__expect_standbys(pg);
+		postgres__job_end(pg, NULL);
+	} else if (pg->job == MT_JOB_SLOTS && pg->slots_waiting == 0) {
 		postgres__job_end(pg, NULL);
 	}
 }
@@ -139,6 +143,7 @@ look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 		return;
 	pg->info = *info;
 	postgres__take_position(pg);
+	postgres__take_flushed(pg);
 	if (pg->sysid[0] == '\0')
 		mt_copy(pg->sysid, sizeof(pg->sysid), info->sysid);
 	if (!info->in_recovery && !pg->as_primary) {
@@ -261,6 +266,7 @@ postgres__server_up(struct mt_postgres *pg)
 	memset(&pg->info, 0, sizeof(pg->info));
 	memset(&pg->at, 0, sizeof(pg->at));
 	pg->history_of = 0;
+	postgres__expect_standbys(pg);
 	mt_session_want(pg->session, true);
 }
 

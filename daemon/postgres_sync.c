@@ -385,20 +385,58 @@ postgres__recall_names(struct mt_postgres *pg)
 	json_decref(o);
 }
 
-const struct mt_flushed *
-mt_postgres_flushed(const struct mt_postgres *pg, struct mt_flushed *buf,
-		    int *n)
+static struct mt_flushed *
+flushed_of(struct mt_postgres *pg, const char *name)
 {
-	*n = 0;
-	for (int i = 0; i < pg->info.n_walsenders && *n < MT_NODES_MAX; i++) {
-		const struct mt_pg_walsender *s = &pg->info.walsenders[i];
-		struct mt_flushed *f = &buf[(*n)++];
+	for (int i = 0; i < pg->n_flushed; i++)
+		if (strcmp(pg->flushed[i].name, name) == 0)
+			return &pg->flushed[i];
+	if (pg->n_flushed == MT_NODES_MAX)
+		return NULL;
+	mt_copy(pg->flushed[pg->n_flushed].name, MT_NAME_MAX, name);
+	return &pg->flushed[pg->n_flushed++];
+}
 
-		mt_copy(f->name, sizeof(f->name), s->application_name);
+/* After each look: who streams, and since when others do not. */
+void
+postgres__take_flushed(struct mt_postgres *pg)
+{
+	int64_t now_ms = mt_clock_ms();
+
+	for (int i = 0; i < pg->n_flushed; i++)
+		pg->flushed[i].streaming = false;
+	for (int i = 0; i < pg->info.n_walsenders; i++) {
+		const struct mt_pg_walsender *s = &pg->info.walsenders[i];
+		struct mt_flushed *f = flushed_of(pg, s->application_name);
+
+		if (f == NULL || strcmp(s->state, "streaming") != 0)
+			continue;
+		f->streaming = true;
 		f->lsn = s->flush_lsn;
-		f->streaming = strcmp(s->state, "streaming") == 0;
+		f->last_ms = now_ms;
 	}
-	return buf;
+}
+
+/* A primary begins: nobody can have come yet. */
+void
+postgres__expect_standbys(struct mt_postgres *pg)
+{
+	pg->n_flushed = 0;
+	for (int i = 0; i < pg->n_members; i++) {
+		struct mt_flushed *f = flushed_of(pg, pg->members[i]);
+
+		if (f == NULL)
+			break;
+		*f = (struct mt_flushed){.last_ms = mt_clock_ms()};
+		mt_copy(f->name, sizeof(f->name), pg->members[i]);
+	}
+}
+
+const struct mt_flushed *
+mt_postgres_flushed(const struct mt_postgres *pg, int *n)
+{
+	*n = pg->n_flushed;
+	return pg->flushed;
 }
 
 /* ---- the order ---- */

@@ -131,8 +131,10 @@ planned_cb(void *arg, int rv, uint64_t index, const char *why)
 	struct planned *p = arg;
 	struct mt_node *n = p->n;
 
-	(void)index;
 	n->pending[p->kind].in_flight = false;
+	/* The leader has applied it; until this node has, its state would
+	 * make it propose the same again. */
+	n->pending[p->kind].index = rv == 0 ? index : 0;
 	n->pending[p->kind].again_ms =
 	    rv == 0 ? 0 : mt_clock_ms() + PLANNED_AGAIN_MS;
 	if (rv != 0)
@@ -142,19 +144,22 @@ planned_cb(void *arg, int rv, uint64_t index, const char *why)
 		node__wake(n);
 }
 
-void
+bool
 node__propose_planned(struct mt_node *n, const struct mt_command *cmd)
 {
 	struct node_pending *pending = &n->pending[cmd->kind];
 	struct planned *p;
 
-	if (pending->in_flight || mt_clock_ms() < pending->again_ms)
-		return;
+	if (pending->in_flight || mt_clock_ms() < pending->again_ms ||
+	    (n->driver != NULL &&
+	     mt_driver_applied_index(n->driver) < pending->index))
+		return false;
 	p = malloc(sizeof(*p));
 	MT_ASSERT(p != NULL);
 	*p = (struct planned){n, cmd->kind};
 	pending->in_flight = true;
 	node__propose(n, cmd, PLANNED_TIMEOUT_MS, planned_cb, p);
+	return true;
 }
 
 /* ---- from and to other nodes ---- */

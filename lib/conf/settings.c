@@ -36,7 +36,6 @@ static const struct row rows[] = {
     {"suspect_timeout", NULL, MEMBER(suspect_timeout_ms), NUMBER},
     {"primary_hang_timeout", NULL, MEMBER(primary_hang_timeout_ms), NUMBER},
     {"synchronous_mode", NULL, MEMBER(synchronous_mode), SYNC},
-    {"synchronous_mode_strict", NULL, MEMBER(synchronous_mode_strict), TRUTH},
     {"synchronous_node_count", NULL, MEMBER(synchronous_node_count), NUMBER},
     {"check_timeline", NULL, MEMBER(check_timeline), TRUTH},
     {"pause", NULL, MEMBER(pause), TRUTH},
@@ -97,6 +96,8 @@ mt_settings_parse(struct mt_settings *s, const json_t *doc)
 			n = o->min;
 		store(s, r, n);
 	}
+	if (s->ttl_ms > MT_TTL_MAX_MS)
+		s->ttl_ms = MT_TTL_MAX_MS;
 }
 
 void

@@ -12,6 +12,9 @@
 
 #include <jansson.h>
 
+/* No lease lasts longer: a day. */
+#define MT_TTL_MAX_MS (INT64_C(24) * 3600 * 1000)
+
 enum mt_sync_mode {
 	MT_SYNC_OFF,
 	MT_SYNC_ON,
@@ -30,7 +33,6 @@ struct mt_settings {
 	int64_t primary_hang_timeout_ms;  /* 10 s; 0: off */
 	int64_t synchronous_node_count;   /* 1, at least 1 */
 	enum mt_sync_mode synchronous_mode;
-	bool synchronous_mode_strict;
 	bool check_timeline;
 	bool pause;
 	bool use_pg_rewind;

@@ -442,7 +442,7 @@ static const struct mt_option rows[] = {
 	    "off,on,quorum", "synchronous replication"),
 	ROW("maximum_lag_on_syncnode", BYTES, NULL, NO_MIN, DYNAMIC, LIVE,
 	    KNOWN, NULL, "of the known dynamic document"),
-	ROW("synchronous_mode_strict", BOOL, "false", NO_MIN, DYNAMIC, LIVE, EFFECTIVE,
+	ROW("synchronous_mode_strict", BOOL, NULL, NO_MIN, DYNAMIC, LIVE, KNOWN,
 	    NULL, "of the known dynamic document"),
 	ROW("synchronous_node_count", INT, "1", 1, DYNAMIC, LIVE, EFFECTIVE,
 	    NULL, "of the known dynamic document"),

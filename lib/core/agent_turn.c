@@ -281,10 +281,10 @@ plan_primary(const struct mt_view *v, struct mt_plan *p)
 		agent__why(p, mt_job_name(l->job));
 	} else if (!l->slots_ready) {
 		p->act = MT_ACT_SLOTS;
-	} else if (agent__plan_sync(v, p)) {
-		return;
 	} else if (history_is_old(v)) {
 		plan_history(v, p);
+	} else if (agent__plan_sync(v, p)) {
+		return;
 	} else if (v->state->request.kind == MT_REQUEST_SWITCHOVER) {
 		plan_switchover(v, p);
 	} else if (status_is_old(v)) {

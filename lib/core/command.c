@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "conf/settings.h"
 #include "core/json_fields.h"
 
 static void
@@ -73,7 +74,8 @@ initialize_from(const json_t *o, struct mt_command *c, bool *bad)
 	mt_jget_i64(o, "ttl_ms", &c->u.initialize.ttl_ms, bad);
 	mt_jget_i64(o, "at_ms", &c->u.initialize.at_ms, bad);
 	if (!json_is_object(config) || c->u.initialize.sysid[0] == '\0' ||
-	    c->u.initialize.ttl_ms <= 0) {
+	    c->u.initialize.ttl_ms <= 0 ||
+	    c->u.initialize.ttl_ms > MT_TTL_MAX_MS) {
 		*bad = true;
 		return;
 	}
@@ -114,7 +116,8 @@ assign_from(const json_t *o, struct mt_command *c, bool *bad)
 	mt_jget_position(o, "min", &c->u.assign.min, bad);
 	mt_decision_from_json(mt_jget_object(o, "decision", bad),
 			      &c->u.assign.decision, bad);
-	if (c->u.assign.ttl_ms <= 0 || c->u.assign.holder[0] == '\0')
+	if (c->u.assign.ttl_ms <= 0 || c->u.assign.ttl_ms > MT_TTL_MAX_MS ||
+	    c->u.assign.holder[0] == '\0')
 		*bad = true;
 }
 

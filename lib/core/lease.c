@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define TTL_MAX_MS (INT64_C(24) * 3600 * 1000)
 #define ASK_LEAST_MS 500
 
 int64_t
@@ -78,7 +77,7 @@ mt_voter_support(struct mt_voter *v, struct mt_record *want,
 	if (s->unknown_command != 0 || req->epoch <= want->fenced ||
 	    s->leader.epoch > req->epoch ||
 	    (s->leader.epoch == req->epoch && s->leader.released) ||
-	    req->ttl_ms <= 0 || req->ttl_ms > TTL_MAX_MS)
+	    req->ttl_ms <= 0 || req->ttl_ms > MT_TTL_MAX_MS)
 		return MT_VOTER_ANSWER;
 	if (!cover_ttl(v, want, durable, req->ttl_ms, now_ms))
 		return MT_VOTER_PERSIST;
@@ -225,10 +224,12 @@ stood_still(const struct mt_confirm *c, const struct mt_support_ans *ans,
 {
 	int64_t own = now_ms - c->sent_ms;
 
-	if (c->sent_ms == 0 || c->incarnation != ans->incarnation)
+	if (c->sent_ms == 0 || c->incarnation != ans->incarnation ||
+	    ans->clock_ms <= c->voter_clock_ms)
 		return false;
-	return ans->clock_ms - c->voter_clock_ms >
-	       own + mt_lease_margin_ms(own);
+	/* Unsigned: of two clocks that make no sense it cannot overflow. */
+	return (uint64_t)ans->clock_ms - (uint64_t)c->voter_clock_ms >
+	       (uint64_t)(own + mt_lease_margin_ms(own));
 }
 
 bool

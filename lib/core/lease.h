@@ -14,6 +14,7 @@
 #ifndef MT_CORE_LEASE_H
 #define MT_CORE_LEASE_H
 
+#include "conf/settings.h"
 #include "core/record.h"
 #include "core/state.h"
 

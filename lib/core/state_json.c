@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "conf/settings.h"
 #include "core/json_fields.h"
 
 #define SNAPSHOT_VERSION 1
@@ -41,6 +42,8 @@ load_leader(const json_t *o, struct mt_leader *l, bool *bad)
 	mt_jget_u64(o, "since", &l->since, bad);
 	mt_jget_str(o, "holder", l->holder, sizeof(l->holder), bad);
 	mt_jget_i64(o, "ttl_ms", &l->ttl_ms, bad);
+	if (l->ttl_ms < 0 || l->ttl_ms > MT_TTL_MAX_MS)
+		*bad = true;
 	mt_jget_u32(o, "timeline", &l->timeline, bad);
 	mt_jget_bool(o, "continues", &l->continues, bad);
 	mt_jget_bool(o, "after_fence", &l->after_fence, bad);
@@ -93,9 +96,9 @@ save_all(const struct mt_state *s)
 	json_t *o = json_object(), *claim = json_object();
 	json_t *members = json_array(), *history = json_array();
 	json_t *decisions = json_array();
-	uint64_t oldest = s->last_decision >= MT_DECISIONS_MAX
-			      ? s->last_decision - MT_DECISIONS_MAX + 1
-			      : 1;
+	uint64_t n_decisions = s->last_decision < MT_DECISIONS_MAX
+				   ? s->last_decision
+				   : MT_DECISIONS_MAX;
 
 	mt_jset_i64(o, "version", SNAPSHOT_VERSION);
 	mt_jset_u64(o, "index", s->index);
@@ -119,8 +122,9 @@ save_all(const struct mt_state *s)
 				      mt_history_to_json(&s->history[i]));
 	json_object_set_new(o, "history", history);
 	mt_jset_i64(o, "history_of", s->history_of);
-	for (uint64_t id = oldest; id <= s->last_decision; id++) {
-		const struct mt_decision *d = mt_state_decision(s, id);
+	for (uint64_t left = n_decisions; left > 0; left--) {
+		const struct mt_decision *d =
+		    mt_state_decision(s, s->last_decision - left + 1);
 
 		if (d != NULL)
 			json_array_append_new(decisions,

@@ -13,6 +13,8 @@
 
 #include "base/text.h"
 
+#define GONE_MS 5000 /* not streaming for so long: out of the set */
+
 uint32_t
 mt_sync_bit(struct mt_sync_names *t, const char *name)
 {
@@ -175,21 +177,42 @@ mt_flushed_find(const struct mt_view *v, const char *name)
 	return NULL;
 }
 
-/* Streams from us, is well, and has the data that the set speaks of. */
+/* A member of the set stays in it while it streams, and for a moment after: a
+ * receiver that starts anew is worth waiting for, commits wait meanwhile. Its
+ * data must be that of which the set speaks. */
 static bool
-fit_standby(const struct mt_view *v, const struct mt_member *m)
+still_fit(const struct mt_view *v, const struct mt_member *m, int in)
 {
-	const struct mt_sync *sync = &v->state->sync;
-	int in = mt_sync_find(sync, m->name);
 	const struct mt_seen *seen = mt_reports_find(v->reports, m->name);
 	const struct mt_flushed *f = mt_flushed_find(v, m->name);
 
-	return !m->witness && strcmp(m->name, v->local.name) != 0 &&
-	       mt_report_is_fresh(seen, v->now_ms) && !seen->gone &&
+	return (seen == NULL || seen->report.data_id == 0 ||
+		seen->report.data_id == v->state->sync.standbys[in].data_id) &&
+	       f != NULL && (f->streaming || v->now_ms - f->last_ms < GONE_MS);
+}
+
+/* Who is new must stream, be well and tell what data it has. */
+static bool
+newly_fit(const struct mt_view *v, const struct mt_member *m)
+{
+	const struct mt_seen *seen = mt_reports_find(v->reports, m->name);
+	const struct mt_flushed *f = mt_flushed_find(v, m->name);
+
+	return mt_report_is_fresh(seen, v->now_ms) && !seen->gone &&
 	       seen->report.healthy && seen->report.data_id != 0 &&
 	       seen->report.pg_role == MT_ROLE_REPLICA && f != NULL &&
-	       f->streaming && !tag_says_nosync(m) &&
-	       (in < 0 || sync->standbys[in].data_id == seen->report.data_id);
+	       f->streaming;
+}
+
+static bool
+fit_standby(const struct mt_view *v, const struct mt_member *m)
+{
+	int in = mt_sync_find(&v->state->sync, m->name);
+
+	if (m->witness || strcmp(m->name, v->local.name) == 0 ||
+	    tag_says_nosync(m))
+		return false;
+	return in >= 0 ? still_fit(v, m, in) : newly_fit(v, m);
 }
 
 static bool
@@ -224,10 +247,6 @@ mt_sync_target(const struct mt_view *v, struct mt_names *target)
 				m->name);
 		}
 	target->k = target->n < want ? target->n : want;
-	/* Nobody there: strictly, what was promised stands and commits wait. */
-	if (target->n == 0 && set->synchronous_mode_strict &&
-	    v->state->sync.k > 0)
-		mt_sync_names_for(&v->state->sync, v->local.name, target);
 	mt_names_sort(target);
 }
 

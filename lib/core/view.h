@@ -42,6 +42,7 @@ struct mt_flushed {
 	char name[MT_NAME_MAX];
 	uint64_t lsn;
 	bool streaming;
+	int64_t last_ms; /* when it last streamed, or this primary began */
 };
 
 /* A long action beside the loop; one at a time. */

@@ -13,7 +13,6 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -32,8 +31,7 @@ sim_fail(struct sim *w, const char *fmt, ...)
 	TRACE(w, NULL, "FAILED: %s", w->failure);
 }
 
-/* ---- the lease
- * ------------------------------------------------------------------ */
+/* ---- the lease -------------------------------------------------------- */
 
 void
 check_writable(struct node *n)
@@ -62,6 +60,13 @@ has_lease(const struct node *n)
 	       n->pg.deadline_ms + MT_KILL_ALLOWANCE_MS > now_ms;
 }
 
+static uint64_t
+lease_epoch(const struct node *n)
+{
+	return n->alive && n->keep.holder.epoch != 0 ? n->keep.holder.epoch
+						     : n->record.pg_epoch;
+}
+
 void
 check_lease(struct node *n)
 {
@@ -81,9 +86,8 @@ check_lease(struct node *n)
 			sim_fail(w,
 				 "two leases: %s's of epoch %" PRIu64
 				 " and %s's of epoch %" PRIu64,
-				 w->nodes[i].name,
-				 w->nodes[i].keep.holder.epoch, n->name,
-				 n->keep.holder.epoch);
+				 w->nodes[i].name, lease_epoch(&w->nodes[i]),
+				 n->name, lease_epoch(n));
 }
 
 void
@@ -126,8 +130,7 @@ check_record(struct node *n, const struct mt_record *next)
 		sim_fail(n->sim, "%s: the node record went back", n->name);
 }
 
-/* ---- data
- * ------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------- */
 
 static bool
 contains(const struct sim *w, int of, int branch)
@@ -148,17 +151,13 @@ check_branch(struct sim *w, int branch)
 			    contains(w, w->nodes[i].pg.branch, b))
 				sim_fail(
 				    w,
-				    getenv("NOFORK")
-					? "-"
-					: "timeline %u has two contents: "
-					  "%s's and %s's new one",
+				    "timeline %u has two contents: %s's "
+				    "and %s's new one",
 				    w->branches[b].timeline, w->nodes[i].name,
 				    w->nodes[w->branches[branch].writer].name);
 }
 
-/* ---- Raft
- * ---------------------------------------------------------------------------
- */
+/* ---- Raft ------------------------------------------------------------- */
 
 static struct logged *
 at(struct sim *w, uint64_t index)
@@ -281,18 +280,19 @@ check_restored(struct node *n, uint64_t index)
 		}
 }
 
-/* ---- liveness
- * -------------------------------------------------------------------------- */
+/* ---- liveness --------------------------------------------------------- */
 
 static bool
 is_well(const struct sim *w, const struct node *n, const struct node *primary)
 {
+	if (n->spare)
+		return true;
 	if (!n->alive || n->frozen || n->stopping ||
 	    !mt_driver_is_current(n->driver) ||
 	    !mt_state_held_by(n->state, primary->name) ||
 	    n->state->request.kind != MT_REQUEST_NONE)
 		return false;
-	if (n->witness || n->spare)
+	if (n->witness)
 		return true;
 	if (n == primary)
 		return n->slots_ready &&

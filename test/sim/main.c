@@ -5,7 +5,8 @@
  *   --seeds A-B       each seed of the range, on all processors
  *   --seed N          one, with its trace; the same to the byte each time
  *   --schedule NAME   a written schedule (with --seed's number as its chance)
- *   --list            names of the written schedules
+ *   --schedules       all of them
+ *   --list            their names
  *   --lease           only what endangers the lease counts as a failure: what
  *                     a mutant has to die of
  *
@@ -70,7 +71,7 @@ work(struct sim *w, const struct sim_options *base, uint64_t first,
 	for (uint64_t seed = first; seed <= last; seed += step) {
 		o.seed = seed;
 		r->runs++;
-		if (!run(w, &o) && w->failure[0] != '-') {
+		if (!run(w, &o)) {
 			if (r->failed == 0)
 				r->first_failed = seed;
 			if (r->failed++ < SHOWN_MAX)
@@ -161,7 +162,7 @@ usage(void)
 	    "       matriarch-sim --seed N\n"
 	    "       matriarch-sim --schedule NAME [--seed N] [--quiet] "
 	    "[--lease]\n"
-	    "       matriarch-sim --list\n");
+	    "       matriarch-sim --schedules | --list\n");
 	return 2;
 }
 
@@ -180,6 +181,20 @@ run_one(struct sim *w, struct sim_options *o, bool quiet)
 	return ok ? 0 : 1;
 }
 
+static int
+run_schedules(struct sim *w, struct sim_options *o)
+{
+	int bad = 0;
+
+	for (int i = 0; scenario_name(i) != NULL; i++) {
+		o->schedule = scenario_name(i);
+		printf("%-24s", o->schedule);
+		if (run_one(w, o, true) != 0)
+			bad = 1;
+	}
+	return bad;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -196,6 +211,8 @@ main(int argc, char **argv)
 			for (int k = 0; scenario_name(k) != NULL; k++)
 				puts(scenario_name(k));
 			return 0;
+		} else if (strcmp(argv[i], "--schedules") == 0) {
+			return run_schedules(&w, &o);
 		} else if (strcmp(argv[i], "--quiet") == 0) {
 			quiet = true;
 			continue;

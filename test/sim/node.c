@@ -15,8 +15,7 @@
 
 #include "base/text.h"
 
-/* ---- the lease's hooks ------------------------------------------------------
- */
+/* ---- the lease's hooks ------------------------------------------------ */
 
 static void
 on_keep_send(void *arg, uint64_t to, enum mt_keep_message kind, const void *p,
@@ -40,6 +39,7 @@ on_keep_persist(void *arg, const struct mt_record *record)
 
 	n->record_writing = *record;
 	n->record_busy = true;
+	w->stats.writes++;
 	sim_push(w, w->now_us + sim_between(w, 50, 3000) + n->slow_us,
 		 EV_RECORD_WRITTEN, n->i, n->life, n->write_fails, 0, NULL);
 }
@@ -71,9 +71,7 @@ record_written(struct node *n, bool ok)
 	n->dirty = true;
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------- */
 
 void
 node_init(struct sim *w, int i)
@@ -220,7 +218,7 @@ node_crash(struct node *n)
 	end_daemon(n, false);
 	pg_die(n, "the machine crashed");
 	n->powered = false;
-	n->clock_us = sim_between(n->sim, SIM_S, 20 * SIM_S);
+	n->clock_us = sim_between(n->sim, 5 * SIM_MS, 20 * SIM_S);
 	n->true_us = n->sim->now_us;
 }
 
@@ -246,9 +244,7 @@ node_terminate(struct node *n)
 	n->dirty = true;
 }
 
-/* ---- events
- * ----------------------------------------------------------------------------
- */
+/* ---- events ----------------------------------------------------------- */
 
 static void
 thaw(struct node *n)

@@ -162,14 +162,14 @@ start(struct node *n, const struct mt_view *v, const struct mt_plan *plan,
 }
 
 static void
-promote(struct node *n, const struct mt_view *v)
+promote(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 {
 	check_promotion(n, v, false);
 	TRACE(n->sim, n, "promotes under epoch %" PRIu64,
 	      n->state->leader.epoch);
 	n->slots_ready = false;
 	n->promote_sent_ms = v->now_ms;
-	pg_promote(n);
+	pg_promote(n, plan->timeline);
 	pg_arm(n, v->local.deadline_ms);
 	begin(n, MT_JOB_PROMOTE);
 }
@@ -234,7 +234,7 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 		n->job.source = member(n, plan->member);
 		break;
 	case MT_ACT_PROMOTE:
-		promote(n, v);
+		promote(n, v, plan);
 		break;
 	case MT_ACT_CHECKPOINT:
 		begin_child(n, MT_JOB_CHECKPOINT, 20, 500);

@@ -40,8 +40,7 @@ raft_voters(const struct mt_configuration *c, struct mt_voters *v)
 			v->raft_id[v->n++] = c->servers[i].id;
 }
 
-/* ---- hooks
- * ---------------------------------------------------------------------- */
+/* ---- hooks ------------------------------------------------------------ */
 
 static uint64_t
 on_now_ms(void *arg)
@@ -56,6 +55,7 @@ on_persist(void *arg, const struct mt_batch *batch)
 	struct sim *w = n->sim;
 
 	n->batch = batch;
+	w->stats.writes++;
 	n->log_write_fails = n->write_fails;
 	sim_push(w, w->now_us + sim_between(w, 50, 3000) + n->slow_us,
 		 EV_LOG_WRITTEN, n->i, n->life, 0, 0, NULL);
@@ -200,9 +200,7 @@ on_closed(void *arg, bool persist_failed, const struct mt_err *why)
 		 NULL);
 }
 
-/* ---- life
- * ----------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------- */
 
 void
 raft_start(struct node *n)

@@ -15,8 +15,7 @@
 #define PROPOSE_AGAIN_MS 500
 #define TURNS_MAX 16
 
-/* ---- the view ---------------------------------------------------------------
- */
+/* ---- the view --------------------------------------------------------- */
 
 static void
 refresh_settings(struct node *n)
@@ -119,8 +118,7 @@ fill_view(struct node *n, struct mt_view *v)
 	mt_keep_observe(&n->keep, &v->local);
 }
 
-/* ---- reports
- * ---------------------------------------------------------------------- */
+/* ---- reports ---------------------------------------------------------- */
 
 static enum mt_pg_state
 pg_state_of(const struct node *n)
@@ -247,8 +245,7 @@ tell(struct node *n, const struct mt_view *v)
 			net_send(n->sim, n->i, i, CLASS_REPORT, 0, buf, size);
 }
 
-/* ---- proposals
- * ----------------------------------------------------------------------- */
+/* ---- proposals -------------------------------------------------------- */
 
 static void
 submit(struct node *n, const struct mt_command *cmd, uint64_t cookie)
@@ -289,9 +286,7 @@ node_propose(struct node *n, const struct mt_command *cmd)
 	node_wake_by(n, now_ms + PROPOSE_AGAIN_MS);
 }
 
-/* ---- the turn
- * -----------------------------------------------------------------------------
- */
+/* ---- the turn --------------------------------------------------------- */
 
 void
 node_wake_by(struct node *n, int64_t at_ms)

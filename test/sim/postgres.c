@@ -14,7 +14,6 @@
 #include "test/sim/sim.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -32,8 +31,7 @@ pg_init(struct node *n)
 	n->pg.upstream = -1;
 }
 
-/* ---- questions --------------------------------------------------------------
- */
+/* ---- questions -------------------------------------------------------- */
 
 bool
 pg_is_running(const struct node *n)
@@ -121,8 +119,7 @@ pg_history(const struct sim *w, const struct node *n, struct mt_history *lines,
 	return count < max ? count : max;
 }
 
-/* ---- data directory
- * ------------------------------------------------------------- */
+/* ---- data directory --------------------------------------------------- */
 
 static int
 new_branch(struct sim *w, uint32_t timeline, int parent, uint64_t fork_lsn,
@@ -195,8 +192,7 @@ pg_copy(struct node *n, int source)
 	return true;
 }
 
-/* ---- the server
- * -------------------------------------------------------------------- */
+/* ---- the server ------------------------------------------------------- */
 
 static int64_t
 duration_us(struct sim *w, int64_t least_ms, int64_t most_ms)
@@ -293,8 +289,11 @@ pg_start(struct node *n, bool primary)
 }
 
 void
-pg_promote(struct node *n)
+pg_promote(struct node *n, uint32_t timeline)
 {
+	/* Lower numbers are reserved by the daemon. */
+	if (n->pg.known_timeline + 1 < timeline)
+		n->pg.known_timeline = timeline - 1;
 	n->pg.as_primary = true;
 	enter(n, PG_PROMOTING, duration_us(n->sim, 20, 200));
 }
@@ -349,10 +348,6 @@ promoted(struct node *n)
 
 	if (pg->known_timeline < pg_timeline(w, pg))
 		pg->known_timeline = pg_timeline(w, pg);
-	if (getenv("UNIQ"))
-		for (int i = 0; i < w->n_branches; i++)
-			if (pg->known_timeline < w->branches[i].timeline)
-				pg->known_timeline = w->branches[i].timeline;
 	pg->known_timeline++;
 	pg->branch =
 	    new_branch(w, pg->known_timeline, pg->branch, pg->lsn, n->i);
@@ -393,6 +388,19 @@ end_phase(struct node *n)
 	}
 }
 
+/* A walreceiver that connects fetches the histories of all newer timelines,
+ * whether it can follow them or not. */
+static void
+learn_histories(const struct node *n, struct node *s)
+{
+	uint32_t timeline = pg_timeline(n->sim, &n->pg);
+
+	if (s->pg.phase == PG_UP && !s->pg.as_primary &&
+	    net_passes(n->sim, n->i, s->i, CLASS_PG) &&
+	    s->pg.known_timeline < timeline)
+		s->pg.known_timeline = timeline;
+}
+
 /* Clients write, walsenders send. */
 static void
 write_some(struct node *n)
@@ -405,11 +413,15 @@ write_some(struct node *n)
 	if (w->branches[pg->branch].writer != n->i)
 		sim_fail(w, "%s writes on a timeline that %s began", n->name,
 			 w->nodes[w->branches[pg->branch].writer].name);
-	pg->lsn += (uint64_t)sim_between(w, 0, 4000);
+	if (!w->setup.idle)
+		pg->lsn += (uint64_t)sim_between(w, 0, 4000);
 	for (int i = 0; i < w->n; i++) {
 		struct node *s = &w->nodes[i];
 
-		if (s->pg.upstream == n->i && pg_streams(w, s))
+		if (s->pg.upstream != n->i)
+			continue;
+		learn_histories(n, s);
+		if (pg_streams(w, s))
 			sim_push(w, w->now_us + sim_between(w, 200, 5000),
 				 EV_PG_RECEIVE, i, s->pg.gen,
 				 (uint64_t)pg->branch, pg->lsn, NULL);
@@ -418,8 +430,7 @@ write_some(struct node *n)
 		 EV_PG_WRITE, n->i, pg->gen, 0, 0, NULL);
 }
 
-/* ---- the sentinel
- * -------------------------------------------------------------------- */
+/* ---- the sentinel ----------------------------------------------------- */
 
 static void
 set_timer(struct node *n)

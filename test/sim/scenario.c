@@ -14,8 +14,7 @@
 
 #include "base/text.h"
 
-/* ---- words of a schedule
- * ------------------------------------------------------- */
+/* ---- words of a schedule ---------------------------------------------- */
 
 void
 pass(struct sim *w, int64_t ms)
@@ -148,8 +147,7 @@ give_turn_without_support(struct sim *w, int p, int l, int x)
 	pass(w, 1500);
 }
 
-/* ---- the schedules
- * -------------------------------------------------------------------- */
+/* ---- the schedules ---------------------------------------------------- */
 
 /* A fence outlives the voter's restart. x asks for its epoch again and again
  * without being heard, is fenced, y takes over; then the third restarts, is cut
@@ -187,16 +185,13 @@ given_up_is_durable(struct sim *w)
 	int p, l, x, z;
 	uint64_t epoch;
 
-	w->nodes[0].snapshot_threshold = 1;
-	w->nodes[1].snapshot_threshold = 1;
-	w->nodes[2].snapshot_threshold = 1;
+	/* Only x has snapshots, and so a state right after its restart. */
+	x = w->n - 1;
+	w->nodes[x].snapshot_threshold = 1;
 	start_all(w);
 	p = the_primary(w);
-	l = the_other(w, p, p);
-	x = the_other(w, p, l);
+	l = the_other(w, p, x);
 	give_turn_without_support(w, p, l, x);
-	/* From now on only x keeps what it knows through a restart. */
-	w->nodes[p].snapshot_threshold = w->nodes[l].snapshot_threshold = 0;
 	epoch = w->leader.epoch;
 	z = p;
 	expect(w, "it gives up", gave_up, x, 17000);
@@ -236,6 +231,8 @@ release_is_final(struct sim *w)
 	net_heal(w, x, p);
 	pass(w, 1000);
 	TRACE(w, NULL, "schedule: the release arrives");
+	net_block(w, l, x, CLASS_RAFT, false);
+	net_block(w, p, x, CLASS_RAFT, false);
 	net_heal(w, x, l);
 	pass(w, 5000);
 }
@@ -326,14 +323,32 @@ boot_hold(struct sim *w)
 	pass(w, 10000);
 }
 
-/* ---- the table
- * ------------------------------------------------------------------------ */
+/* An idle cluster writes nothing to its Raft store. */
+static void
+idle(struct sim *w)
+{
+	uint64_t writes;
+
+	start_all(w);
+	w->setup.idle = true;
+	/* the last status, and Raft's leader off the primary's node */
+	pass(w, 12000);
+	writes = w->stats.writes;
+	pass(w, 15000);
+	if (w->stats.writes != writes)
+		sim_fail(w, "an idle cluster wrote %d times",
+			 (int)(w->stats.writes - writes));
+	expect(w, "it works still", check_converged, 0, 10);
+}
+
+/* ---- the table -------------------------------------------------------- */
 
 static const struct scenario {
 	const char *name;
 	int n, n_data, n_spare, ttl_s;
 	void (*run)(struct sim *w);
 } scenarios[] = {
+    {"idle", 3, 2, 0, 2, idle},
     {"fence-is-durable", 3, 3, 0, 3, fence_is_durable},
     {"given-up-is-durable", 3, 3, 0, 3, given_up_is_durable},
     {"release-is-final", 3, 3, 0, 4, release_is_final},

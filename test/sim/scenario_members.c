@@ -34,7 +34,8 @@ may_go_on(struct sim *w, int arg)
 	c = mt_driver_committed_configuration(l->driver);
 	seen = mt_reports_find(&l->reports, l->state->leader.holder);
 	return seen != NULL && seen->report.config_index == c->index &&
-	       seen->report.config_term == c->term;
+	       (seen->report.config_term == c->term ||
+		seen->report.config_term == 0); /* from its snapshot */
 }
 
 static void
@@ -158,6 +159,7 @@ members_one_by_one(struct sim *w)
 		if (k != p && k != b)
 			cut(w, p, k, CLASS_SUPPORT | CLASS_REPORT, false);
 	cut_from_log(w, b);
+	net_isolate(w, b, CLASS_REPORT, false);
 	pass(w, 12000);
 }
 
@@ -168,7 +170,8 @@ members_by_durable_log(struct sim *w)
 {
 	int p, b, c;
 
-	w->nodes[0].snapshot_threshold = 1;
+	for (int i = 0; i < w->n; i++)
+		w->nodes[i].snapshot_threshold = 1;
 	prepare(w, &p, &b, &c);
 	/* Its snapshot holds its turn, and no later configuration. */
 	w->nodes[p].snapshot_threshold = 0;
@@ -181,6 +184,7 @@ members_by_durable_log(struct sim *w)
 	cut_from_log(w, p);
 	(void)make_voter(w, 4);
 	cut_from_log(w, b);
+	net_isolate(w, b, CLASS_REPORT, false);
 	node_kill(&w->nodes[p]);
 	for (int k = 0; k < w->n; k++)
 		if (k != p && k != b)

@@ -13,9 +13,11 @@
 
 #define CONVERGE_US (60 * SIM_S)
 #define STABLE_US (1 * SIM_S)
+#define ORDERLY_MS 3000 /* after SIGTERM */
+#define SLOW_MS 10000
+#define LOSS_MS 2500 /* beyond the promises, until another serves */
 
-/* ---- drawing
- * -------------------------------------------------------------------- */
+/* ---- drawing ---------------------------------------------------------- */
 
 enum fault {
 	F_ISOLATE,
@@ -49,6 +51,7 @@ static const uint8_t profiles[][FAULTS] = {
     {2, 2, 1, 6, 4, 1, 2, 4, 1, 3, 1, 0, 0, 2, 0, 0, 2, 4, 4},
     {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 5, 1, 0, 1, 1, 0, 0},
     {1, 1, 1, 1, 1, 1, 2, 2, 1, 2, 2, 1, 1, 1, 6, 2, 1, 2, 1},
+    {2, 5, 2, 6, 1, 0, 2, 6, 1, 1, 1, 0, 3, 2, 1, 1, 1, 3, 3},
 };
 
 static void
@@ -82,9 +85,12 @@ schedule_draw(struct sim *w)
 	s->loop_wait_s = (int)sim_between(w, 1, 10);
 	s->rewind = sim_chance(w, 70);
 	s->start_in_place = sim_chance(w, 70);
-	s->snapshot_threshold = sim_chance(w, 20) ? 8 : 1024;
+	s->snapshot_threshold =
+	    sim_chance(w, 70) ? 1024 : (unsigned)sim_between(w, 1, 8);
 	s->faults_until_us = sim_between(w, 6 * SIM_S, 22 * SIM_S);
-	s->fault_every_us = sim_between(w, 100 * SIM_MS, 3 * SIM_S);
+	s->fault_every_us = sim_chance(w, 40)
+				? sim_between(w, 60 * SIM_MS, 700 * SIM_MS)
+				: sim_between(w, 700 * SIM_MS, 4 * SIM_S);
 	s->digests = sim_chance(w, 12);
 	s->slow_pg = sim_chance(w, 20);
 	for (int i = 0; i < FAULTS; i++)
@@ -102,9 +108,7 @@ draw_clocks(struct sim *w)
 				       : sim_between(w, 990000, 1010000));
 }
 
-/* ---- faults
- * ----------------------------------------------------------------------------
- */
+/* ---- faults ----------------------------------------------------------- */
 
 static struct node *
 any_node(struct sim *w)
@@ -361,7 +365,8 @@ static void
 boot_the_dead(struct sim *w, int64_t least_us, int64_t most_us)
 {
 	for (int i = 0; i < w->n; i++)
-		if (!w->nodes[i].alive && !w->nodes[i].booting)
+		if (!w->nodes[i].alive && !w->nodes[i].booting &&
+		    !w->nodes[i].absent)
 			node_boot_in(&w->nodes[i],
 				     sim_between(w, least_us, most_us));
 }
@@ -392,9 +397,7 @@ schedule_fault(struct sim *w)
 	next_fault(w);
 }
 
-/* ---- a run
- * ---------------------------------------------------------------------------------
- */
+/* ---- a run ------------------------------------------------------------ */
 
 void
 schedule_heal(struct sim *w)
@@ -457,6 +460,49 @@ converge(struct sim *w)
 			 (int)(CONVERGE_US / SIM_S));
 }
 
+static bool
+another_serves(struct sim *w, int gone)
+{
+	for (int i = 0; i < w->n; i++)
+		if (i != gone && w->nodes[i].pg.writable &&
+		    w->nodes[i].slots_ready)
+			return true;
+	return false;
+}
+
+/* With all well, one machine goes away: the rest must do without. */
+static void
+lose_one(struct sim *w)
+{
+	struct node *n = some_node(w);
+	int64_t limit_ms = 0;
+
+	if (w->n < 3 || w->failed)
+		return;
+	/* A voter that restarted lately holds the most that it may have
+	 * promised; the rest are an election, some messages, a promotion. */
+	for (int i = 0; i < w->n; i++)
+		if (limit_ms < w->nodes[i].record.max_ttl_ms)
+			limit_ms = w->nodes[i].record.max_ttl_ms;
+	limit_ms += limit_ms * 2 / 100 + LOSS_MS;
+	n->absent = true;
+	if (sim_chance(w, 60)) {
+		node_crash(n);
+	} else {
+		node_terminate(n);
+		/* No promise is waited for. */
+		limit_ms = ORDERLY_MS;
+	}
+	if (w->setup.slow_pg) /* to stop, to be promoted */
+		limit_ms += SLOW_MS;
+	if (!sim_run_until(w, another_serves, n->i, limit_ms * SIM_MS) &&
+	    !w->failed && !w->options.lease_only)
+		sim_fail(w, "no primary %d ms after %s was lost", (int)limit_ms,
+			 n->name);
+	n->absent = false;
+	converge(w);
+}
+
 void
 schedule_run(struct sim *w)
 {
@@ -474,4 +520,6 @@ schedule_run(struct sim *w)
 	sim_run_to(w, w->setup.faults_until_us);
 	schedule_heal(w);
 	converge(w);
+	if (sim_chance(w, 40))
+		lose_one(w);
 }

@@ -168,6 +168,7 @@ struct node {
 	int64_t rate_ppm;
 	int64_t slow_us; /* additional delay of each write */
 	bool write_fails;
+	bool absent;                 /* its machine stays away */
 	unsigned snapshot_threshold; /* taken up at the next boot */
 
 	/* disk */
@@ -249,7 +250,8 @@ struct sim_options {
 
 struct sim_stats {
 	uint64_t events, promotions, assignments, fences, releases, boots;
-	uint64_t faults, writes_failed, snapshots, renewals, clones, rewinds;
+	uint64_t writes, faults, writes_failed, snapshots, renewals, clones,
+	    rewinds;
 	int64_t simulated_us;
 	int64_t converge_us;
 };
@@ -264,6 +266,7 @@ struct setup {
 	int64_t fault_every_us;
 	bool digests;
 	bool slow_pg;
+	bool idle; /* no client writes */
 };
 
 struct sim {
@@ -339,7 +342,7 @@ void pg_initdb(struct node *n);
 void pg_wipe(struct node *n, enum mt_data_kind kind);
 bool pg_copy(struct node *n, int source); /* clone, rewind: the end of it */
 void pg_start(struct node *n, bool primary);
-void pg_promote(struct node *n);
+void pg_promote(struct node *n, uint32_t timeline);
 void pg_stop(struct node *n, bool fast);
 void pg_die(struct node *n, const char *why); /* at once, unasked */
 void pg_arm(struct node *n, int64_t deadline_ms);

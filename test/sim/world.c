@@ -39,8 +39,7 @@ sim_chance(struct sim *w, int percent)
 	return (int)(sim_rand(w) % 100) < percent;
 }
 
-/* ---- events ---------------------------------------------------------------
- */
+/* ---- events ----------------------------------------------------------- */
 
 static bool
 before(const struct event *a, const struct event *b)
@@ -95,8 +94,7 @@ pop(struct sim *w)
 	return first;
 }
 
-/* ---- clocks
- * ------------------------------------------------------------------- */
+/* ---- clocks ----------------------------------------------------------- */
 
 int64_t
 node_clock_us(const struct node *n)
@@ -130,8 +128,7 @@ node_set_rate(struct node *n, int64_t ppm)
 	n->rate_ppm = ppm;
 }
 
-/* ---- the loop
- * ----------------------------------------------------------------------- */
+/* ---- the loop --------------------------------------------------------- */
 
 static void
 handle(struct sim *w, struct event *e)
@@ -215,8 +212,7 @@ sim_trace(const struct sim *w, const struct node *n, const char *fmt, ...)
 	putchar('\n');
 }
 
-/* ---- beginning and end
- * ------------------------------------------------------------------ */
+/* ---- beginning and end ------------------------------------------------ */
 
 static json_t *
 bootstrap_config(const struct setup *s)

@@ -37,10 +37,12 @@ stage_asan() {
 stage_raftsim() { gcc raftsim; }
 stage_sim() { gcc sim; }
 stage_mutants() { gcc mutants; }
+# Seconds each: every byte that comes from outside.
+stage_fuzz() { MAKE="$make" test/fuzz/run.sh 10; }
 stage_cluster() { gcc cluster; }
 
 stages="shell layers format man gcc headers unit clang asan raftsim sim \
-mutants cluster"
+mutants fuzz cluster"
 
 begin=$SECONDS
 # shellcheck disable=SC2086	# one word a stage

@@ -1,0 +1,98 @@
+#!/bin/sh
+# SPDX-License-Identifier: PostgreSQL
+#
+# Each rule of the lease has a mutant that lacks it: a patch in
+# test/sim/mutants/, applied to a copy of the sources. Each has to die, of what
+# the rule prevents: by a written schedule, or by a drawn seed. A patch that
+# does not apply any more is a failure, too: the rule has moved.
+#
+#	test/sim/mutants.sh [NAME...]
+#
+# It builds on the objects and archives of the build directory, MT_BUILD.
+
+set -eu
+cd "$(dirname "$0")/../.."
+B=${MT_BUILD:-build}
+SEEDS=${SEEDS:-1-4000}
+DEADLY='two leases|two writable primaries|becomes primary|two contents'
+
+value() {
+	sed -n "s/^$1 = //p" "$B/config.mk"
+}
+CC=$(value CC)
+FLAGS="-std=gnu11 -O1 $(value SANITIZE) -D_GNU_SOURCE $(value JANSSON_CFLAGS)
+	$(value YAML_CFLAGS) $(value RAFT_CFLAGS) $(value SQLITE_CFLAGS) -pthread"
+LIBS="$B/libconsensus.a $B/libcore.a $B/libconf.a $B/libbase.a
+	$(value JANSSON_LIBS) $(value YAML_LIBS) $(value RAFT_LIBS)
+	$(value SQLITE_LIBS)"
+
+# build NAME: with the files that its patch names replaced
+build() {
+	dir=$B/test/sim/mutants/$1
+	patch=test/sim/mutants/$1.patch
+	rm -rf "$dir"
+	files=$(sed -n 's,^--- a/,,p' "$patch")
+	for f in $files; do
+		mkdir -p "$dir/$(dirname "$f")"
+		cp "$f" "$dir/$f"
+	done
+	patch -s -p1 -d "$dir" <"$patch" >"$dir/log" 2>&1 || return 1
+	objects=
+	replaced=
+	for f in $files; do
+		# shellcheck disable=SC2086
+		$CC $FLAGS -I"$dir" -I"$B" -Ilib -I. -c -o "$dir/${f%.c}.o" \
+			"$dir/$f" >>"$dir/log" 2>&1 || return 1
+		objects="$objects $dir/${f%.c}.o"
+		replaced="$replaced ${f%.c}.o"
+	done
+	for o in "$B"/test/sim/*.o; do
+		case $(basename "$o") in
+		raft*) continue ;;
+		esac
+		case " $replaced " in
+		*" ${o#"$B"/} "*) ;;
+		*) objects="$objects $o" ;;
+		esac
+	done
+	# shellcheck disable=SC2086
+	$CC $FLAGS -o "$dir/matriarch-sim" $objects $LIBS >>"$dir/log" 2>&1
+}
+
+# kill NAME: prints how it died
+kill_mutant() {
+	program=$B/test/sim/mutants/$1/matriarch-sim
+	for s in $("$program" --list); do
+		how=$("$program" --schedule "$s" --quiet --lease) && continue
+		if echo "$how" | grep -Eq "$DEADLY"; then
+			echo "$s: ${how#failed }"
+			return 0
+		fi
+	done
+	how=$("$program" --seeds "$SEEDS" --lease --stop) && return 1
+	echo "$how" | grep -E "$DEADLY" | sed 1q | grep .
+}
+
+if [ $# -eq 0 ]; then
+	for p in test/sim/mutants/*.patch; do
+		set -- "$@" "$(basename "$p" .patch)"
+	done
+fi
+survived=0
+for m; do
+	if ! build "$m"; then
+		echo "$m: does not build:"
+		cat "$B/test/sim/mutants/$m/log"
+		survived=$((survived + 1))
+	elif how=$(kill_mutant "$m"); then
+		printf '%-14s %s\n' "$m" "$how"
+	else
+		printf '%-14s SURVIVES\n' "$m"
+		survived=$((survived + 1))
+	fi
+done
+[ "$survived" -eq 0 ] || {
+	echo "$survived of $# mutants do not die" >&2
+	exit 1
+}
+echo "all $# mutants die"
