@@ -131,6 +131,7 @@ node__report(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	r->failover_priority = n->conf->failover_priority;
 	r->config_index = n->keep.holder.round_index;
 	r->config_term = n->keep.holder.round_term;
+	r->holds_turn = mt_agent_holds_turn(v);
 	r->data_id = l->data_id;
 	r->stopped = l->stopped;
 	r->pg_state = MT_PG_STOPPED;

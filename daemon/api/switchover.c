@@ -60,6 +60,14 @@ is_good(const struct mt_view *view, const struct mt_member *m)
 	return report != NULL && !report->nofailover;
 }
 
+/* With the mode on only synchronous standbys take over; in quorum mode who is
+ * behind is brought forward first. */
+static bool
+wants_sync(const struct mt_view *view)
+{
+	return view->settings->synchronous_mode == MT_SYNC_ON;
+}
+
 /* Among the members that could take over: how many are there, is one good? */
 static int
 count_candidates(const struct mt_view *view, const char *leader,
@@ -75,6 +83,9 @@ count_candidates(const struct mt_view *view, const char *leader,
 		if (m->witness || mt_streq(m->name, leader))
 			continue;
 		if (*candidate != '\0' && !mt_streq(m->name, candidate))
+			continue;
+		if (*candidate == '\0' && wants_sync(view) &&
+		    api__sync_role(view, m->name) == NULL)
 			continue;
 		n++;
 		*good |= is_good(view, m);
@@ -104,9 +115,22 @@ check_cluster(struct mt_http_request *r, const struct mt_view *view,
 				  holder->name);
 		return false;
 	}
+	if (*candidate != '\0' && wants_sync(view) &&
+	    api__sync_role(view, candidate) == NULL) {
+		api__respond_text(r, 412,
+				  "candidate name does not match with "
+				  "sync_standby");
+		return false;
+	}
 	n = count_candidates(view, leader, candidate, &good);
 	if (n == 0 && *candidate != '\0') {
 		api__respond_text(r, 412, "candidate does not exist");
+		return false;
+	}
+	if (n == 0 && wants_sync(view)) {
+		api__respond_text(r, 412,
+				  "switchover is not possible: can not find "
+				  "sync_standby");
 		return false;
 	}
 	if (n == 0) {

@@ -53,6 +53,10 @@ void mt_agent_decide(const struct mt_view *view, struct mt_plan *plan);
 /* May the holder ask for support now (doc/protocol.md, support.req)? */
 bool mt_agent_may_ask(const struct mt_view *view);
 
+/* Did this data directory run as primary in the present turn: has it all that
+ * was ever acknowledged in it? */
+bool mt_agent_holds_turn(const struct mt_view *view);
+
 /* How a data directory joins a primary on another or the same timeline. */
 enum mt_join { MT_JOIN_FOLLOW, MT_JOIN_REWIND, MT_JOIN_WAIT };
 enum mt_join mt_agent_join(const struct mt_state *s, const struct mt_local *l,

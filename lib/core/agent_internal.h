@@ -26,6 +26,10 @@ bool agent__plan_names_ahead(const struct mt_view *v, struct mt_plan *p);
 /* Its data counts in the synchronous set: it must be taken out first. */
 bool agent__counts_in_sync(const struct mt_view *v);
 
+/* After a failed job: is it too early to try again? Doubling, capped. */
+bool agent__too_early(const struct mt_view *v, enum mt_job job,
+		      struct mt_plan *p);
+
 /* agent_standby.c */
 void agent__plan_standby(const struct mt_view *v, struct mt_plan *p);
 

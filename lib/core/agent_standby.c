@@ -84,8 +84,8 @@ mt_agent_join(const struct mt_state *s, const struct mt_local *l,
 }
 
 /* After a failed job: is it too early to try again? Doubling, capped. */
-static bool
-too_early(const struct mt_view *v, enum mt_job job, struct mt_plan *p)
+bool
+agent__too_early(const struct mt_view *v, enum mt_job job, struct mt_plan *p)
 {
 	const struct mt_local *l = &v->local;
 	int64_t pause_ms = RETRY_LEAST_MS;
@@ -98,7 +98,9 @@ too_early(const struct mt_view *v, enum mt_job job, struct mt_plan *p)
 		pause_ms = RETRY_MOST_MS;
 	if (v->now_ms - l->last_job_ms >= pause_ms)
 		return false;
-	p->look_again_ms = l->last_job_ms + pause_ms;
+	if (p->look_again_ms == 0 ||
+	    p->look_again_ms > l->last_job_ms + pause_ms)
+		p->look_again_ms = l->last_job_ms + pause_ms;
 	mt_format(p->why, sizeof(p->why), "%s failed, trying again later",
 		  mt_job_name(job));
 	return true;
@@ -123,7 +125,7 @@ plan_clone(const struct mt_view *v, struct mt_plan *p,
 {
 	if (primary == NULL) {
 		agent__why(p, "waiting for a primary to clone");
-	} else if (!too_early(v, MT_JOB_CLONE, p)) {
+	} else if (!agent__too_early(v, MT_JOB_CLONE, p)) {
 		toward(v, p, MT_ACT_CLONE, primary);
 		if (v->local.data == MT_DATA_PARTIAL)
 			p->act = MT_ACT_DISCARD;
@@ -148,7 +150,7 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 
 	if (set->use_pg_rewind &&
 	    !(failed && set->remove_data_directory_on_rewind_failure)) {
-		if (!too_early(v, MT_JOB_REWIND, p))
+		if (!agent__too_early(v, MT_JOB_REWIND, p))
 			toward(v, p, MT_ACT_REWIND, primary);
 	} else if (set->remove_data_directory_on_diverged_timelines ||
 		   (failed && set->remove_data_directory_on_rewind_failure)) {
@@ -175,19 +177,20 @@ plan_down(const struct mt_view *v, struct mt_plan *p,
 		 * whether this data must be rewound. Without one this node
 		 * must run to be a candidate. */
 		if (mt_state_held(v->state) && waited < HOLDER_SILENT_MS &&
+		    v->state->leader.epoch > l->record.fenced &&
 		    strcmp(v->state->leader.holder, l->name) != 0) {
 			p->look_again_ms = l->turn_ms + HOLDER_SILENT_MS;
 			mt_format(p->why, sizeof(p->why),
 				  "waiting for \"%s\" to serve",
 				  v->state->leader.holder);
-		} else if (!too_early(v, MT_JOB_START, p)) {
+		} else if (!agent__too_early(v, MT_JOB_START, p)) {
 			p->act = MT_ACT_START_STANDBY;
 		}
 		return;
 	}
 	switch (mt_agent_join(v->state, l, primary->report.at.timeline)) {
 	case MT_JOIN_FOLLOW:
-		if (!too_early(v, MT_JOB_START, p))
+		if (!agent__too_early(v, MT_JOB_START, p))
 			toward(v, p, MT_ACT_START_STANDBY, primary);
 		break;
 	case MT_JOIN_REWIND:
@@ -210,7 +213,7 @@ plan_running(const struct mt_view *v, struct mt_plan *p,
 		return;
 	if (mt_sync_stands(v->state) && l->stopped < l->record.fenced &&
 	    v->state->leader.epoch <= l->record.fenced &&
-	    !too_early(v, MT_JOB_FENCE, p)) {
+	    !agent__too_early(v, MT_JOB_FENCE, p)) {
 		p->act = MT_ACT_FENCE;
 		p->epoch = l->record.fenced;
 		agent__why(p, "the primary's epoch is fenced");
@@ -228,9 +231,9 @@ plan_running(const struct mt_view *v, struct mt_plan *p,
 		if (m != NULL &&
 		    (strcmp(l->upstream, m->name) != 0 ||
 		     strcmp(l->upstream_url, m->conn_url) != 0) &&
-		    !too_early(v, MT_JOB_FOLLOW, p))
+		    !agent__too_early(v, MT_JOB_FOLLOW, p))
 			toward(v, p, MT_ACT_FOLLOW, primary);
-		else if (!too_early(v, MT_JOB_NAMES, p))
+		else if (!agent__too_early(v, MT_JOB_NAMES, p))
 			agent__plan_names_ahead(v, p);
 		break;
 	case MT_JOIN_WAIT:

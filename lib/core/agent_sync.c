@@ -106,8 +106,11 @@ caught_up(const struct mt_view *v, const struct mt_names *names)
 		const struct mt_flushed *f =
 		    mt_flushed_find(v, names->names[i]);
 
-		if (f != NULL && f->streaming && v->local.names_mark != 0 &&
-		    f->lsn >= v->local.names_mark)
+		if (strcmp(names->names[i], v->local.name) == 0)
+			have++; /* has everything itself */
+		else if (f != NULL && f->streaming &&
+			 v->local.names_mark != 0 &&
+			 f->lsn >= v->local.names_mark)
 			have++;
 	}
 	return have >= names->k;
@@ -141,7 +144,7 @@ static bool
 plan_step(const struct mt_view *v, struct mt_plan *p)
 {
 	struct mt_sync_names table = {0};
-	struct mt_sync_conf pg, log, target, next = {0};
+	struct mt_sync_conf pg, log, target, target_log, next = {0};
 	struct mt_names wanted, names;
 	uint32_t holder = mt_sync_bit(&table, v->local.name);
 	bool any = v->settings->synchronous_mode == MT_SYNC_QUORUM;
@@ -150,7 +153,12 @@ plan_step(const struct mt_view *v, struct mt_plan *p)
 	pg = conf_of_names(&table, &v->local.names);
 	log = conf_of_log(&table, &v->state->sync);
 	target = conf_of_names(&table, &wanted);
-	switch (mt_sync_plan(pg, log, target, holder, &next)) {
+	target_log = target;
+	/* With no standby left only the holder has all: nobody else is to be
+	 * chosen (the operator's way out is another matter). */
+	if (wanted.n == 0 && v->settings->synchronous_mode != MT_SYNC_OFF)
+		target_log = (struct mt_sync_conf){holder, 1};
+	switch (mt_sync_plan(pg, log, target, target_log, holder, &next)) {
 	case MT_SYNC_STAY:
 		if (wanted.n == 0 || wanted.k < wanted.n ||
 		    v->local.names_any == any)
@@ -182,6 +190,8 @@ agent__plan_sync(const struct mt_view *v, struct mt_plan *p)
 	const struct mt_local *l = &v->local;
 
 	if (!concerned(v))
+		return false;
+	if (agent__too_early(v, MT_JOB_NAMES, p))
 		return false;
 	if (!l->names_settled) {
 		plan_names(v, p, &l->names);

@@ -121,8 +121,15 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 	}
 	/* The log's sets stay as they are: what the new primary waits for must
 	 * meet them from its first commit on (doc/protocol.md, rule 5). */
-	if (agent__plan_names_ahead(v, p))
+	if (agent__plan_names_ahead(v, p)) {
+		if (late)
+			give_up(v, p,
+				"did not bring its names into effect "
+				"in time");
+		else if (agent__too_early(v, MT_JOB_NAMES, p))
+			p->act = MT_ACT_NONE;
 		return;
+	}
 	/* Durable before the promotion: a restarted daemon adopts this
 	 * PostgreSQL as primary only under this epoch. */
 	if (l->record.pg_epoch != v->state->leader.epoch ||

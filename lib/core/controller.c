@@ -317,6 +317,7 @@ heard_enough(const struct mt_view *v, const char *except,
 		mt_candidates_text(found, p->why, sizeof(p->why));
 		return false;
 	}
+	mt_candidates_text(found, p->why, sizeof(p->why));
 	return true;
 }
 
@@ -336,6 +337,31 @@ worth_waiting(const struct mt_candidates *found)
 			return true;
 	}
 	return false;
+}
+
+/* Who gave the turn up and runs as a standby on the same data has everything
+ * that was acknowledged in it, whoever else is heard. */
+static bool
+old_holder_has_all(const struct mt_view *v, struct mt_control_plan *p,
+		   struct mt_candidates *found)
+{
+	/* What it said before its release may be of an earlier turn. */
+	struct mt_candidate_rules rules = {
+	    .only = v->state->leader.holder,
+	    .applied = v->state->leader.index,
+	};
+	const struct mt_seen *seen = holder_seen(v);
+
+	if (!mt_report_is_fresh(seen, v->now_ms) || !seen->report.holds_turn)
+		return false;
+	mt_candidates_judge(v, &rules, found);
+	if (found->best < 0)
+		return false;
+	mt_format(p->why, sizeof(p->why),
+		  "\"%s\" has all that it acknowledged, and too few of the "
+		  "synchronous standbys are heard",
+		  v->state->leader.holder);
+	return true;
 }
 
 static bool
@@ -366,11 +392,12 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 	}
 	if (mt_sync_stands(v->state) && (found.best < 0 || !l->clean)) {
 		/* Who has the end of a clean shutdown has all. Else: */
-		if (!majority_fenced(c, v, MT_FENCE_SYNC))
-			plan_fence(c, v, MT_FENCE_SYNC, p);
-		if (heard_enough(v, NULL, p, &found))
+		if (heard_enough(v, NULL, p, &found) ||
+		    old_holder_has_all(v, p, &found))
 			plan_assign(v, p, MT_GROUND_RELEASE,
 				    found.verdicts[found.best].name, &found);
+		else /* all of them: it is not any majority that is wanted */
+			plan_fence(c, v, MT_FENCE_SYNC, p);
 		return true;
 	}
 	if (found.best < 0) {
@@ -473,9 +500,10 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		return true;
 	}
 	if (mt_sync_stands(v->state)) {
-		p->look_again_ms = v->now_ms + FENCE_EVERY_MS;
-		if (!heard_enough(v, l->holder, p, &found))
+		if (!heard_enough(v, l->holder, p, &found)) {
+			plan_fence(c, v, MT_FENCE_NORMAL, p);
 			return true;
+		}
 	} else {
 		mt_candidates_judge(v, &rules, &found);
 	}

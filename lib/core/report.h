@@ -29,7 +29,8 @@ struct mt_report {
 	bool nofailover;
 	bool healthy; /* running, answering its session */
 	bool pending_restart;
-	bool unfenced; /* fencing: off, no sentinel ends its primary */
+	bool holds_turn; /* its data ran as primary in the present turn */
+	bool unfenced;   /* fencing: off, no sentinel ends its primary */
 	int failover_priority;
 	char sysid[MT_SYSID_MAX];
 	struct mt_position at; /* primary: current; standby: received */

@@ -63,22 +63,30 @@ same(struct mt_sync_conf a, struct mt_sync_conf b)
 
 /* ---- the search ---- */
 
-#define CONFS_MAX 96
+/* Ten sets of at most MT_NODES_MAX members each, with each k. */
+#define CONFS_MAX (10 * MT_NODES_MAX + 5)
 
 /* Settings that a way may lead over: the three sets, their meets and joins,
- * each with every k that it can have. */
+ * each with every k that it can have. Where the log counts the holder it may
+ * go on doing so for a while. */
 static int
 list_confs(struct mt_sync_conf pg, struct mt_sync_conf log,
 	   struct mt_sync_conf target, uint32_t holder,
 	   struct mt_sync_conf out[CONFS_MAX])
 {
 	const uint32_t t = target.set & ~holder;
-	const uint32_t sets[] = {
-	    pg.set,      log.set & ~holder,      t, pg.set & t, pg.set | t,
-	    log.set & t, (log.set | t) & ~holder};
+	const uint32_t sets[] = {pg.set,
+				 log.set & ~holder,
+				 t,
+				 pg.set & t,
+				 pg.set | t,
+				 log.set & t,
+				 (log.set | t) & ~holder,
+				 log.set,
+				 log.set | t,
+				 (log.set & holder) | t};
 	int n = 0;
 
-	/* Exactly as they are, the holder in the log's set included. */
 	out[n++] = pg;
 	out[n++] = log;
 	out[n++] = target;
@@ -97,37 +105,33 @@ list_confs(struct mt_sync_conf pg, struct mt_sync_conf log,
 }
 
 struct visit {
-	int8_t seen;   /* 0 not, else 1 + kind of the first step */
+	uint8_t seen;  /* 0 not, else 1 + kind of the first step */
 	uint8_t first; /* index of the first step's setting */
 };
 
-enum mt_sync_step
-mt_sync_plan(struct mt_sync_conf pg, struct mt_sync_conf log,
-	     struct mt_sync_conf target, uint32_t holder,
-	     struct mt_sync_conf *next)
+/* empty: may the log promise nothing on the way? */
+static enum mt_sync_step
+search(const struct mt_sync_conf *c, int n, struct mt_sync_conf target,
+       struct mt_sync_conf target_log, uint32_t holder, bool empty,
+       struct mt_sync_conf *next)
 {
-	struct mt_sync_conf c[CONFS_MAX];
 	struct visit v[CONFS_MAX][CONFS_MAX];
 	uint16_t queue[CONFS_MAX * CONFS_MAX];
-	int n = list_confs(pg, log, target, holder, c), head = 0, tail = 0;
+	int head = 0, tail = 0;
 
-	if (same(pg, target) && same(log, target))
-		return MT_SYNC_STAY;
 	memset(v, 0, sizeof(v));
 	v[0][1].seen = 1; /* c[0] is pg, c[1] the log */
 	queue[tail++] = 0 * CONFS_MAX + 1;
 	while (head < tail) {
 		int p = queue[head] / CONFS_MAX, l = queue[head] % CONFS_MAX;
+		bool start = head++ == 0;
+		struct visit from = v[p][l];
 
-		head++;
-		if (same(c[p], target) && same(c[l], target)) {
-			*next = c[v[p][l].first];
-			return v[p][l].seen == 2 ? MT_SYNC_NAMES : MT_SYNC_PUT;
+		if (same(c[p], target) && same(c[l], target_log)) {
+			*next = c[from.first];
+			return from.seen == 2 ? MT_SYNC_NAMES : MT_SYNC_PUT;
 		}
 		for (int i = 0; i < n; i++) {
-			bool start = head == 1;
-			struct visit from = v[p][l];
-
 			if (!v[i][l].seen && (c[i].set & holder) == 0 &&
 			    mt_sync_coexist(mt_sync_mix(c[p], c[i]), c[l],
 					    holder)) {
@@ -135,7 +139,9 @@ mt_sync_plan(struct mt_sync_conf pg, struct mt_sync_conf log,
 						: from;
 				queue[tail++] = (uint16_t)(i * CONFS_MAX + l);
 			}
-			if (!v[p][i].seen && (c[i].set & holder) == 0 &&
+			if (!v[p][i].seen && (c[i].k > 0 || empty) &&
+			    (c[i].set & holder & ~c[l].set & ~target_log.set) ==
+				0 &&
 			    mt_sync_coexist(c[p], c[i], holder)) {
 				v[p][i] = start ? (struct visit){3, (uint8_t)i}
 						: from;
@@ -144,6 +150,28 @@ mt_sync_plan(struct mt_sync_conf pg, struct mt_sync_conf log,
 		}
 	}
 	return MT_SYNC_STUCK;
+}
+
+/* A log that promises nothing may stand beside anything, so over it there is
+ * always a way; but who is failed over meanwhile may lack what was
+ * acknowledged. It is taken only where there is no other, or it is wanted. */
+enum mt_sync_step
+mt_sync_plan(struct mt_sync_conf pg, struct mt_sync_conf log,
+	     struct mt_sync_conf target, struct mt_sync_conf target_log,
+	     uint32_t holder, struct mt_sync_conf *next)
+{
+	struct mt_sync_conf c[CONFS_MAX];
+	int n = list_confs(pg, log, target, holder, c);
+	enum mt_sync_step step;
+
+	c[n++] = target_log;
+	if (same(pg, target) && same(log, target_log))
+		return MT_SYNC_STAY;
+	step = search(c, n, target, target_log, holder,
+		      target_log.k == 0 || log.k == 0, next);
+	if (step == MT_SYNC_STUCK)
+		step = search(c, n, target, target_log, holder, true, next);
+	return step;
 }
 
 int
@@ -204,6 +232,16 @@ newly_fit(const struct mt_view *v, const struct mt_member *m)
 	       f->streaming;
 }
 
+/* PostgreSQL waits for it, or is told to. */
+static bool
+named(const struct mt_view *v, const char *name)
+{
+	for (int i = 0; i < v->local.names.n; i++)
+		if (strcmp(v->local.names.names[i], name) == 0)
+			return true;
+	return false;
+}
+
 static bool
 fit_standby(const struct mt_view *v, const struct mt_member *m)
 {
@@ -212,7 +250,17 @@ fit_standby(const struct mt_view *v, const struct mt_member *m)
 	if (m->witness || strcmp(m->name, v->local.name) == 0 ||
 	    tag_says_nosync(m))
 		return false;
-	return in >= 0 ? still_fit(v, m, in) : newly_fit(v, m);
+	if (in >= 0)
+		return still_fit(v, m, in);
+	/* On its way into the set: the change of names itself ends its
+	 * stream for a moment. */
+	if (named(v, m->name)) {
+		const struct mt_flushed *f = mt_flushed_find(v, m->name);
+
+		if (f != NULL && v->now_ms - f->last_ms < GONE_MS)
+			return true;
+	}
+	return newly_fit(v, m);
 }
 
 static bool
@@ -238,7 +286,8 @@ mt_sync_target(const struct mt_view *v, struct mt_names *target)
 	for (int pass = 0; pass < 2; pass++)
 		for (int i = 0; i < v->state->n_members; i++) {
 			const struct mt_member *m = &v->state->members[i];
-			bool in = mt_sync_find(&v->state->sync, m->name) >= 0;
+			bool in = mt_sync_find(&v->state->sync, m->name) >= 0 ||
+				  named(v, m->name);
 
 			if (in != (pass == 0) || !fit_standby(v, m) ||
 			    (!quorum && target->n >= want))

@@ -43,10 +43,13 @@ enum mt_sync_step {
 	MT_SYNC_STUCK, /* there is no way: never for well-formed input */
 };
 
-/* The first step of the shortest way on which both come to the target and each
- * pair on it, the mixes included, may coexist. */
+/* The first step of the shortest way on which PostgreSQL comes to the target,
+ * the log to its own, and each pair on it, the mixes included, may coexist. The
+ * two targets differ where no standby is left: PostgreSQL waits for nobody, and
+ * the log counts on the holder alone. */
 enum mt_sync_step mt_sync_plan(struct mt_sync_conf pg, struct mt_sync_conf log,
-			       struct mt_sync_conf target, uint32_t holder,
+			       struct mt_sync_conf target,
+			       struct mt_sync_conf target_log, uint32_t holder,
 			       struct mt_sync_conf *next);
 
 /* How many of S must be heard, so that one of them has each acknowledged

@@ -10,7 +10,7 @@ static json_t *config;
 
 /* One of each kind, the fields as full as they can be. */
 static int
-samples(struct mt_command out[16])
+samples(struct mt_command out[24])
 {
 	int n = 0;
 
@@ -33,6 +33,11 @@ samples(struct mt_command out[16])
 	out[n++] = history_put(1, "a", 0);
 	out[n++] = status_put(1, "a", BIG);
 	out[n++] = config_put(4, config);
+	out[n++] = sync_put(5, "a", BIG, "bc", 2);
+	out[n++] = sync_put(5, "a", 0, "", 0);
+	out[n] = assign(1, false, "a", false);
+	out[n].u.assign.expect_sync = BIG;
+	out[n++].u.assign.ground = MT_GROUND_SYNC_FENCE;
 	return n;
 }
 
@@ -73,7 +78,7 @@ decode(const char *text)
 
 START_TEST(every_command_comes_back)
 {
-	struct mt_command all[16];
+	struct mt_command all[24];
 	int n = samples(all);
 	unsigned kinds = 0;
 
@@ -92,7 +97,7 @@ START_TEST(every_command_comes_back)
 		free(text);
 		kinds |= 1u << all[i].kind;
 	}
-	ck_assert_uint_eq(kinds, (2u << MT_CMD_CONFIG_PUT) - 2);
+	ck_assert_uint_eq(kinds, (2u << MT_CMD_SYNC_PUT) - 2);
 }
 END_TEST
 
@@ -111,6 +116,7 @@ START_TEST(the_names_of_commands_do_not_change)
 	    "history.put",
 	    "status.put",
 	    "config.put",
+	    "sync.put",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(names); i++)
@@ -158,7 +164,7 @@ END_TEST
 
 START_TEST(every_truncation_is_refused)
 {
-	struct mt_command all[16];
+	struct mt_command all[24];
 	int n = samples(all);
 
 	for (int i = 0; i < n; i++) {
@@ -183,7 +189,7 @@ END_TEST
 
 START_TEST(damaged_commands_are_refused_or_read_in_bounds)
 {
-	struct mt_command all[16];
+	struct mt_command all[24];
 	int n = samples(all);
 	uint64_t seed = 5;
 
@@ -212,7 +218,7 @@ END_TEST
 /* A field of a wrong type makes a malformed command, never a default. */
 START_TEST(every_field_of_a_wrong_type_is_refused)
 {
-	struct mt_command all[16];
+	struct mt_command all[24];
 	int n = samples(all);
 
 	for (int i = 0; i < n; i++) {
@@ -289,6 +295,13 @@ START_TEST(malformed_commands)
 	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
 	    "\"ttl_ms\":1,\"decision\":{\"verdicts\":[0,0,0,0,0,0,0,0,0,"
 	    "0,0,0,0,0,0,0,0]}}",
+	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
+	    "\"ttl_ms\":1,\"ground\":5}",
+	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
+	    "\"ttl_ms\":1,\"ground\":-1}",
+	    "{\"v\":1,\"c\":\"sync.put\"}",
+	    "{\"v\":1,\"c\":\"sync.put\",\"sync\":{}}",
+	    "{\"v\":1,\"c\":\"sync.put\",\"sync\":1}",
 	    "{\"v\":1,\"c\":\"request.put\",\"leader\":\"a\"}",
 	    "{\"v\":1,\"c\":\"request.put\",\"kind\":\"restart\"}",
 	    "{\"v\":1,\"c\":\"member.put\",\"member\":{\"name\":\"a\"}}",
