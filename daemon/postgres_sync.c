@@ -126,6 +126,19 @@ checkpoint_cb(void *arg, const struct mt_session_result *r)
 	if (r->err.code != 0)
 		fail(pg, &r->err);
 	else
+		go(pg, SYNC_NUDGE);
+}
+
+static void
+nudged_cb(void *arg, const struct mt_session_result *r)
+{
+	struct mt_postgres *pg = arg;
+
+	if (!still(pg))
+		return;
+	if (r->err.code != 0)
+		fail(pg, &r->err);
+	else
 		go(pg, SYNC_MARK);
 }
 
@@ -459,9 +472,18 @@ step(struct mt_postgres *pg)
 	case SYNC_CHECKPOINT:
 		if (pg->names_before.n >= 0 &&
 		    (pg->names.n == 0) == (pg->names_before.n == 0))
-			go(pg, SYNC_MARK);
+			go(pg, SYNC_NUDGE);
 		else
 			ask(pg, "CHECKPOINT", checkpoint_cb);
+		break;
+	case SYNC_NUDGE:
+		/* Who waits is released by a standby's next reply, not by the
+		 * reload: a little WAL, that nobody waits for, brings one. */
+		ask(pg,
+		    "SET synchronous_commit = local;"
+		    " SELECT CASE WHEN NOT pg_is_in_recovery()"
+		    " THEN txid_current() END",
+		    nudged_cb);
 		break;
 	case SYNC_MARK:
 		ask(pg,

@@ -60,8 +60,8 @@ is_good(const struct mt_view *view, const struct mt_member *m)
 	return report != NULL && !report->nofailover;
 }
 
-/* With the mode on only synchronous standbys take over; in quorum mode who is
- * behind is brought forward first. */
+/* With the mode on only synchronous standbys are asked for; in quorum mode the
+ * old primary's clean end waits for any replica. */
 static bool
 wants_sync(const struct mt_view *view)
 {

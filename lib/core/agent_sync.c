@@ -175,7 +175,9 @@ plan_step(const struct mt_view *v, struct mt_plan *p)
 			propose_put(v, p, &names);
 			return true;
 		}
-		p->look_again_ms = v->now_ms + CATCH_UP_LOOK_MS;
+		if (p->look_again_ms == 0 ||
+		    p->look_again_ms > v->now_ms + CATCH_UP_LOOK_MS)
+			p->look_again_ms = v->now_ms + CATCH_UP_LOOK_MS;
 		return false;
 	case MT_SYNC_STUCK:
 		break;

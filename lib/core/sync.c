@@ -39,11 +39,15 @@ bool
 mt_sync_coexist(struct mt_sync_conf pg, struct mt_sync_conf log,
 		uint32_t holder)
 {
+	int sure;
+
 	/* A log without synchronous standbys promises nothing. */
 	if (log.k == 0)
 		return true;
-	return pg.k + ((log.set & holder) != 0 ? 1 : 0) >=
-	       log.k + count(pg.set & ~log.set);
+	/* Of those that flush a commit so many may be without the log's set. */
+	sure = pg.k - count(pg.set & ~log.set);
+	return (sure > 0 ? sure : 0) + ((log.set & holder) != 0 ? 1 : 0) >=
+	       log.k;
 }
 
 struct mt_sync_conf

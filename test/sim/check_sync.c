@@ -131,6 +131,8 @@ is_justified(const struct sim *w, const struct node *n)
 	struct mt_position at = {pg_timeline(w, &n->pg), n->pg.lsn};
 	int heard = 0;
 
+	if (n->pg.data != MT_DATA_PRESENT)
+		return true; /* what it had is gone since */
 	if (l->released && l->clean && at.timeline >= l->end.timeline &&
 	    at.lsn >= l->end.lsn)
 		return true;
@@ -167,6 +169,12 @@ check_turn(struct sim *w, const struct mt_state *s)
 				 "not justified: too few were heard",
 				 s->leader.epoch, s->leader.holder);
 	}
+	if (put && (w->leader.released ||
+		    strcmp(w->leader.holder, s->sync.leader) != 0))
+		sim_fail(w,
+			 "%s changes the synchronous sets, which is not "
+			 "justified: the turn is not its own",
+			 s->sync.leader);
 	w->leader = s->leader;
 	w->sync = s->sync;
 	if (put) {

@@ -465,8 +465,7 @@ START_TEST(the_state_has_the_synchronous_set_as_scripts_know_it)
 	expect_sync_record(
 	    "{'leader':'node1','quorum':0,'sync_standby':'node2,node3'}");
 	fake.state.sync.n = fake.state.sync.k = 0;
-	expect_sync_record(
-	    "{'leader':'node1','quorum':0,'sync_standby':null}");
+	expect_sync_record("{'leader':'node1','quorum':0,'sync_standby':null}");
 }
 END_TEST
 

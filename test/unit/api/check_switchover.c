@@ -102,12 +102,12 @@ START_TEST(with_the_mode_on_only_a_synchronous_standby_takes_over)
 {
 	fake_sync(MT_SYNC_ON);
 	fake.state.sync.n = 1;
-	ck_assert_int_eq(
-	    post("{\"leader\":\"node1\",\"candidate\":\"node3\"}"), 412);
+	ck_assert_int_eq(post("{\"leader\":\"node1\",\"candidate\":\"node3\"}"),
+			 412);
 	ck_assert_str_eq(answer_body, "candidate name does not match with "
 				      "sync_standby");
-	ck_assert_int_eq(
-	    post("{\"leader\":\"node1\",\"candidate\":\"node9\"}"), 412);
+	ck_assert_int_eq(post("{\"leader\":\"node1\",\"candidate\":\"node9\"}"),
+			 412);
 	ck_assert_str_eq(answer_body, "candidate name does not match with "
 				      "sync_standby");
 	/* node3 would do, but is none of them */

@@ -187,6 +187,30 @@ START_TEST(one_is_replaced_by_way_of_both)
 END_TEST
 
 static void
+given_alone(void)
+{
+	given_sync_primary(MT_SYNC_ON, 1, "2", 1);
+	flushed_of(2)->streaming = flushed_of(3)->streaming = false;
+	flushed_of(2)->last_ms = flushed_of(3)->last_ms = NOW - 5000;
+}
+
+START_TEST(with_no_standby_left_the_log_counts_on_the_holder_alone)
+{
+	ROW(given_alone(), "log first", "turn", MT_ACT_PROPOSE, );
+	EXPECT(proposes("1", 1), "itself");
+	ROW(given_alone(), "then names", "turn", MT_ACT_NAMES,
+	    given_log("1", 1));
+	EXPECT(wants("", 0), "nobody");
+	ROW(given_alone(), "there", "turn", MT_ACT_NONE, given_log("1", 1);
+	    given_names("", 0));
+	ROW(given_alone(), "the mode ends", "turn", MT_ACT_PROPOSE,
+	    given_log("1", 1);
+	    given_names("", 0); w.settings.synchronous_mode = MT_SYNC_OFF);
+	EXPECT(proposes("", 0), "nothing");
+}
+END_TEST
+
+static void
 given_names_failed(int64_t ago_ms)
 {
 	local()->last_job = MT_JOB_NAMES;
@@ -326,19 +350,15 @@ START_TEST(the_first_sets_of_a_new_primary_are_those_of_the_old_one)
 }
 END_TEST
 
-START_TEST(a_new_primary_that_was_alone_in_the_set_stays_until_another_counts)
+START_TEST(a_new_primary_that_was_alone_in_the_set_counts_until_another_does)
 {
-	ROW(given_sync_primary(MT_SYNC_ON, 1, "1", 1), "both", "turn",
-	    MT_ACT_PROPOSE, given_names("", 0));
-	EXPECT(proposes("12", 1), "itself and the other");
-	ROW(given_sync_primary(MT_SYNC_ON, 1, "1", 1), "it has all itself",
-	    "turn", MT_ACT_PROPOSE, given_names("", 0);
-	    flushed_of(2)->lsn = MARK - 1);
-	EXPECT(proposes("12", 1), "the same");
-	ROW(given_sync_primary(MT_SYNC_ON, 1, "12", 1), "names", "turn",
+	ROW(given_sync_primary(MT_SYNC_ON, 1, "1", 1), "names", "turn",
 	    MT_ACT_NAMES, given_names("", 0));
 	EXPECT(wants("2", 1), "the other");
-	ROW(given_sync_primary(MT_SYNC_ON, 1, "12", 1), "the log", "turn",
+	ROW(given_sync_primary(MT_SYNC_ON, 1, "1", 1), "lacks a byte", "turn",
+	    MT_ACT_NONE, given_names("2", 1);
+	    flushed_of(2)->lsn = MARK - 1);
+	ROW(given_sync_primary(MT_SYNC_ON, 1, "1", 1), "the log", "turn",
 	    MT_ACT_PROPOSE, given_names("2", 1));
 	EXPECT(proposes("2", 1), "the other");
 }
@@ -510,6 +530,7 @@ main(void)
 	    a_standby_leaves_the_names_first,
 	    more_have_to_flush_in_postgresql_first_and_fewer_in_the_log,
 	    one_is_replaced_by_way_of_both,
+	    with_no_standby_left_the_log_counts_on_the_holder_alone,
 	    names_that_failed_are_tried_again_after_a_pause,
 	    when_the_mode_ends_the_log_is_emptied_before_the_names,
 	    the_form_of_the_names_changes_with_the_mode,
@@ -517,7 +538,7 @@ main(void)
 	    of_a_quorum_only_so_many_have_to_be_caught_up,
 	    the_wait_for_others_keeps_nothing_from_its_work,
 	    the_first_sets_of_a_new_primary_are_those_of_the_old_one,
-	    a_new_primary_that_was_alone_in_the_set_stays_until_another_counts,
+	    a_new_primary_that_was_alone_in_the_set_counts_until_another_does,
 	    a_standby_of_the_set_has_names_before_it_is_promoted,
 	    standbys_have_their_names_ahead,
 	    nothing_is_rewound_while_the_log_counts_on_it,
