@@ -47,6 +47,10 @@ act_name(enum mt_act act)
 		return "checkpoint";
 	case MT_ACT_SLOTS:
 		return "slots";
+	case MT_ACT_NAMES:
+		return "names";
+	case MT_ACT_FENCE:
+		return "fence";
 	case MT_ACT_EXIT:
 		return "exit";
 	case MT_ACT_REFUSE:
@@ -123,6 +127,16 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 	case MT_ACT_SLOTS:
 		mt_postgres_slots(n->pg, &n->state);
 		break;
+	case MT_ACT_NAMES:
+		mt_postgres_names(
+		    n->pg, &p->names,
+		    n->settings.synchronous_mode == MT_SYNC_QUORUM,
+		    p->names.n > 0 ||
+			n->settings.synchronous_mode != MT_SYNC_OFF);
+		break;
+	case MT_ACT_FENCE:
+		mt_postgres_fence(n->pg, p->epoch);
+		break;
 	case MT_ACT_NONE:
 	case MT_ACT_GIVE_UP:
 	case MT_ACT_TAKE_EPOCH:
@@ -136,6 +150,8 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 void
 node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 {
+	uint64_t version = n->state.sync.version; /* before it is applied */
+
 	log_plan(n, v, p);
 	if (p->cancel && n->pg != NULL)
 		mt_postgres_cancel(n->pg);
@@ -151,7 +167,9 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	case MT_ACT_PROPOSE:
 		if (p->command.kind == MT_CMD_STATUS_PUT)
 			n->status_put_ms = v->now_ms;
-		node__propose_planned(n, &p->command);
+		if (node__propose_planned(n, &p->command) &&
+		    p->command.kind == MT_CMD_SYNC_PUT)
+			n->sync_asked = version;
 		if (p->look_again_ms == 0 || p->look_again_ms > v->now_ms + 200)
 			p->look_again_ms = v->now_ms + 200;
 		break;
@@ -173,6 +191,8 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	case MT_ACT_PROMOTE:
 	case MT_ACT_CHECKPOINT:
 	case MT_ACT_SLOTS:
+	case MT_ACT_NAMES:
+	case MT_ACT_FENCE:
 		execute_on_postgres(n, v, p);
 		break;
 	}

@@ -350,6 +350,7 @@ mt_node_run(const struct mt_conf *conf, struct mt_err *err)
 	n->loop = &loop;
 	n->conf = conf;
 	n->exit_err = err;
+	n->sync_asked = UINT64_MAX; /* what the last process asked for */
 	mt_state_init(&n->state);
 	mt_image_init(&n->image);
 	mt_controller_init(&n->controller);

@@ -20,7 +20,7 @@
 #include "daemon/postgres.h"
 #include "peer/peers.h"
 
-#define MT_COMMAND_KINDS (MT_CMD_CONFIG_PUT + 1)
+#define MT_COMMAND_KINDS (MT_CMD_SYNC_PUT + 1)
 #define NODE_WATCHERS_MAX 4
 
 /* propose.c: a command on its way to the log. */
@@ -109,6 +109,9 @@ struct mt_node {
 	/* observe.c, execute.c */
 	int64_t turn_ms;
 	uint64_t turn_epoch;
+	/* Highest version of sync that this process put on, or would have:
+	 * until the state is past it something may still come. */
+	uint64_t sync_asked;
 	int64_t status_put_ms;
 	const char *agent_rule, *control_rule;
 	enum mt_act agent_act;

@@ -50,6 +50,9 @@ node__observe(struct mt_node *n, struct mt_view *v)
 	if (n->pg != NULL) {
 		mt_postgres_observe(n->pg, &n->state, n->settings.use_slots, l);
 		v->history = mt_postgres_history(n->pg, &v->n_history);
+		v->flushed = mt_postgres_flushed(n->pg, &v->n_flushed);
+		l->sync_in_doubt = strcmp(n->state.sync.leader, l->name) != 0 ||
+				   n->sync_asked >= n->state.sync.version;
 	}
 	observe_raft(n, v);
 	mt_keep_observe(&n->keep, l);
@@ -129,6 +132,9 @@ node__report(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	r->failover_priority = n->conf->failover_priority;
 	r->config_index = n->keep.holder.round_index;
 	r->config_term = n->keep.holder.round_term;
+	r->holds_turn = mt_agent_holds_turn(v);
+	r->data_id = l->data_id;
+	r->stopped = l->stopped;
 	r->pg_state = MT_PG_STOPPED;
 	if (n->pg != NULL)
 		report_server(n, v, r);

@@ -149,6 +149,8 @@ mt_postgres_open(struct mt_postgres **out, uv_loop_t *loop,
 	pg->wake = wake;
 	pg->wake_arg = arg;
 	pg->every_ms = LOOK_EVERY_MS;
+	uv_timer_init(loop, &pg->again);
+	postgres__recall_names(pg);
 	rv = mt_pg_bins_find(&pg->bins, conf->postgresql.bin_dir, err);
 	if (rv == 0)
 		rv = mt_pg_bins_version(&pg->bins, loop, version_cb, pg, err);
@@ -199,12 +201,17 @@ void
 postgres__adopted(struct mt_postgres *pg, bool as_primary, uint64_t data_id)
 {
 	pg->adopting = false;
+	pg->adopted = true;
+	pg->is_standby = !as_primary;
 	/* Told to promote, and not yet done: its sentinel is armed. */
 	if (!as_primary && mt_guard_is_armed(pg->guard)) {
 		as_primary = true;
 		pg->promote_sent_ms = mt_clock_ms();
 	}
 	pg->as_primary = as_primary;
+	/* What it was told before may not be in effect everywhere. */
+	pg->names_settled = false;
+	pg->names_before.k = pg->names_before.n = -1;
 	pg->data = MT_DATA_PRESENT;
 	pg->data_id = data_id;
 	/* An unfenced server's lease is not known any more. It gets a moment
@@ -251,6 +258,9 @@ postgres__guard_gone(struct mt_postgres *pg)
 	mt_guard_release(pg->guard, NULL, NULL);
 	pg->guard = NULL;
 	pg->guard_ready = false;
+	pg->names_settled = false;
+	pg->stopped = 0;
+	pg->adopted = false;
 	pg->adopting = false;
 	pg->foreign = false;
 	pg->as_primary = false;
@@ -393,6 +403,11 @@ mt_postgres_observe(const struct mt_postgres *pg, const struct mt_state *s,
 	l->fresh = pg->fresh;
 	observe_control(pg, l);
 	observe_server(pg, l);
+	l->names = pg->names;
+	l->names_settled = pg->names_settled;
+	l->names_any = pg->names_any;
+	l->names_mark = pg->names_mark;
+	l->stopped = pg->stopped;
 	l->slots_ready = !use_slots || have_slots(pg, s, l->name);
 	l->job = pg->job;
 	l->job_since_ms = pg->job_since_ms;
@@ -422,6 +437,8 @@ mt_postgres_state(const struct mt_postgres *pg)
 	case MT_JOB_FOLLOW:
 	case MT_JOB_SLOTS:
 	case MT_JOB_DISCARD:
+	case MT_JOB_NAMES:
+	case MT_JOB_FENCE:
 		break;
 	}
 	if (postgres__running(pg))
@@ -503,8 +520,14 @@ mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 				    json_string("500ms"));
 	json_decref(pg->parameters);
 	pg->parameters = p;
-	if (s != NULL)
+	if (s != NULL) {
+		pg->n_members = 0;
+		for (int i = 0; i < s->n_members; i++)
+			if (!s->members[i].witness)
+				mt_copy(pg->members[pg->n_members++],
+					MT_NAME_MAX, s->members[i].name);
 		postgres__write_pgpass(pg, s);
+	}
 	postgres__wake(pg);
 }
 
@@ -522,6 +545,13 @@ postgres__one_closed(void *arg)
 	if (pg->closed_cb != NULL)
 		pg->closed_cb(pg->closed_arg);
 	free(pg);
+}
+
+static void
+again_closed_cb(uv_handle_t *h)
+{
+	postgres__one_closed(
+	    container_of((uv_timer_t *)h, struct mt_postgres, again));
 }
 
 void
@@ -542,6 +572,8 @@ mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
 		pg->closing++;
 		mt_guard_release(pg->guard, postgres__one_closed, pg);
 	}
+	pg->closing++;
+	uv_close((uv_handle_t *)&pg->again, again_closed_cb);
 	pg->closing += 3 + postgres__file_close(pg);
 	mt_session_close(pg->session, postgres__one_closed, pg);
 	mt_session_close(pg->worker, postgres__one_closed, pg);

@@ -64,6 +64,14 @@ void mt_postgres_follow(struct mt_postgres *pg, const char *member,
 void mt_postgres_promote(struct mt_postgres *pg, int64_t deadline_ms,
 			 uint32_t timeline);
 void mt_postgres_checkpoint(struct mt_postgres *pg, uint64_t request_id);
+/* Bring the names into effect and prove it; any: in the form of a quorum.
+ * managed false: the operator's own value is to stand. */
+void mt_postgres_names(struct mt_postgres *pg, const struct mt_names *names,
+		       bool any, bool managed);
+/* Receive no more WAL, and read the position. */
+void mt_postgres_fence(struct mt_postgres *pg, uint64_t epoch);
+const struct mt_flushed *mt_postgres_flushed(const struct mt_postgres *pg,
+					     int *n);
 void mt_postgres_slots(struct mt_postgres *pg, const struct mt_state *s);
 void mt_postgres_bootstrap(struct mt_postgres *pg);
 void mt_postgres_discard(struct mt_postgres *pg);

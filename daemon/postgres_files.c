@@ -236,6 +236,9 @@ role_work(struct file_work *w)
 {
 	const struct mt_conf_postgresql *c = &w->pg->conf->postgresql;
 
+	w->rv = postgres__keep_names(w);
+	if (w->rv != 0)
+		return;
 	w->rv = mt_pg_conf_write(c, w->parameters,
 				 w->standby ? &w->follow : NULL, NULL, &w->err);
 	if (w->rv != 0 || w->only_conf)
@@ -259,6 +262,8 @@ postgres__role_work(struct mt_postgres *pg, json_t *parameters,
 	/* A copy: the loop may replace its own, and jansson's counters are
 	 * not for two threads. */
 	w->parameters = json_deep_copy(parameters);
+	w->names = pg->names;
+	w->names_any = pg->names_any;
 	w->standby = follow != NULL;
 	if (follow != NULL)
 		w->follow = *follow;

@@ -36,6 +36,8 @@ struct file_work {
 	json_t *parameters; /* owned */
 	struct mt_pg_follow follow;
 	bool standby, only_conf;
+	struct mt_names names; /* kept beside, for a restarted daemon */
+	bool names_any;
 	int64_t deadline_ms;
 	struct mt_pg_pidfile pidfile;
 	/* timelines to pass over */
@@ -43,6 +45,19 @@ struct file_work {
 	/* pgpass */
 	struct mt_pg_target targets[MT_NODES_MAX];
 	size_t n_targets;
+};
+
+/* Where a change of names, or a fence, is on its way. */
+enum sync_step {
+	SYNC_SHOWN,
+	SYNC_WALSENDERS,
+	SYNC_CHECKPOINT,
+	SYNC_NUDGE,
+	SYNC_MARK,
+	SYNC_FENCE,
+	SYNC_PAUSE,
+	SYNC_POSITION,
+	SYNC_RESUME,
 };
 
 enum stop_mode { STOP_NONE, STOP_FAST, STOP_IMMEDIATE };
@@ -93,6 +108,23 @@ struct mt_postgres {
 	bool history_asked;
 	int n_history;
 	struct mt_history history[MT_HISTORY_MAX];
+
+	/* synchronous replication, postgres_sync.c */
+	bool is_standby;                     /* as its files have it */
+	struct mt_pg_follow follow;          /* of a standby */
+	struct mt_names names, names_before; /* written; last proven */
+	bool names_any, names_managed, names_settled;
+	uint64_t names_mark;
+	uint64_t fence, stopped;
+	int n_flushed;
+	struct mt_flushed flushed[MT_NODES_MAX];
+	int n_members; /* names of all members with PostgreSQL */
+	char members[MT_NODES_MAX][MT_NAME_MAX];
+	enum sync_step sync_step;
+	uv_timer_t again;
+	int quiet;    /* looks in a row that found no walreceiver */
+	bool at_end;  /* the replay has come to the end of what is there */
+	bool adopted; /* this server's life did not begin before our eyes */
 
 	/* the long action */
 	enum mt_job job;
@@ -150,6 +182,14 @@ void postgres__write_pgpass(struct mt_postgres *pg, const struct mt_state *s);
 int postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err);
 void postgres__server_up(struct mt_postgres *pg);
 void postgres__server_down(struct mt_postgres *pg);
+void postgres__take_position(struct mt_postgres *pg);
+void postgres__take_flushed(struct mt_postgres *pg);
+void postgres__expect_standbys(struct mt_postgres *pg);
+/* Parameters with the names in them; a new reference. */
+json_t *postgres__parameters(const struct mt_postgres *pg);
+/* What a daemon before this one had PostgreSQL wait for. */
+int postgres__keep_names(struct file_work *w);
+void postgres__recall_names(struct mt_postgres *pg);
 void postgres__look_now(struct mt_postgres *pg);
 
 #endif

@@ -110,10 +110,17 @@ static void
 end_of_wait(struct mt_postgres *pg)
 {
 	if (pg->job == MT_JOB_START) {
+		/* It began with them. */
+		pg->names_settled = true;
+		pg->names_before = pg->names;
+		pg->names_mark = pg->info.flush_lsn;
 		postgres__backup_files(pg);
 		postgres__job_end(pg, NULL);
 	} else if (pg->job == MT_JOB_PROMOTE && !pg->info.in_recovery) {
 		settle(pg);
+		pg->names_mark = pg->info.flush_lsn;
+		pg->is_standby = false;
+		postgres__expect_standbys(pg);
 		postgres__job_end(pg, NULL);
 	} else if (pg->job == MT_JOB_SLOTS && pg->slots_waiting == 0) {
 		postgres__job_end(pg, NULL);
@@ -124,8 +131,8 @@ end_of_wait(struct mt_postgres *pg)
  * more arrives, and one that ended takes its timeline's number with it. What
  * was received once is on disk: while the postmaster lives a position does not
  * go back. */
-static void
-take_position(struct mt_postgres *pg)
+void
+postgres__take_position(struct mt_postgres *pg)
 {
 	const struct mt_pg_info *info = &pg->info;
 	struct mt_position at = {.timeline = info->timeline};
@@ -160,7 +167,8 @@ look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 	if (!postgres__running(pg))
 		return;
 	pg->info = *info;
-	take_position(pg);
+	postgres__take_position(pg);
+	postgres__take_flushed(pg);
 	if (pg->sysid[0] == '\0')
 		mt_copy(pg->sysid, sizeof(pg->sysid), info->sysid);
 	if (!info->in_recovery && !pg->as_primary) {
@@ -288,6 +296,7 @@ postgres__server_up(struct mt_postgres *pg)
 	memset(&pg->info, 0, sizeof(pg->info));
 	memset(&pg->at, 0, sizeof(pg->at));
 	pg->history_of = 0;
+	postgres__expect_standbys(pg);
 	mt_session_want(pg->session, true);
 }
 

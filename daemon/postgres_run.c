@@ -114,14 +114,28 @@ mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms,
 			  int64_t timeout_ms)
 {
 	struct file_work *w;
+	json_t *p;
 
 	if (!may_start(pg))
 		return;
 	postgres__job_begin(pg, MT_JOB_START, timeout_ms);
 	mt_info("starting PostgreSQL as primary");
-	w = postgres__role_work(pg, pg->parameters, NULL, role_written);
+	pg->is_standby = false;
+	p = postgres__parameters(pg);
+	w = postgres__role_work(pg, p, NULL, role_written);
+	json_decref(p);
 	w->deadline_ms = deadline_ms;
 	postgres__file_queue(w);
+}
+
+static json_t *
+standby_parameters(const struct mt_postgres *pg)
+{
+	json_t *own = postgres__parameters(pg);
+	json_t *p = mt_pg_raise_for_standby(own, &pg->control, NULL);
+
+	json_decref(own);
+	return p;
 }
 
 static int
@@ -152,7 +166,7 @@ mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
 			    pg->conf->postgresql.pg_ctl_timeout_ms);
 	mt_info("starting PostgreSQL as a standby%s%s",
 		member[0] != '\0' ? " of " : "", member);
-	p = mt_pg_raise_for_standby(pg->parameters, &pg->control, NULL);
+	p = standby_parameters(pg);
 	rv = p == NULL ? mt_err_set(&err, MT_ENOMEM, "out of memory")
 		       : follow_of(pg, member, url, &f, &err);
 	if (rv != 0) {
@@ -160,6 +174,9 @@ mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
 		postgres__job_end(pg, &err);
 		return;
 	}
+	pg->is_standby = true;
+	pg->follow = f;
+	pg->stopped = 0;
 	postgres__file_queue(postgres__role_work(pg, p, &f, role_written));
 	json_decref(p);
 	mt_copy(pg->upstream, sizeof(pg->upstream), member);
@@ -206,7 +223,7 @@ mt_postgres_follow(struct mt_postgres *pg, const char *member, const char *url)
 		return;
 	postgres__job_begin(pg, MT_JOB_FOLLOW, SHORT_TIMEOUT_MS);
 	mt_info("following \"%s\"", member);
-	p = mt_pg_raise_for_standby(pg->parameters, &pg->control, NULL);
+	p = standby_parameters(pg);
 	rv = p == NULL ? mt_err_set(&err, MT_ENOMEM, "out of memory")
 		       : follow_of(pg, member, url, &f, &err);
 	if (rv != 0) {
@@ -214,6 +231,8 @@ mt_postgres_follow(struct mt_postgres *pg, const char *member, const char *url)
 		postgres__job_end(pg, &err);
 		return;
 	}
+	pg->follow = f;
+	pg->stopped = 0;
 	w = postgres__role_work(pg, p, &f, follow_written);
 	w->only_conf = true;
 	json_decref(p);

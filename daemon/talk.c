@@ -231,7 +231,8 @@ worth_telling(const struct mt_node *n, const struct mt_report *r)
 
 	return r->applied != o->applied || r->fenced != o->fenced ||
 	       r->given_up != o->given_up || r->pg_epoch != o->pg_epoch ||
-	       r->lease_epoch != o->lease_epoch || r->pg_state != o->pg_state ||
+	       r->lease_epoch != o->lease_epoch || r->data_id != o->data_id ||
+	       r->stopped != o->stopped || r->pg_state != o->pg_state ||
 	       r->pg_role != o->pg_role || r->has_data != o->has_data ||
 	       r->streaming != o->streaming || r->writable != o->writable ||
 	       r->serving != o->serving || r->rewindable != o->rewindable ||

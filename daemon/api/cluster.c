@@ -54,6 +54,34 @@ api__leader_lsn(const struct mt_view *view)
 	return report->at.lsn;
 }
 
+/*
+ * The set in the log decides, and it names data: a member that was rewound or
+ * cloned since has confirmed nothing. Of a silent one the log's word stands.
+ */
+const char *
+api__sync_role(const struct mt_view *view, const char *name)
+{
+	const struct mt_state *s = view->state;
+	const struct mt_seen *seen = mt_reports_find(view->reports, name);
+	int in = mt_sync_find(&s->sync, name);
+	uint64_t data_id = seen != NULL ? seen->report.data_id : 0;
+
+	if (mt_streq(name, view->local.name))
+		data_id = view->local.data_id;
+	if (in < 0 || mt_state_held_by(s, name) ||
+	    (data_id != 0 && data_id != s->sync.standbys[in].data_id))
+		return NULL;
+	switch (view->settings->synchronous_mode) {
+	case MT_SYNC_ON:
+		return "sync_standby";
+	case MT_SYNC_QUORUM:
+		return "quorum_standby";
+	case MT_SYNC_OFF:
+		break;
+	}
+	return NULL;
+}
+
 const char *
 api__member_state(const struct mt_view *view, const struct mt_member *m)
 {
@@ -116,11 +144,12 @@ member(const struct mt_view *view, const struct mt_member *m)
 	uint64_t received = report == NULL ? 0 : report->at.lsn;
 	uint64_t replayed = report == NULL ? 0 : report->replayed_lsn;
 	uint64_t leader_lsn = api__leader_lsn(view);
+	const char *role = leads ? "leader" : api__sync_role(view, m->name);
 	json_t *o = json_object(), *tags;
 
 	json_object_set_new(o, "name", json_string(m->name));
 	json_object_set_new(o, "role",
-			    json_string(leads ? "leader" : "replica"));
+			    json_string(role != NULL ? role : "replica"));
 	json_object_set_new(o, "state",
 			    json_string(api__member_state(view, m)));
 	if (*m->api_url != '\0')

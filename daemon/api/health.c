@@ -324,6 +324,7 @@ api__health_input(const struct mt_api *api, const struct mt_view *view,
 	const struct mt_local *l = &view->local;
 	const struct mt_state *s = view->state;
 	const struct mt_pg_info *pg = b->pg(b->arg);
+	const char *sync_role = api__sync_role(view, l->name);
 	int64_t seen_s = b->last_seen(b->arg);
 
 	*in = (struct mt_health_input){
@@ -340,6 +341,10 @@ api__health_input(const struct mt_api *api, const struct mt_view *view,
 	    .tags = b->conf->tags,
 	};
 	in->has_leader_lsn = in->fresh && in->leader_lsn > 0;
+	if (sync_role != NULL) {
+		in->sync_standby = mt_streq(sync_role, "sync_standby");
+		in->quorum_standby = !in->sync_standby;
+	}
 	if (!l->witness) {
 		/* While it is being stopped it refuses new sessions. */
 		in->accepting = l->accepting && l->job != MT_JOB_STOP;

@@ -62,6 +62,9 @@ const struct mt_report *api__report(const struct mt_view *view,
 				    const char *name);
 /* Who holds the turn, or NULL. */
 const struct mt_member *api__leader(const struct mt_view *view);
+/* "sync_standby" or "quorum_standby", as the mode is, if commits wait for this
+ * member's confirmation; else NULL. */
+const char *api__sync_role(const struct mt_view *view, const char *name);
 /* The furthest LSN known of the primary; 0 = unknown. */
 uint64_t api__leader_lsn(const struct mt_view *view);
 /* As api__effective_tags, of a member. */

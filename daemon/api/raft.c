@@ -7,6 +7,9 @@
  */
 #include "daemon/api/internal.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/text.h"
 
@@ -149,6 +152,29 @@ failover_record(const struct mt_request *request)
 	return o;
 }
 
+/* quorum is how many further voices a member of the set needs, which scripts
+ * know of quorum mode alone. */
+static json_t *
+sync_record(const struct mt_view *view)
+{
+	const struct mt_sync *sync = &view->state->sync;
+	bool priority = view->settings->synchronous_mode == MT_SYNC_ON;
+	char names[MT_NODES_MAX * (MT_NAME_MAX + 1)] = "";
+	json_t *o = json_object();
+	size_t n = 0;
+
+	for (int i = 0; i < sync->n; i++)
+		if (strcmp(sync->standbys[i].name, sync->leader) != 0)
+			n += (size_t)snprintf(names + n, sizeof(names) - n,
+					      "%s%s", n > 0 ? "," : "",
+					      sync->standbys[i].name);
+	json_object_set_new(o, "leader", api__json_name(sync->leader));
+	json_object_set_new(o, "quorum",
+			    json_integer(priority ? 0 : sync->n - sync->k));
+	json_object_set_new(o, "sync_standby", api__json_name(names));
+	return o;
+}
+
 static void
 put_members(json_t *o, const struct mt_view *view)
 {
@@ -194,10 +220,7 @@ api__get_raft_state(struct mt_api *api, struct mt_http_request *r)
 			    leader == NULL ? json_null()
 					   : json_string(leader->name));
 	put_members(o, &view);
-	json_object_set_new(o, "sync",
-			    json_pack("{s:o, s:i, s:n}", "leader",
-				      api__json_name(s->sync.leader), "quorum",
-				      0, "sync_standby"));
+	json_object_set_new(o, "sync", sync_record(&view));
 	json_object_set_new(o, "status",
 			    json_pack("{s:o, s:{}, s:[]}", "optime",
 				      number(api__leader_lsn(&view)), "slots",

@@ -72,6 +72,14 @@ is_good(const struct mt_view *view, const struct mt_member *m)
 	return report != NULL && !report->nofailover;
 }
 
+/* With the mode on only synchronous standbys are asked for; in quorum mode the
+ * old primary's clean end waits for any replica. */
+static bool
+wants_sync(const struct mt_view *view)
+{
+	return view->settings->synchronous_mode == MT_SYNC_ON;
+}
+
 /* Among the members that could take over: how many are there, is one good? */
 static int
 count_candidates(const struct mt_view *view, const char *leader,
@@ -87,6 +95,9 @@ count_candidates(const struct mt_view *view, const char *leader,
 		if (m->witness || mt_streq(m->name, leader))
 			continue;
 		if (*candidate != '\0' && !mt_streq(m->name, candidate))
+			continue;
+		if (*candidate == '\0' && wants_sync(view) &&
+		    api__sync_role(view, m->name) == NULL)
 			continue;
 		n++;
 		*good |= is_good(view, m);
@@ -142,7 +153,15 @@ check_cluster(const struct mt_view *view, const struct ask *a, char *why,
 		return;
 	}
 	n = count_candidates(view, a->leader, a->candidate, &good);
-	if (n == 0 && *a->candidate != '\0')
+	if (wants_sync(view) && !a->failover && a->scheduled_ms == 0 &&
+	    *a->candidate != '\0' && api__sync_role(view, a->candidate) == NULL)
+		mt_format(why, size,
+			  "candidate name does not match with sync_standby");
+	else if (n == 0 && *a->candidate == '\0' && wants_sync(view))
+		mt_format(why, size,
+			  "%s is not possible: can not find sync_standby",
+			  action(a));
+	else if (n == 0 && *a->candidate != '\0')
 		mt_format(why, size, "candidate does not exist");
 	else if (n == 0)
 		mt_format(why, size,

@@ -31,6 +31,7 @@ struct mt_settings {
 	int64_t primary_stop_timeout_ms;  /* 0: no limit */
 	int64_t suspect_timeout_ms;       /* 500 ms, at least 200 ms */
 	int64_t primary_hang_timeout_ms;  /* 10 s; 0: off */
+	int64_t synchronous_node_count;   /* 1, at least 1 */
 	enum mt_sync_mode synchronous_mode;
 	bool check_timeline;
 	bool pause;

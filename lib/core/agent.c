@@ -388,6 +388,12 @@ mt_agent_may_ask(const struct mt_view *v)
 	return l->record.pg_epoch == epoch && agent__may_start_primary(v);
 }
 
+bool
+mt_agent_holds_turn(const struct mt_view *v)
+{
+	return agent__in_turn(v);
+}
+
 const char *
 mt_job_name(enum mt_job job)
 {
@@ -414,6 +420,10 @@ mt_job_name(enum mt_job job)
 		return "slots";
 	case MT_JOB_DISCARD:
 		return "discard";
+	case MT_JOB_NAMES:
+		return "names";
+	case MT_JOB_FENCE:
+		return "fence";
 	}
 	return "unknown";
 }

@@ -27,6 +27,8 @@ enum mt_act {
 	MT_ACT_PROMOTE,
 	MT_ACT_CHECKPOINT, /* for request */
 	MT_ACT_SLOTS,      /* create those that are missing */
+	MT_ACT_NAMES,      /* names: bring them into effect, and prove it */
+	MT_ACT_FENCE,      /* receive no more WAL, read the position; epoch */
 	MT_ACT_EXIT,       /* the daemon's work is done */
 	MT_ACT_REFUSE,     /* end with an error: why */
 };
@@ -40,6 +42,7 @@ struct mt_plan {
 	uint64_t epoch;       /* GIVE_UP, TAKE_EPOCH */
 	uint64_t request_id;  /* CHECKPOINT */
 	uint32_t timeline; /* PROMOTE: the new one has at least this number */
+	struct mt_names names;
 	struct mt_command command;
 	bool cancel;           /* ends a long action under way first */
 	int64_t look_again_ms; /* the latest time of the next look; 0 = none */
@@ -49,6 +52,10 @@ void mt_agent_decide(const struct mt_view *view, struct mt_plan *plan);
 
 /* May the holder ask for support now (doc/protocol.md, support.req)? */
 bool mt_agent_may_ask(const struct mt_view *view);
+
+/* Did this data directory run as primary in the present turn: has it all that
+ * was ever acknowledged in it? */
+bool mt_agent_holds_turn(const struct mt_view *view);
 
 /* How a data directory joins a primary on another or the same timeline. */
 enum mt_join { MT_JOIN_FOLLOW, MT_JOIN_REWIND, MT_JOIN_WAIT };

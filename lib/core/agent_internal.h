@@ -22,6 +22,16 @@ void agent__plan_release(const struct mt_view *v, struct mt_plan *p);
 /* agent_request.c; is_due may bring p->look_again_ms forward */
 bool agent__request_is_due(const struct mt_view *v, struct mt_plan *p);
 void agent__plan_request(const struct mt_view *v, struct mt_plan *p);
+/* agent_sync.c: true if it planned something, or waits */
+bool agent__plan_sync(const struct mt_view *v, struct mt_plan *p);
+/* The names that a standby needs before it may be promoted. */
+bool agent__plan_names_ahead(const struct mt_view *v, struct mt_plan *p);
+/* Its data counts in the synchronous set: it must be taken out first. */
+bool agent__counts_in_sync(const struct mt_view *v);
+
+/* After a failed job: is it too early to try again? Doubling, capped. */
+bool agent__too_early(const struct mt_view *v, enum mt_job job,
+		      struct mt_plan *p);
 
 /* agent_standby.c */
 void agent__plan_standby(const struct mt_view *v, struct mt_plan *p);

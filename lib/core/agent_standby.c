@@ -22,6 +22,9 @@ primary_of(const struct mt_view *v)
 	if (!mt_state_held(v->state) ||
 	    strcmp(v->state->leader.holder, v->local.name) == 0)
 		return NULL;
+	/* A fence is for good: its epoch is never followed again. */
+	if (v->state->leader.epoch <= v->local.record.fenced)
+		return NULL;
 	seen = mt_reports_find(v->reports, v->state->leader.holder);
 	if (!mt_report_is_fresh(seen, v->now_ms) || !seen->report.serving ||
 	    seen->report.at.timeline == 0)
@@ -81,8 +84,8 @@ mt_agent_join(const struct mt_state *s, const struct mt_local *l,
 }
 
 /* After a failed job: is it too early to try again? Doubling, capped. */
-static bool
-too_early(const struct mt_view *v, enum mt_job job, struct mt_plan *p)
+bool
+agent__too_early(const struct mt_view *v, enum mt_job job, struct mt_plan *p)
 {
 	const struct mt_local *l = &v->local;
 	int64_t pause_ms = RETRY_LEAST_MS;
@@ -95,7 +98,9 @@ too_early(const struct mt_view *v, enum mt_job job, struct mt_plan *p)
 		pause_ms = RETRY_MOST_MS;
 	if (v->now_ms - l->last_job_ms >= pause_ms)
 		return false;
-	p->look_again_ms = l->last_job_ms + pause_ms;
+	if (p->look_again_ms == 0 ||
+	    p->look_again_ms > l->last_job_ms + pause_ms)
+		p->look_again_ms = l->last_job_ms + pause_ms;
 	mt_format(p->why, sizeof(p->why), "%s failed, trying again later",
 		  mt_job_name(job));
 	return true;
@@ -120,7 +125,7 @@ plan_clone(const struct mt_view *v, struct mt_plan *p,
 {
 	if (primary == NULL) {
 		agent__why(p, "waiting for a primary to clone");
-	} else if (!too_early(v, MT_JOB_CLONE, p)) {
+	} else if (!agent__too_early(v, MT_JOB_CLONE, p)) {
 		toward(v, p, MT_ACT_CLONE, primary);
 		if (v->local.data == MT_DATA_PARTIAL)
 			p->act = MT_ACT_DISCARD;
@@ -135,6 +140,14 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 	const struct mt_settings *set = v->settings;
 	bool failed = l->last_job == MT_JOB_REWIND && l->last_job_failed;
 
+	/* What it has may be what a failover counts on, as long as the log
+	 * says so; the holder takes it out. */
+	if (agent__counts_in_sync(v)) {
+		agent__why(p, "waiting to be taken out of the synchronous "
+			      "set before the data is changed");
+		return;
+	}
+
 	if (set->use_pg_rewind &&
 	    !(failed && set->remove_data_directory_on_rewind_failure)) {
 		/* Before that pg_rewind sees the old timeline at both ends,
@@ -142,7 +155,7 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 		if (!primary->report.rewindable)
 			agent__why(p, "waiting for the primary's first "
 				      "checkpoint on its timeline");
-		else if (!too_early(v, MT_JOB_REWIND, p))
+		else if (!agent__too_early(v, MT_JOB_REWIND, p))
 			toward(v, p, MT_ACT_REWIND, primary);
 	} else if (set->remove_data_directory_on_diverged_timelines ||
 		   (failed && set->remove_data_directory_on_rewind_failure)) {
@@ -169,19 +182,20 @@ plan_down(const struct mt_view *v, struct mt_plan *p,
 		 * whether this data must be rewound. Without one this node
 		 * must run to be a candidate. */
 		if (mt_state_held(v->state) && waited < HOLDER_SILENT_MS &&
+		    v->state->leader.epoch > l->record.fenced &&
 		    strcmp(v->state->leader.holder, l->name) != 0) {
 			p->look_again_ms = l->turn_ms + HOLDER_SILENT_MS;
 			mt_format(p->why, sizeof(p->why),
 				  "waiting for \"%s\" to serve",
 				  v->state->leader.holder);
-		} else if (!too_early(v, MT_JOB_START, p)) {
+		} else if (!agent__too_early(v, MT_JOB_START, p)) {
 			p->act = MT_ACT_START_STANDBY;
 		}
 		return;
 	}
 	switch (mt_agent_join(v->state, l, primary->report.at.timeline)) {
 	case MT_JOIN_FOLLOW:
-		if (!too_early(v, MT_JOB_START, p))
+		if (!agent__too_early(v, MT_JOB_START, p))
 			toward(v, p, MT_ACT_START_STANDBY, primary);
 		break;
 	case MT_JOIN_REWIND:
@@ -200,7 +214,17 @@ plan_running(const struct mt_view *v, struct mt_plan *p,
 	const struct mt_local *l = &v->local;
 	const struct mt_member *m;
 
-	if (primary == NULL || !l->accepting)
+	if (!l->accepting)
+		return;
+	if (mt_sync_stands(v->state) && l->stopped < l->record.fenced &&
+	    v->state->leader.epoch <= l->record.fenced &&
+	    !agent__too_early(v, MT_JOB_FENCE, p)) {
+		p->act = MT_ACT_FENCE;
+		p->epoch = l->record.fenced;
+		agent__why(p, "the primary's epoch is fenced");
+		return;
+	}
+	if (primary == NULL)
 		return;
 	m = mt_state_member(v->state, primary->report.self.name);
 	switch (mt_agent_join(v->state, l, primary->report.at.timeline)) {
@@ -212,8 +236,10 @@ plan_running(const struct mt_view *v, struct mt_plan *p,
 		if (m != NULL &&
 		    (strcmp(l->upstream, m->name) != 0 ||
 		     strcmp(l->upstream_url, m->conn_url) != 0) &&
-		    !too_early(v, MT_JOB_FOLLOW, p))
+		    !agent__too_early(v, MT_JOB_FOLLOW, p))
 			toward(v, p, MT_ACT_FOLLOW, primary);
+		else if (!agent__too_early(v, MT_JOB_NAMES, p))
+			agent__plan_names_ahead(v, p);
 		break;
 	case MT_JOIN_WAIT:
 		break;

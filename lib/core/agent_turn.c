@@ -118,6 +118,17 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;
 		return;
 	}
+	/* The log's sets stay as they are: what the new primary waits for must
+	 * meet them from its first commit on (doc/protocol.md, rule 5). */
+	if (agent__plan_names_ahead(v, p)) {
+		if (late)
+			give_up(v, p,
+				"did not bring its names into effect "
+				"in time");
+		else if (agent__too_early(v, MT_JOB_NAMES, p))
+			p->act = MT_ACT_NONE;
+		return;
+	}
 	/* Durable before the promotion: a restarted daemon adopts this
 	 * PostgreSQL as primary only under this epoch. */
 	if (l->record.pg_epoch != v->state->leader.epoch ||
@@ -240,6 +251,8 @@ plan_primary(const struct mt_view *v, struct mt_plan *p)
 		p->act = MT_ACT_SLOTS;
 	} else if (history_is_old(v)) {
 		plan_history(v, p);
+	} else if (agent__plan_sync(v, p)) {
+		return;
 	} else if (agent__request_is_due(v, p)) {
 		agent__plan_request(v, p);
 	} else if (status_is_old(v)) {

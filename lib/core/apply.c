@@ -177,6 +177,11 @@ apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 				  cmd->u.assign.expect_epoch,
 				  cmd->u.assign.expect_released ? " (released)"
 								: "");
+	/* Who counted over other sets than the present ones counted wrong. */
+	if (s->sync.version != cmd->u.assign.expect_sync)
+		return mt_err_set(
+		    err, MT_EREFUSED,
+		    "the synchronous sets have changed meanwhile");
 	if (l->epoch == 0 || m == NULL || m->witness)
 		return mt_err_set(err, MT_EREFUSED,
 				  "\"%s\" cannot hold the turn",
@@ -196,6 +201,10 @@ apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	mt_copy(l->holder, sizeof(l->holder), cmd->u.assign.holder);
 	l->ttl_ms = cmd->u.assign.ttl_ms;
 	l->continues = continues;
+	if (cmd->u.assign.ground == MT_GROUND_SYNC_FENCE)
+		l->after_fence = true;
+	else if (cmd->u.assign.ground == MT_GROUND_PROMISES)
+		l->after_fence = false;
 	l->min = cmd->u.assign.min;
 	l->released = false;
 	l->clean = false;
@@ -334,6 +343,24 @@ apply_history(struct mt_state *s, const struct mt_command *cmd,
 	return 0;
 }
 
+/* Only the holder knows what its PostgreSQL waits for. */
+static int
+apply_sync(struct mt_state *s, const struct mt_command *cmd, struct mt_err *err)
+{
+	const struct mt_sync *put = &cmd->u.sync_put.sync;
+	int rv = check_holder(s, cmd->u.sync_put.epoch, put->leader, err);
+
+	if (rv != 0)
+		return rv;
+	if (put->version != s->sync.version)
+		return mt_err_set(err, MT_EREFUSED,
+				  "the synchronous sets were changed by "
+				  "another");
+	s->sync = *put;
+	s->sync.version++;
+	return 0;
+}
+
 static int
 apply_config(struct mt_state *s, const struct mt_command *cmd,
 	     struct mt_err *err)
@@ -381,6 +408,8 @@ apply_one(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 		return rv;
 	case MT_CMD_CONFIG_PUT:
 		return apply_config(s, cmd, err);
+	case MT_CMD_SYNC_PUT:
+		return apply_sync(s, cmd, err);
 	case MT_CMD_NONE:
 		break;
 	}

@@ -21,6 +21,38 @@ cluster_timeline(const struct mt_state *s)
 	return known > s->history_of ? known : s->history_of;
 }
 
+/* The data that the synchronous set speaks of, out of reach of any primary. */
+static bool
+is_heard(const struct mt_view *view, const struct mt_report *r,
+	 uint64_t stopped)
+{
+	const struct mt_sync *sync = &view->state->sync;
+	int in = mt_sync_find(sync, r->self.name);
+
+	return in >= 0 && sync->standbys[in].data_id == r->data_id &&
+	       r->stopped >= stopped && r->at.timeline != 0;
+}
+
+int
+mt_candidates_heard(const struct mt_view *view, uint64_t stopped,
+		    struct mt_position *furthest)
+{
+	int n = 0;
+
+	*furthest = (struct mt_position){0};
+	for (int i = 0; i < view->reports->n; i++) {
+		const struct mt_seen *seen = &view->reports->seen[i];
+
+		if (!mt_report_is_fresh(seen, view->now_ms) ||
+		    !is_heard(view, &seen->report, stopped))
+			continue;
+		n++;
+		if (mt_position_compare(seen->report.at, *furthest) > 0)
+			*furthest = seen->report.at;
+	}
+	return n;
+}
+
 const char *
 mt_candidate_objection(const struct mt_view *view,
 		       const struct mt_candidate_rules *rules,
@@ -56,6 +88,11 @@ mt_candidate_objection(const struct mt_view *view,
 	    (r->at.timeline < rules->least.timeline ||
 	     r->at.lsn < rules->least.lsn))
 		return "lacks-the-end";
+	if (rules->stopped != 0)
+		return is_heard(view, r, rules->stopped) ? NULL
+		       : mt_sync_find(&view->state->sync, m->name) < 0
+			   ? "not-in-sync"
+			   : "not-fenced";
 	if (view->settings->check_timeline &&
 	    r->at.timeline < cluster_timeline(view->state))
 		return "old-timeline";

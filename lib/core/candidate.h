@@ -19,6 +19,9 @@ struct mt_candidate_rules {
 	struct mt_position least; /* must have this, timeline 0 = any */
 	uint64_t applied;         /* its report must know the log up to here */
 	bool forced; /* how far it is does not matter: people decided that */
+	/* Only members of the synchronous set that receive no more WAL since
+	 * this fence; 0 = anybody, by the lag. */
+	uint64_t stopped;
 };
 
 /* Judge all data members by their reports. The best has the furthest position,
@@ -33,6 +36,10 @@ const char *mt_candidate_objection(const struct mt_view *view,
 				   const struct mt_candidate_rules *rules,
 				   const struct mt_member *m,
 				   const struct mt_seen *seen);
+/* How many of the synchronous set were heard under this fence, and the furthest
+ * position among them (doc/protocol.md, rule 6). */
+int mt_candidates_heard(const struct mt_view *view, uint64_t stopped,
+			struct mt_position *furthest);
 
 /* One line for people: "node2: chosen; node3: behind". */
 void mt_candidates_text(const struct mt_candidates *c, char *buf, size_t size);

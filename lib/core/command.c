@@ -87,6 +87,8 @@ assign_to(const struct mt_command *c, json_t *o)
 {
 	mt_jset_u64(o, "expect_epoch", c->u.assign.expect_epoch);
 	mt_jset_bool(o, "expect_released", c->u.assign.expect_released);
+	mt_jset_u64(o, "expect_sync", c->u.assign.expect_sync);
+	mt_jset_i64(o, "ground", c->u.assign.ground);
 	mt_jset_str(o, "holder", c->u.assign.holder);
 	mt_jset_i64(o, "ttl_ms", c->u.assign.ttl_ms);
 	mt_jset_bool(o, "continues", c->u.assign.continues);
@@ -98,7 +100,14 @@ assign_to(const struct mt_command *c, json_t *o)
 static void
 assign_from(const json_t *o, struct mt_command *c, bool *bad)
 {
+	uint32_t ground = MT_GROUND_PROMISES;
+
 	mt_jget_u64(o, "expect_epoch", &c->u.assign.expect_epoch, bad);
+	mt_jget_u64(o, "expect_sync", &c->u.assign.expect_sync, bad);
+	mt_jget_u32(o, "ground", &ground, bad);
+	if (ground > MT_GROUND_SYNC_FENCE)
+		*bad = true;
+	c->u.assign.ground = (enum mt_ground)ground;
 	mt_jget_bool(o, "expect_released", &c->u.assign.expect_released, bad);
 	mt_jget_str(o, "holder", c->u.assign.holder, sizeof(c->u.assign.holder),
 		    bad);
@@ -259,6 +268,23 @@ config_put_from(const json_t *o, struct mt_command *c, bool *bad)
 		c->u.config_put.config = json_incref(config);
 }
 
+static void
+sync_put_to(const struct mt_command *c, json_t *o)
+{
+	mt_jset_u64(o, "epoch", c->u.sync_put.epoch);
+	json_object_set_new(o, "sync", mt_sync_to_json(&c->u.sync_put.sync));
+}
+
+static void
+sync_put_from(const json_t *o, struct mt_command *c, bool *bad)
+{
+	mt_jget_u64(o, "epoch", &c->u.sync_put.epoch, bad);
+	mt_sync_from_json(mt_jget_object(o, "sync", bad), &c->u.sync_put.sync,
+			  bad);
+	if (c->u.sync_put.sync.leader[0] == '\0')
+		*bad = true;
+}
+
 static const struct codec {
 	enum mt_command_kind kind;
 	const char *name;
@@ -280,6 +306,7 @@ static const struct codec {
     {MT_CMD_HISTORY_PUT, "history.put", history_put_to, history_put_from},
     {MT_CMD_STATUS_PUT, "status.put", status_put_to, status_put_from},
     {MT_CMD_CONFIG_PUT, "config.put", config_put_to, config_put_from},
+    {MT_CMD_SYNC_PUT, "sync.put", sync_put_to, sync_put_from},
 };
 
 const char *

@@ -10,12 +10,13 @@
  *   bootstrap.claim     not initialized, not claimed    controller
  *   bootstrap.withdraw  claim is that one               controller
  *   cluster.initialize  claim is the proposer's         claimant
- *   leader.assign       epoch (and release) as seen     controller
+ *   leader.assign       epoch, release, sync as seen    controller
  *   leader.release      epoch as seen, by its holder    holder
  *   request.put         no other is under way, and the  any (for a client),
  *                       scheduled one is as seen        holder (when due)
  *   request.clear       request id as seen              holder, any (cancel)
  *   history.put         epoch as seen, by its holder    holder
+ *   sync.put            epoch and sync as seen          holder
  *   status.put          epoch as seen, by its holder    holder
  *   config.put          config version as seen          any (for a client)
  */
@@ -37,6 +38,7 @@ enum mt_command_kind {
 	MT_CMD_HISTORY_PUT,
 	MT_CMD_STATUS_PUT,
 	MT_CMD_CONFIG_PUT,
+	MT_CMD_SYNC_PUT,
 };
 
 struct mt_command {
@@ -54,6 +56,8 @@ struct mt_command {
 		struct {
 			uint64_t expect_epoch;
 			bool expect_released;
+			uint64_t expect_sync; /* version */
+			enum mt_ground ground;
 			char holder[MT_NAME_MAX];
 			int64_t ttl_ms;
 			bool continues;
@@ -88,6 +92,10 @@ struct mt_command {
 			uint64_t expect_version;
 			json_t *config; /* borrowed */
 		} config_put;
+		struct {
+			uint64_t epoch;
+			struct mt_sync sync; /* version: the one as seen */
+		} sync_put;
 	} u;
 };
 

@@ -15,6 +15,7 @@
 
 #include "base/text.h"
 #include "core/request.h"
+#include "core/sync.h"
 
 #define SILENT_MS MT_REQUEST_SILENT_MS /* no report from the holder */
 #define CLAIM_WAIT_MS 3000   /* for all members to report, before a claim */
@@ -61,7 +62,8 @@ holder_in_contact(const struct mt_view *v)
 
 static void
 plan_assign(const struct mt_view *v, struct mt_control_plan *p,
-	    const char *holder, const struct mt_candidates *found)
+	    enum mt_ground ground, const char *holder,
+	    const struct mt_candidates *found)
 {
 	const struct mt_leader *l = &v->state->leader;
 	struct mt_command *c = &p->command;
@@ -71,6 +73,8 @@ plan_assign(const struct mt_view *v, struct mt_control_plan *p,
 	c->kind = MT_CMD_LEADER_ASSIGN;
 	c->u.assign.expect_epoch = l->epoch;
 	c->u.assign.expect_released = l->released;
+	c->u.assign.expect_sync = v->state->sync.version;
+	c->u.assign.ground = ground;
 	mt_copy(c->u.assign.holder, sizeof(c->u.assign.holder), holder);
 	c->u.assign.ttl_ms = v->settings->ttl_ms;
 	c->u.assign.continues = found == NULL;
@@ -227,6 +231,97 @@ rule_bootstrap(struct mt_controller *c, const struct mt_view *v,
 	return true;
 }
 
+/* ---- fences ---- */
+
+static bool
+majority_fenced(const struct mt_controller *c, const struct mt_view *v,
+		enum mt_fence_kind kind)
+{
+	int yes = 0;
+
+	for (int i = 0; i < c->n_fences; i++)
+		if (c->fences[i].yes &&
+		    (kind == MT_FENCE_SYNC || c->fences[i].is_clear) &&
+		    is_voter(v, c->fences[i].raft_id))
+			yes++;
+	return yes > v->voters.n / 2;
+}
+
+/* Ask again where it may help, not more often than FENCE_EVERY_MS. */
+static void
+plan_fence(struct mt_controller *c, const struct mt_view *v,
+	   enum mt_fence_kind kind, struct mt_control_plan *p)
+{
+	int64_t next = v->now_ms + MT_REPORT_INTERVAL_MS;
+	bool ask = false;
+
+	for (int i = 0; i < v->voters.n; i++) {
+		int64_t again = 0;
+		bool yes = false;
+
+		for (int k = 0; k < c->n_fences; k++)
+			if (c->fences[k].raft_id == v->voters.raft_id[i]) {
+				again = c->fences[k].again_ms;
+				yes = c->fences[k].yes &&
+				      (kind == MT_FENCE_SYNC ||
+				       c->fences[k].is_clear);
+				if (kind == MT_FENCE_SYNC)
+					again = 0;
+			}
+		if (!yes && again <= v->now_ms)
+			ask = true;
+		else if (!yes && again < next)
+			next = again;
+	}
+	if (ask && v->now_ms - c->fence_asked_ms >= FENCE_EVERY_MS) {
+		c->fence_asked_ms = v->now_ms;
+		p->fence = true;
+		p->fence_req = (struct mt_fence_req){
+		    .raft_id = v->local.raft_id,
+		    .incarnation = v->local.incarnation,
+		    .epoch = v->state->leader.epoch,
+		    .term = v->term,
+		    .kind = kind,
+		};
+	}
+	if (ask && next > c->fence_asked_ms + FENCE_EVERY_MS)
+		next = c->fence_asked_ms + FENCE_EVERY_MS;
+	p->look_again_ms = next;
+}
+
+/* In synchronous mode every assignment needs to hear n - k + 1 of the set after
+ * a fence that ended their streaming, and none of them further than the one
+ * that is chosen. True: *found has it. */
+static bool
+heard_enough(const struct mt_view *v, const char *except,
+	     struct mt_control_plan *p, struct mt_candidates *found)
+{
+	const struct mt_sync *sync = &v->state->sync;
+	struct mt_candidate_rules rules = {
+	    .except = except,
+	    .stopped = v->state->leader.epoch,
+	};
+	struct mt_position furthest;
+	int heard = mt_candidates_heard(v, rules.stopped, &furthest);
+
+	mt_candidates_judge(v, &rules, found);
+	if (heard < mt_sync_needed(sync)) {
+		mt_format(p->why, sizeof(p->why),
+			  "%d of the %d synchronous standbys that have to be "
+			  "heard are",
+			  heard, mt_sync_needed(sync));
+		return false;
+	}
+	if (found->best < 0 ||
+	    mt_position_compare(found->verdicts[found->best].at, furthest) <
+		0) {
+		mt_candidates_text(found, p->why, sizeof(p->why));
+		return false;
+	}
+	mt_candidates_text(found, p->why, sizeof(p->why));
+	return true;
+}
+
 /* ---- ground R ---- */
 
 /* Nobody can do what was asked for, and who asked has waited long enough. */
@@ -264,6 +359,31 @@ worth_waiting(const struct mt_candidates *found)
 	return false;
 }
 
+/* Who gave the turn up and runs as a standby on the same data has everything
+ * that was acknowledged in it, whoever else is heard. */
+static bool
+old_holder_has_all(const struct mt_view *v, struct mt_control_plan *p,
+		   struct mt_candidates *found)
+{
+	/* What it said before its release may be of an earlier turn. */
+	struct mt_candidate_rules rules = {
+	    .only = v->state->leader.holder,
+	    .applied = v->state->leader.index,
+	};
+	const struct mt_seen *seen = holder_seen(v);
+
+	if (!mt_report_is_fresh(seen, v->now_ms) || !seen->report.holds_turn)
+		return false;
+	mt_candidates_judge(v, &rules, found);
+	if (found->best < 0)
+		return false;
+	mt_format(p->why, sizeof(p->why),
+		  "\"%s\" has all that it acknowledged, and too few of the "
+		  "synchronous standbys are heard",
+		  v->state->leader.holder);
+	return true;
+}
+
 static bool
 rule_released(struct mt_controller *c, const struct mt_view *v,
 	      struct mt_control_plan *p)
@@ -280,9 +400,20 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 	long_ms = waited(c, asked ? "asked" : "released", v->now_ms);
 	p->look_again_ms = v->now_ms + FENCE_EVERY_MS;
 	mt_candidates_judge(v, &rules, &found);
-	if (long_ms < (asked ? SWITCH_WAIT_MS : RELEASE_WAIT_MS) &&
+	if ((l->clean || !mt_sync_stands(v->state)) &&
+	    long_ms < (asked ? SWITCH_WAIT_MS : RELEASE_WAIT_MS) &&
 	    (found.best < 0 || worth_waiting(&found))) {
 		mt_candidates_text(&found, p->why, sizeof(p->why));
+		return true;
+	}
+	if (mt_sync_stands(v->state) && (found.best < 0 || !l->clean)) {
+		/* Who has the end of a clean shutdown has all. Else: */
+		if (heard_enough(v, NULL, p, &found) ||
+		    old_holder_has_all(v, p, &found))
+			plan_assign(v, p, MT_GROUND_RELEASE,
+				    found.verdicts[found.best].name, &found);
+		else /* all of them: it is not any majority that is wanted */
+			plan_fence(c, v, MT_FENCE_SYNC, p);
 		return true;
 	}
 	if (found.best < 0) {
@@ -292,8 +423,16 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 		mt_candidates_judge(v, &rules, &found);
 	}
 	mt_candidates_text(&found, p->why, sizeof(p->why));
+	/* Whom a promise of an earlier holder's voters may still hold back
+	 * from its own: see mt_leader.after_fence. */
+	if (l->after_fence && !mt_sync_stands(v->state) &&
+	    !majority_fenced(c, v, MT_FENCE_NORMAL)) {
+		plan_fence(c, v, MT_FENCE_NORMAL, p);
+		return true;
+	}
 	if (found.best >= 0)
-		plan_assign(v, p, found.verdicts[found.best].name, &found);
+		plan_assign(v, p, MT_GROUND_RELEASE,
+			    found.verdicts[found.best].name, &found);
 	else if (asked)
 		plan_clear(v, p, &found);
 	return true;
@@ -326,7 +465,7 @@ rule_repair(struct mt_controller *c, const struct mt_view *v,
 	mt_format(p->why, sizeof(p->why),
 		  "\"%s\" has fenced epoch %" PRIu64 ", but \"%s\" is well",
 		  who, l->epoch, l->holder);
-	plan_assign(v, p, l->holder, NULL);
+	plan_assign(v, p, MT_GROUND_CONTINUE, l->holder, NULL);
 	return true;
 }
 
@@ -344,58 +483,33 @@ rule_ttl(struct mt_controller *c, const struct mt_view *v,
 	mt_format(p->why, sizeof(p->why),
 		  "ttl changes from %" PRId64 " to %" PRId64 " ms", l->ttl_ms,
 		  v->settings->ttl_ms);
-	plan_assign(v, p, l->holder, NULL);
+	plan_assign(v, p, MT_GROUND_CONTINUE, l->holder, NULL);
 	return true;
 }
 
 /* ---- ground N ---- */
 
-static bool
-majority_fenced(const struct mt_controller *c, const struct mt_view *v)
-{
-	int yes = 0;
-
-	for (int i = 0; i < c->n_fences; i++)
-		if (c->fences[i].yes && is_voter(v, c->fences[i].raft_id))
-			yes++;
-	return yes > v->voters.n / 2;
-}
-
-/* Ask again where it may help, not more often than FENCE_EVERY_MS. */
+/* Outside of synchronous mode: the furthest, or who was asked for, for a
+ * while. */
 static void
-plan_fence(struct mt_controller *c, const struct mt_view *v,
-	   struct mt_control_plan *p)
+judge_silent(struct mt_controller *c, const struct mt_view *v,
+	     struct mt_control_plan *p, struct mt_candidates *found)
 {
-	int64_t next = v->now_ms + MT_REPORT_INTERVAL_MS;
-	bool ask = false;
+	struct mt_candidate_rules rules;
 
-	for (int i = 0; i < v->voters.n; i++) {
-		int64_t again = 0;
-		bool yes = false;
-
-		for (int k = 0; k < c->n_fences; k++)
-			if (c->fences[k].raft_id == v->voters.raft_id[i]) {
-				again = c->fences[k].again_ms;
-				yes = c->fences[k].yes;
-			}
-		if (!yes && again <= v->now_ms)
-			ask = true;
-		else if (!yes && again < next)
-			next = again;
+	mt_request_of_nobody(v, &v->state->request, &rules);
+	mt_candidates_judge(v, &rules, found);
+	if (!mt_state_is_asked(v->state)) {
+		c->since_rule = NULL;
+	} else if (found->best < 0 &&
+		   waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS) {
+		/* Time is up for the wish. */
+		rules = (struct mt_candidate_rules){
+		    .except = v->state->leader.holder};
+		mt_candidates_judge(v, &rules, found);
+		if (found->best < 0)
+			plan_clear(v, p, found);
 	}
-	if (ask && v->now_ms - c->fence_asked_ms >= FENCE_EVERY_MS) {
-		c->fence_asked_ms = v->now_ms;
-		p->fence = true;
-		p->fence_req = (struct mt_fence_req){
-		    .raft_id = v->local.raft_id,
-		    .incarnation = v->local.incarnation,
-		    .epoch = v->state->leader.epoch,
-		    .term = v->term,
-		};
-	}
-	if (ask && next > c->fence_asked_ms + FENCE_EVERY_MS)
-		next = c->fence_asked_ms + FENCE_EVERY_MS;
-	p->look_again_ms = next;
 }
 
 static bool
@@ -403,8 +517,6 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 	    struct mt_control_plan *p)
 {
 	const struct mt_leader *l = &v->state->leader;
-	bool asked = mt_state_is_asked(v->state);
-	struct mt_candidate_rules rules;
 	struct mt_candidates found;
 	const struct mt_seen *seen = holder_seen(v);
 
@@ -419,26 +531,24 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		p->look_again_ms = c->led_since_ms + SILENT_MS;
 		return false;
 	}
-	if (!majority_fenced(c, v)) {
+	if (!majority_fenced(c, v, MT_FENCE_NORMAL)) {
 		c->since_rule = NULL;
-		plan_fence(c, v, p);
+		plan_fence(c, v, MT_FENCE_NORMAL, p);
 		mt_format(p->why, sizeof(p->why),
 			  "\"%s\" is silent; waiting for the promises of a "
 			  "majority to end",
 			  l->holder);
 		return true;
 	}
-	mt_request_of_nobody(v, &v->state->request, &rules);
-	mt_candidates_judge(v, &rules, &found);
-	if (!asked) {
+	if (mt_sync_stands(v->state)) {
 		c->since_rule = NULL;
-	} else if (found.best < 0 &&
-		   waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS) {
-		/* Time is up for the wish. */
-		rules = (struct mt_candidate_rules){.except = l->holder};
-		mt_candidates_judge(v, &rules, &found);
-		if (found.best < 0)
-			plan_clear(v, p, &found);
+		if (!heard_enough(v, l->holder, p, &found)) {
+			plan_fence(c, v, MT_FENCE_NORMAL, p);
+			return true;
+		}
+		p->why[0] = '\0';
+	} else {
+		judge_silent(c, v, p, &found);
 	}
 	if (found.best < 0) {
 		if (!p->propose)
@@ -449,7 +559,8 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 	mt_format(p->why, sizeof(p->why),
 		  "\"%s\" is silent, and a majority has fenced epoch %" PRIu64,
 		  l->holder, l->epoch);
-	plan_assign(v, p, found.verdicts[found.best].name, &found);
+	plan_assign(v, p, MT_GROUND_PROMISES, found.verdicts[found.best].name,
+		    &found);
 	return true;
 }
 
@@ -557,7 +668,8 @@ mt_controller_fenced(struct mt_controller *c, const struct mt_fence_ans *ans,
 	if (i == c->n_fences)
 		c->n_fences++;
 	c->fences[i].raft_id = ans->raft_id;
-	c->fences[i].yes = ans->yes && ans->left_ms == 0;
+	c->fences[i].yes = ans->yes;
+	c->fences[i].is_clear = ans->yes && ans->left_ms == 0;
 	c->fences[i].again_ms =
 	    now_ms + (ans->left_ms > 0 ? ans->left_ms : FENCE_EVERY_MS);
 }

@@ -19,7 +19,8 @@ struct mt_controller {
 	uint64_t epoch;
 	struct {
 		uint64_t raft_id;
-		bool yes;         /* fenced, and nothing left when it said so */
+		bool yes;         /* fenced, durably */
+		bool is_clear;    /* and nothing left of its promise then */
 		int64_t again_ms; /* when it may be asked again */
 	} fences[MT_NODES_MAX];
 	int n_fences;

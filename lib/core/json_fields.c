@@ -191,6 +191,58 @@ mt_member_from_json(const json_t *o, struct mt_member *m, bool *bad)
 }
 
 json_t *
+mt_sync_to_json(const struct mt_sync *sync)
+{
+	json_t *o = json_object(), *standbys = json_array();
+
+	mt_jset_str(o, "leader", sync->leader);
+	mt_jset_u64(o, "version", sync->version);
+	mt_jset_i64(o, "k", sync->k);
+	for (int i = 0; i < sync->n; i++) {
+		json_t *s = json_object();
+
+		mt_jset_str(s, "name", sync->standbys[i].name);
+		mt_jset_u64(s, "data_id", sync->standbys[i].data_id);
+		json_array_append_new(standbys, s);
+	}
+	json_object_set_new(o, "standbys", standbys);
+	return o;
+}
+
+/* Well formed: no standbys and k = 0, or 0 < k <= n, sorted, none twice. */
+void
+mt_sync_from_json(const json_t *o, struct mt_sync *sync, bool *bad)
+{
+	const json_t *item;
+	uint32_t k = 0;
+	size_t i;
+
+	memset(sync, 0, sizeof(*sync));
+	need_object(o, bad);
+	mt_jget_str(o, "leader", sync->leader, sizeof(sync->leader), bad);
+	mt_jget_u64(o, "version", &sync->version, bad);
+	mt_jget_u32(o, "k", &k, bad);
+	json_array_foreach (mt_jget_array(o, "standbys", bad), i, item) {
+		struct mt_sync_standby *s = &sync->standbys[i];
+
+		if (i >= MT_NODES_MAX) {
+			*bad = true;
+			return;
+		}
+		need_object(item, bad);
+		mt_jget_str(item, "name", s->name, sizeof(s->name), bad);
+		mt_jget_u64(item, "data_id", &s->data_id, bad);
+		if (s->name[0] == '\0' || s->data_id == 0 ||
+		    (i > 0 && strcmp(s[-1].name, s->name) >= 0))
+			*bad = true;
+		sync->n = (int)i + 1;
+	}
+	if (k > (uint32_t)sync->n || (k == 0) != (sync->n == 0))
+		*bad = true;
+	sync->k = (int)k;
+}
+
+json_t *
 mt_history_to_json(const struct mt_history *h)
 {
 	json_t *o = json_object();

@@ -34,6 +34,8 @@ const json_t *mt_jget_array(const json_t *o, const char *key, bool *bad);
 
 json_t *mt_member_to_json(const struct mt_member *m);
 void mt_member_from_json(const json_t *o, struct mt_member *m, bool *bad);
+json_t *mt_sync_to_json(const struct mt_sync *sync);
+void mt_sync_from_json(const json_t *o, struct mt_sync *sync, bool *bad);
 json_t *mt_history_to_json(const struct mt_history *h);
 void mt_history_from_json(const json_t *o, struct mt_history *h, bool *bad);
 json_t *mt_decision_to_json(const struct mt_decision *d);

@@ -109,7 +109,7 @@ mt_voter_fence(struct mt_voter *v, struct mt_record *want,
 		return MT_VOTER_ANSWER;
 	/* The voter judges, not the asker: a holder that is heard by a
 	 * majority cannot be fenced by somebody's impatience. */
-	if (ans->left_ms > 0)
+	if (req->kind == MT_FENCE_NORMAL && ans->left_ms > 0)
 		return MT_VOTER_ANSWER;
 	if (req->epoch <= durable->fenced) {
 		ans->yes = true;

@@ -38,9 +38,14 @@ struct mt_support_ans {
 	int64_t clock_ms; /* the voter's */
 };
 
+/* A normal fence is refused while a promise lasts. One for synchronous standbys
+ * is not: what makes it safe is that enough of them receive no more. */
+enum mt_fence_kind { MT_FENCE_NORMAL, MT_FENCE_SYNC };
+
 struct mt_fence_req {
 	uint64_t raft_id, incarnation; /* of the asking leader */
 	uint64_t epoch, term;
+	enum mt_fence_kind kind;
 };
 
 struct mt_fence_ans {

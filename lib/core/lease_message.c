@@ -104,6 +104,7 @@ mt_fence_req_encode(const struct mt_fence_req *m, void *buf)
 	mt_put_u64(&w, m->incarnation);
 	mt_put_u64(&w, m->epoch);
 	mt_put_u64(&w, m->term);
+	mt_put_u8(&w, m->kind);
 	return w.n;
 }
 
@@ -116,6 +117,7 @@ mt_fence_req_decode(struct mt_fence_req *m, const void *p, size_t n)
 	m->incarnation = mt_get_u64(&r);
 	m->epoch = mt_get_u64(&r);
 	m->term = mt_get_u64(&r);
+	m->kind = get_bool(&r) ? MT_FENCE_SYNC : MT_FENCE_NORMAL;
 	return mt_reader_done(&r) ? 0 : MT_EPROTO;
 }
 

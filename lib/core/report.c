@@ -24,6 +24,7 @@ enum flag {
 	F_HEALTHY = 1 << 8,
 	F_PENDING_RESTART = 1 << 9,
 	F_UNFENCED = 1 << 10,
+	F_HOLDS_TURN = 1 << 11,
 	F_REWINDABLE = 1 << 12,
 };
 
@@ -41,6 +42,7 @@ flags_of(const struct mt_report *r)
 			  (r->healthy ? F_HEALTHY : 0) |
 			  (r->pending_restart ? F_PENDING_RESTART : 0) |
 			  (r->unfenced ? F_UNFENCED : 0) |
+			  (r->holds_turn ? F_HOLDS_TURN : 0) |
 			  (r->rewindable ? F_REWINDABLE : 0));
 }
 
@@ -65,6 +67,8 @@ mt_report_encode(const struct mt_report *r, void *buf, size_t size)
 	mt_put_u64(&w, r->given_up);
 	mt_put_u64(&w, r->pg_epoch);
 	mt_put_u64(&w, r->lease_epoch);
+	mt_put_u64(&w, r->data_id);
+	mt_put_u64(&w, r->stopped);
 	mt_put_u8(&w, (uint8_t)r->pg_state);
 	mt_put_u8(&w, (uint8_t)r->pg_role);
 	mt_put_u16(&w, flags_of(r));
@@ -98,6 +102,7 @@ take_flags(struct mt_report *r, uint16_t f)
 	r->pending_restart = (f & F_PENDING_RESTART) != 0;
 	r->unfenced = (f & F_UNFENCED) != 0;
 	r->rewindable = (f & F_REWINDABLE) != 0;
+	r->holds_turn = (f & F_HOLDS_TURN) != 0;
 }
 
 static void
@@ -135,6 +140,8 @@ mt_report_decode(struct mt_report *r, const void *p, size_t n,
 	got.given_up = mt_get_u64(&in);
 	got.pg_epoch = mt_get_u64(&in);
 	got.lease_epoch = mt_get_u64(&in);
+	got.data_id = mt_get_u64(&in);
+	got.stopped = mt_get_u64(&in);
 	state = mt_get_u8(&in);
 	role = mt_get_u8(&in);
 	take_flags(&got, mt_get_u16(&in));

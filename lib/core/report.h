@@ -16,6 +16,8 @@ struct mt_report {
 	uint64_t fenced, given_up;
 	uint64_t pg_epoch;    /* of the data that is there */
 	uint64_t lease_epoch; /* held with time left, or 0 */
+	uint64_t data_id;     /* of its data directory */
+	uint64_t stopped;     /* the fence under which it receives no WAL */
 	enum mt_pg_state pg_state;
 	enum mt_pg_role pg_role;
 	bool has_data;         /* a data directory with a cluster in it */
@@ -28,6 +30,7 @@ struct mt_report {
 	bool healthy; /* running, answering its session */
 	bool pending_restart;
 	bool rewindable; /* its control file is of its timeline: rewind to it */
+	bool holds_turn; /* its data ran as primary in the present turn */
 	bool unfenced;   /* fencing: off, no sentinel ends its primary */
 	int failover_priority;
 	char sysid[MT_SYSID_MAX];

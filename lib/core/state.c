@@ -48,6 +48,21 @@ mt_state_decision(const struct mt_state *s, uint64_t id)
 	return id != 0 && d->id == id ? d : NULL;
 }
 
+int
+mt_sync_find(const struct mt_sync *sync, const char *name)
+{
+	for (int i = 0; i < sync->n; i++)
+		if (strcmp(sync->standbys[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+bool
+mt_sync_stands(const struct mt_state *s)
+{
+	return s->sync.k > 0;
+}
+
 bool
 mt_state_held(const struct mt_state *s)
 {

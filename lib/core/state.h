@@ -36,7 +36,10 @@ struct mt_leader {
 	/* The number that its promotion takes: the log gives each turn one of
 	 * its own, so that no two timelines ever share a number. */
 	uint32_t timeline;
-	bool continues;         /* same holder and data, no promotion */
+	bool continues; /* same holder and data, no promotion */
+	/* A promise to a holder before this one may last: it was replaced on
+	 * ground Y. Cleared by an assignment on ground N. */
+	bool after_fence;
 	struct mt_position min; /* the holder must be at least there */
 	bool released;
 	bool clean;             /* released after a clean shutdown */
@@ -74,6 +77,31 @@ struct mt_request {
 	int64_t scheduled_ms;
 };
 
+/* A synchronous standby is a member and the data that it has: data that was
+ * cloned, rewound or restored since is not the data that confirmed anything. */
+struct mt_sync_standby {
+	char name[MT_NAME_MAX];
+	uint64_t data_id;
+};
+
+/* The synchronous sets: a commit was acknowledged only after k of the standbys
+ * had flushed it. k == 0: synchronous mode does not stand. */
+struct mt_sync {
+	char leader[MT_NAME_MAX]; /* the holder that put it */
+	uint64_t version;         /* plus one at each change */
+	int n, k;
+	struct mt_sync_standby standbys[MT_NODES_MAX]; /* sorted by name */
+};
+
+/* On what an assignment stands (doc/protocol.md). */
+enum mt_ground {
+	MT_GROUND_BOOTSTRAP,  /* B */
+	MT_GROUND_PROMISES,   /* N: a majority fenced, nothing left */
+	MT_GROUND_RELEASE,    /* R: the holder's own */
+	MT_GROUND_CONTINUE,   /* C: the same holder */
+	MT_GROUND_SYNC_FENCE, /* Y: the synchronous standbys fenced */
+};
+
 /* What became of the last request, for the answer to who made it. */
 struct mt_request_result {
 	uint64_t id;
@@ -108,10 +136,7 @@ struct mt_state {
 	struct mt_leader leader;
 	int n_members;
 	struct mt_member members[MT_NODES_MAX]; /* sorted by name */
-	struct {
-		char leader[MT_NAME_MAX];
-		uint64_t version;
-	} sync; /* filled when synchronous modes exist */
+	struct mt_sync sync;
 	struct mt_request request;
 	struct mt_request_result outcome;
 	uint32_t history_of; /* the timeline that it leads to */
@@ -142,6 +167,9 @@ const struct mt_member *mt_state_member_by_id(const struct mt_state *s,
 					      uint64_t raft_id);
 const struct mt_decision *mt_state_decision(const struct mt_state *s,
 					    uint64_t id);
+/* The place of a member in the synchronous set, -1 = it is not in it. */
+int mt_sync_find(const struct mt_sync *sync, const char *name);
+bool mt_sync_stands(const struct mt_state *s);
 /* Does anybody hold the turn (assigned and not released)? */
 bool mt_state_held(const struct mt_state *s);
 bool mt_state_held_by(const struct mt_state *s, const char *name);

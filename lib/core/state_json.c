@@ -26,6 +26,7 @@ save_leader(const struct mt_leader *l)
 	mt_jset_i64(o, "ttl_ms", l->ttl_ms);
 	mt_jset_i64(o, "timeline", l->timeline);
 	mt_jset_bool(o, "continues", l->continues);
+	mt_jset_bool(o, "after_fence", l->after_fence);
 	mt_jset_position(o, "min", l->min);
 	mt_jset_bool(o, "released", l->released);
 	mt_jset_bool(o, "clean", l->clean);
@@ -45,6 +46,7 @@ load_leader(const json_t *o, struct mt_leader *l, bool *bad)
 		*bad = true;
 	mt_jget_u32(o, "timeline", &l->timeline, bad);
 	mt_jget_bool(o, "continues", &l->continues, bad);
+	mt_jget_bool(o, "after_fence", &l->after_fence, bad);
 	mt_jget_position(o, "min", &l->min, bad);
 	mt_jget_bool(o, "released", &l->released, bad);
 	mt_jget_bool(o, "clean", &l->clean, bad);
@@ -115,6 +117,7 @@ save_all(const struct mt_state *s)
 		json_array_append_new(members,
 				      mt_member_to_json(&s->members[i]));
 	json_object_set_new(o, "members", members);
+	json_object_set_new(o, "sync", mt_sync_to_json(&s->sync));
 	json_object_set_new(o, "request", save_request(s));
 	for (int i = 0; i < s->n_history; i++)
 		json_array_append_new(history,
@@ -196,6 +199,7 @@ load_all(const json_t *o, struct mt_state *s, bool *bad)
 		*bad = true;
 	mt_jget_u64(o, "config_version", &s->config_version, bad);
 	load_leader(mt_jget_object(o, "leader", bad), &s->leader, bad);
+	mt_sync_from_json(mt_jget_object(o, "sync", bad), &s->sync, bad);
 	load_request(mt_jget_object(o, "request", bad), s, bad);
 	mt_jget_u32(o, "history_of", &s->history_of, bad);
 	load_lists(o, s, bad);

@@ -31,6 +31,20 @@ enum mt_control_state {
 	MT_CONTROL_OTHER,              /* starting up, shutting down */
 };
 
+/* Standbys that PostgreSQL waits for, sorted, and how many must flush. */
+struct mt_names {
+	int n, k;
+	char names[MT_NODES_MAX][MT_NAME_MAX];
+};
+
+/* What a standby has confirmed to this primary. */
+struct mt_flushed {
+	char name[MT_NAME_MAX];
+	uint64_t lsn;
+	bool streaming;
+	int64_t last_ms; /* when it last streamed, or this primary began */
+};
+
 /* A long action beside the loop; one at a time. */
 enum mt_job {
 	MT_JOB_NONE,
@@ -44,6 +58,8 @@ enum mt_job {
 	MT_JOB_FOLLOW,
 	MT_JOB_SLOTS,
 	MT_JOB_DISCARD,
+	MT_JOB_NAMES, /* synchronous_standby_names, until it is in effect */
+	MT_JOB_FENCE, /* until no WAL arrives any more, position read */
 };
 
 const char *mt_job_name(enum mt_job job);
@@ -106,6 +122,18 @@ struct mt_local {
 	uint64_t checkpoint_for; /* request id whose checkpoint is done */
 	int64_t promote_sent_ms; /* 0 = not sent in this turn */
 	int64_t status_put_ms;   /* when the status was last proposed */
+
+	/* synchronous replication */
+	struct mt_names names; /* as last written to the server's files */
+	bool names_settled;    /* and proven to be in effect, no older one is */
+	uint64_t names_mark;   /* as primary: its flush LSN taken after that */
+	bool names_any;        /* written as ANY */
+	/* Of this process's sync.puts some may still be on their way to the
+	 * log: until the version changes PostgreSQL's setting may not. */
+	bool sync_in_doubt;
+	/* The fence under which it receives nothing and its position was read;
+	 * 0 = it may be receiving. */
+	uint64_t stopped;
 };
 
 struct mt_view {
@@ -117,10 +145,16 @@ struct mt_view {
 	json_t *bootstrap_config;         /* of the local file; borrowed */
 	const struct mt_history *history; /* the server's own, as primary */
 	int n_history;
+	const struct mt_flushed *flushed; /* by standbys, as primary */
+	int n_flushed;
 	/* Raft, for the controller */
 	bool leads; /* leader, and an entry of its own term is applied */
 	uint64_t term;
 	struct mt_voters voters; /* newest committed configuration */
 };
+
+const struct mt_flushed *mt_flushed_find(const struct mt_view *v,
+					 const char *name);
+void mt_names_sort(struct mt_names *names);
 
 #endif

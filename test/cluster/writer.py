@@ -107,11 +107,12 @@ class Writer(threading.Thread):
 
     def missing(self, connection, before=None):
         """Acknowledged ids (before that time) that a server does not have."""
+        acknowledged = self.ids(before)     # first, as it may still write
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT id FROM {TABLE} WHERE writer = %s",
                            (self._key,))
             there = {row[0] for row in cursor}
-        return sorted(self.ids(before) - there)
+        return sorted(acknowledged - there)
 
 
 def create_table(connection):

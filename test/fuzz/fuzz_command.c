@@ -74,6 +74,9 @@ look(const struct mt_state *s)
 		MT_ASSERT(strcmp(s->members[i - 1].name, s->members[i].name) <
 			  0);
 	MT_ASSERT(s->leader.since <= s->leader.epoch);
+	MT_ASSERT(s->sync.n <= MT_NODES_MAX && s->sync.k <= s->sync.n);
+	MT_ASSERT((s->sync.k == 0) == (s->sync.n == 0));
+	mt_sync_find(&s->sync, "n2");
 	mt_state_fork_lsn(s, 1);
 	mt_state_member(s, "n2");
 	if (s->last_decision > 0)

@@ -98,11 +98,13 @@ try_fence_req(const uint8_t *p, size_t n, uint8_t *out)
 	if (mt_voter_fence(&v, &want, &record, 1, &m, NOW_MS, &ans) ==
 	    MT_VOTER_PERSIST)
 		mt_voter_persisted(&v, &want, NOW_MS + 1, &ans);
-	prepare(&v, NOW_MS); /* a promise lasts: the fence is refused */
+	prepare(&v, NOW_MS); /* a promise lasts: a normal fence is refused */
 	want = record;
 	if (mt_voter_fence(&v, &want, &record, 1, &m, NOW_MS, &ans) ==
 	    MT_VOTER_ANSWER)
 		MT_ASSERT(!ans.yes || m.epoch <= record.fenced);
+	else
+		MT_ASSERT(m.kind == MT_FENCE_SYNC && m.epoch > record.fenced);
 	return mt_fence_req_encode(&m, out);
 }
 
@@ -140,7 +142,8 @@ fuzz_seeds(void)
 	static const struct mt_support_req sr = {1, 2, 1, EPOCH, 30000};
 	static const struct mt_support_ans sa = {2,    2, 2,     1,   EPOCH,
 						 true, 4, EPOCH, 5000};
-	static const struct mt_fence_req fr = {3, 2, EPOCH, 1};
+	static const struct mt_fence_req fr = {3, 2, EPOCH, 1, MT_FENCE_NORMAL};
+	static const struct mt_fence_req fs = {3, 2, EPOCH, 1, MT_FENCE_SYNC};
 	static const struct mt_fence_ans fa = {2, 2, EPOCH, 1, true, 0, EPOCH};
 	uint8_t buf[MT_LEASE_MESSAGE_MAX];
 	struct mt_support_ans wild = sa;
@@ -150,5 +153,6 @@ fuzz_seeds(void)
 	wild.clock_ms = INT64_MIN;
 	fuzz_seed_choice(1, buf, mt_support_ans_encode(&wild, buf));
 	fuzz_seed_choice(2, buf, mt_fence_req_encode(&fr, buf));
+	fuzz_seed_choice(2, buf, mt_fence_req_encode(&fs, buf));
 	fuzz_seed_choice(3, buf, mt_fence_ans_encode(&fa, buf));
 }

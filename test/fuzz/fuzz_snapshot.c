@@ -20,6 +20,9 @@ use(struct mt_state *s)
 
 	MT_ASSERT(s->n_members >= 0 && s->n_members <= MT_NODES_MAX);
 	MT_ASSERT(s->n_history >= 0 && s->n_history <= MT_HISTORY_MAX);
+	MT_ASSERT(s->sync.n <= MT_NODES_MAX && s->sync.k <= s->sync.n);
+	MT_ASSERT((s->sync.k == 0) == (s->sync.n == 0));
+	mt_sync_find(&s->sync, "n2");
 	mt_state_fork_lsn(s, 1);
 	mt_state_member_by_id(s, 1);
 	mt_state_held_by(s, "n1");

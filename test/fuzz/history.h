@@ -30,18 +30,22 @@ static const char *const history[] = {
     "{\"wal_level\":\"replica\",\"x\":[1,2.5,null,true]}}}}",
     "{\"v\":1,\"c\":\"status.put\",\"epoch\":1,\"holder\":\"n1\","
     "\"optime\":[1,50331744]}",
+    "{\"v\":1,\"c\":\"sync.put\",\"epoch\":1,\"sync\":{\"leader\":"
+    "\"n1\",\"version\":0,\"k\":1,\"standbys\":[{\"name\":\"n2\","
+    "\"data_id\":-3},{\"name\":\"n3\",\"data_id\":4}]}}",
     "{\"v\":1,\"c\":\"config.put\",\"expect_version\":1,"
     "\"config\":{\"ttl\":20}}",
     "{\"v\":1,\"c\":\"request.put\",\"kind\":\"switchover\","
     "\"leader\":\"n1\",\"candidate\":\"n2\"}",
-    "{\"v\":1,\"c\":\"request.clear\",\"id\":10,\"ok\":false,"
+    "{\"v\":1,\"c\":\"request.clear\",\"id\":11,\"ok\":false,"
     "\"text\":\"Switchover failed\"}",
     "{\"v\":1,\"c\":\"request.put\",\"kind\":\"switchover\","
     "\"leader\":\"n1\",\"candidate\":\"\"}",
     "{\"v\":1,\"c\":\"leader.release\",\"epoch\":1,\"holder\":\"n1\","
     "\"clean\":true,\"end\":[1,67108904],\"why\":\"switchover\"}",
     "{\"v\":1,\"c\":\"leader.assign\",\"expect_epoch\":1,"
-    "\"expect_released\":true,\"holder\":\"n2\",\"ttl_ms\":20000,"
+    "\"expect_released\":true,\"expect_sync\":1,\"ground\":4,"
+    "\"holder\":\"n2\",\"ttl_ms\":20000,"
     "\"continues\":false,\"min\":[1,67108904],\"decision\":{"
     "\"id\":0,\"epoch\":0,\"at_ms\":1700000001000,"
     "\"rule\":\"switchover\",\"from\":\"n1\",\"to\":\"n2\","
@@ -51,8 +55,11 @@ static const char *const history[] = {
     "\"timeline\":2,\"lines\":[{\"timeline\":1,\"lsn\":67108904,"
     "\"reason\":\"no recovery target specified\",\"at_ms\":0,"
     "\"new_leader\":\"n2\"}]}",
+    "{\"v\":1,\"c\":\"sync.put\",\"epoch\":2,\"sync\":{\"leader\":"
+    "\"n2\",\"version\":1,\"k\":0,\"standbys\":[]}}",
     "{\"v\":1,\"c\":\"leader.assign\",\"expect_epoch\":2,"
-    "\"expect_released\":false,\"holder\":\"n2\",\"ttl_ms\":30000,"
+    "\"expect_released\":false,\"expect_sync\":2,\"ground\":3,"
+    "\"holder\":\"n2\",\"ttl_ms\":30000,"
     "\"continues\":true,\"min\":[2,0],\"decision\":{"
     "\"rule\":\"ttl\",\"from\":\"n2\",\"to\":\"n2\"}}",
 };

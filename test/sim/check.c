@@ -265,7 +265,7 @@ check_applied(struct node *n, uint64_t index, uint64_t term, const void *p,
 		w->stats.assignments++;
 	if (n->state->leader.released && !w->leader.released)
 		w->stats.releases++;
-	w->leader = n->state->leader;
+	check_turn(w, n->state);
 }
 
 void
@@ -315,5 +315,5 @@ check_converged(struct sim *w, int arg)
 	for (int i = 0; i < w->n; i++)
 		if (!is_well(w, &w->nodes[i], primary))
 			return false;
-	return true;
+	return check_sync_restored(w, primary);
 }

@@ -59,6 +59,11 @@ add(struct sim_stats *to, const struct sim_stats *s)
 	to->renewals += s->renewals;
 	to->clones += s->clones;
 	to->rewinds += s->rewinds;
+	to->wipes += s->wipes;
+	to->acks += s->acks;
+	to->stopped += s->stopped;
+	to->puts += s->puts;
+	to->sync_turns += s->sync_turns;
 	to->simulated_us += s->simulated_us;
 }
 
@@ -114,6 +119,10 @@ print(const struct result *r, double took_s)
 	       s->faults, s->boots, s->assignments, s->promotions, s->releases,
 	       s->fences, s->renewals, s->clones, s->rewinds, s->snapshots,
 	       s->writes_failed, s->events);
+	printf("synchronous: %" PRIu64 " changes of the sets, %" PRIu64
+	       " standbys fenced, %" PRIu64 " promotions, %" PRIu64
+	       " acknowledgements, %" PRIu64 " wiped disks\n",
+	       s->puts, s->stopped, s->sync_turns, s->acks, s->wipes);
 	printf("longest way back to normal: %.1f s\n",
 	       (double)r->longest_us / 1e6);
 }

@@ -141,6 +141,7 @@ forget(struct node *n)
 	n->report_seq = n->report_key = 0;
 	n->report_ms = n->seen_lease_end_ms = 0;
 	n->last_rule = n->last_control_rule = "";
+	sync_boot(n);
 }
 
 void
@@ -354,7 +355,10 @@ node_on_event(struct node *n, struct event *e)
 		return;
 	if (!n->alive)
 		return;
-	if (e->kind == EV_JOB) {
+	/* A statement of its session waits for a frozen daemon. */
+	if (e->kind == EV_JOB &&
+	    !(n->frozen &&
+	      (n->job.kind == MT_JOB_NAMES || n->job.kind == MT_JOB_FENCE))) {
 		exec_on_job(n, e);
 		return;
 	}

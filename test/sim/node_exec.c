@@ -22,13 +22,15 @@ begin(struct node *n, enum mt_job kind)
 	    .since_ms = node_now_ms(n),
 	    .number = n->job.number + 1,
 	    .source = -1,
+	    .pg_gen = n->pg.gen,
 	};
 	n->dirty = true;
 }
 
 /* A child of the daemon: it ends after so long. */
-static void
-begin_child(struct node *n, enum mt_job kind, int64_t least_ms, int64_t most_ms)
+void
+exec_begin_child(struct node *n, enum mt_job kind, int64_t least_ms,
+		 int64_t most_ms)
 {
 	int64_t us = sim_between(n->sim, least_ms * SIM_MS, most_ms * SIM_MS);
 
@@ -53,6 +55,9 @@ exec_on_job(struct node *n, const struct event *e)
 
 	if (e->a != job->number || job->kind == MT_JOB_NONE)
 		return;
+	if ((job->kind == MT_JOB_NAMES || job->kind == MT_JOB_FENCE) &&
+	    !sync_job(n))
+		return;
 	job->done = true;
 	n->dirty = true;
 	switch (job->kind) {
@@ -70,7 +75,8 @@ exec_on_job(struct node *n, const struct event *e)
 		break;
 	case MT_JOB_FOLLOW:
 		if (n->pg.phase == PG_UP && !n->pg.as_primary)
-			n->pg.upstream = job->source;
+			pg_follow(n, job->source);
+		n->knows_upstream = true;
 		break;
 	case MT_JOB_SLOTS:
 		n->slots_ready = n->pg.writable;
@@ -83,6 +89,8 @@ exec_on_job(struct node *n, const struct event *e)
 	case MT_JOB_START:
 	case MT_JOB_STOP:
 	case MT_JOB_PROMOTE:
+	case MT_JOB_NAMES:
+	case MT_JOB_FENCE:
 		break;
 	}
 }
@@ -104,6 +112,13 @@ has_ended(const struct node *n, bool *failed)
 	case MT_JOB_PROMOTE:
 		*failed = !pg->writable;
 		return pg->phase == PG_DOWN || pg->phase == PG_UP;
+	case MT_JOB_NAMES:
+	case MT_JOB_FENCE:
+		if (pg->gen != n->job.pg_gen || pg->phase == PG_STOPPING) {
+			*failed = true;
+			return true;
+		}
+		break;
 	case MT_JOB_BOOTSTRAP:
 	case MT_JOB_CLONE:
 	case MT_JOB_REWIND:
@@ -126,6 +141,7 @@ exec_poll(struct node *n)
 		n->died = !n->pg.asked_to_stop && kind != MT_JOB_START;
 		n->died_ms = node_now_ms(n);
 		n->slots_ready = false;
+		sync_server_down(n);
 	}
 	n->saw_running = running;
 	if (!has_ended(n, &failed))
@@ -138,6 +154,10 @@ exec_poll(struct node *n)
 	n->last_job_ms = node_now_ms(n);
 	n->job.kind = MT_JOB_NONE;
 	n->dirty = true;
+	if (kind == MT_JOB_START && !failed)
+		sync_started(n);
+	if (kind == MT_JOB_PROMOTE && !failed)
+		sync_promoted(n);
 	if (kind == MT_JOB_CLONE && !failed)
 		n->sim->stats.clones++;
 	if (kind == MT_JOB_REWIND && !failed)
@@ -153,7 +173,13 @@ start(struct node *n, const struct mt_view *v, const struct mt_plan *plan,
 	n->died = n->fresh = false;
 	n->slots_ready = false;
 	n->promote_sent_ms = 0;
-	n->pg.upstream = primary ? -1 : member(n, plan->member);
+	pg_follow(n, primary ? -1 : member(n, plan->member));
+	n->knows_upstream = true;
+	n->stopped = 0;
+	n->names_file = n->names;
+	n->names_file_any = n->names_any;
+	n->names_settled = false;
+	n->pg.waits = n->names;
 	pg_start(n, primary);
 	n->saw_running = true;
 	if (primary)
@@ -188,7 +214,7 @@ static void
 copy_from(struct node *n, const struct mt_plan *plan, enum mt_job kind)
 {
 	pg_wipe(n, MT_DATA_PARTIAL);
-	begin_child(n, kind, 200, kind == MT_JOB_CLONE ? 2500 : 1200);
+	exec_begin_child(n, kind, 200, kind == MT_JOB_CLONE ? 2500 : 1200);
 	n->job.source = member(n, plan->member);
 }
 
@@ -211,11 +237,11 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 		break;
 	case MT_ACT_BOOTSTRAP:
 		pg_wipe(n, MT_DATA_PARTIAL);
-		begin_child(n, MT_JOB_BOOTSTRAP, 200, 1200);
+		exec_begin_child(n, MT_JOB_BOOTSTRAP, 200, 1200);
 		break;
 	case MT_ACT_DISCARD:
 		n->pg.data = MT_DATA_PARTIAL;
-		begin_child(n, MT_JOB_DISCARD, 10, 200);
+		exec_begin_child(n, MT_JOB_DISCARD, 10, 200);
 		break;
 	case MT_ACT_CLONE:
 		copy_from(n, plan, MT_JOB_CLONE);
@@ -230,18 +256,25 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 		start(n, v, plan, false);
 		break;
 	case MT_ACT_FOLLOW:
-		begin_child(n, MT_JOB_FOLLOW, 5, 100);
+		n->stopped = 0;
+		exec_begin_child(n, MT_JOB_FOLLOW, 5, 100);
 		n->job.source = member(n, plan->member);
 		break;
 	case MT_ACT_PROMOTE:
 		promote(n, v, plan);
 		break;
 	case MT_ACT_CHECKPOINT:
-		begin_child(n, MT_JOB_CHECKPOINT, 20, 500);
+		exec_begin_child(n, MT_JOB_CHECKPOINT, 20, 500);
 		n->job.request_id = plan->request_id;
 		break;
 	case MT_ACT_SLOTS:
-		begin_child(n, MT_JOB_SLOTS, 5, 60);
+		exec_begin_child(n, MT_JOB_SLOTS, 5, 60);
+		break;
+	case MT_ACT_NAMES:
+		sync_names(n, plan);
+		break;
+	case MT_ACT_FENCE:
+		sync_fence(n, plan);
 		break;
 	case MT_ACT_NONE:
 	case MT_ACT_GIVE_UP:
@@ -256,6 +289,8 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 void
 exec_plan(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 {
+	uint64_t version = n->state->sync.version; /* before it is applied */
+
 	switch (plan->act) {
 	case MT_ACT_NONE:
 		break;
@@ -271,7 +306,9 @@ exec_plan(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 			n->dirty = true;
 		break;
 	case MT_ACT_PROPOSE:
-		node_propose(n, &plan->command);
+		if (node_propose(n, &plan->command) &&
+		    plan->command.kind == MT_CMD_SYNC_PUT)
+			n->sync_asked = version;
 		break;
 	case MT_ACT_EXIT:
 		node_exit(n);
@@ -291,6 +328,8 @@ exec_plan(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 	case MT_ACT_PROMOTE:
 	case MT_ACT_CHECKPOINT:
 	case MT_ACT_SLOTS:
+	case MT_ACT_NAMES:
+	case MT_ACT_FENCE:
 		exec_job(n, v, plan);
 		break;
 	}

@@ -46,7 +46,7 @@ fill_server(const struct node *n, struct mt_local *l)
 						     pg->checkpoint_lsn};
 	}
 	l->streaming = pg_streams(w, n);
-	if (pg->upstream >= 0) {
+	if (pg->upstream >= 0 && n->knows_upstream) {
 		const char *name = w->nodes[pg->upstream].name;
 
 		mt_copy(l->upstream, sizeof(l->upstream), name);
@@ -115,6 +115,7 @@ fill_view(struct node *n, struct mt_view *v)
 	if (n->pg.bootstrapped && strcmp(n->pg.sysid, n->state->sysid) == 0)
 		n->pg.bootstrapped = false; /* taken by the cluster */
 	fill_local(n, &v->local);
+	sync_fill_view(n, v);
 	mt_keep_observe(&n->keep, &v->local);
 }
 
@@ -189,6 +190,9 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	r->rewindable = r->writable;
 	r->healthy = l->accepting;
 	mt_copy(r->sysid, sizeof(r->sysid), l->sysid);
+	r->data_id = l->data_id;
+	r->stopped = l->stopped;
+	r->holds_turn = mt_agent_holds_turn(v);
 	r->at = l->at;
 	r->replayed_lsn = l->replayed_lsn;
 	r->server_version = 170000;
@@ -215,6 +219,13 @@ report_key(const struct node *n, const struct mt_report *r)
 	    r->serving,
 	    r->healthy,
 	    r->at.timeline,
+	    n->state->leader.released ||
+		    (r->pg_role == MT_ROLE_REPLICA && !r->streaming)
+		? r->at.lsn
+		: 0,
+	    r->data_id,
+	    r->stopped,
+	    r->holds_turn,
 	    r->config_index,
 	    r->config_term,
 	};
@@ -265,7 +276,7 @@ submit(struct node *n, const struct mt_command *cmd, uint64_t cookie)
 	free(text);
 }
 
-void
+bool
 node_propose(struct node *n, const struct mt_command *cmd)
 {
 	int64_t now_ms = node_now_ms(n);
@@ -274,10 +285,10 @@ node_propose(struct node *n, const struct mt_command *cmd)
 	if (n->proposed == cmd->kind && n->proposed_index == n->state->index &&
 	    now_ms - n->proposed_ms < PROPOSE_AGAIN_MS) {
 		node_wake_by(n, n->proposed_ms + PROPOSE_AGAIN_MS);
-		return;
+		return false;
 	}
 	if (mt_driver_leader(n->driver) == 0)
-		return;
+		return false;
 	n->proposed = cmd->kind;
 	n->proposed_index = n->state->index;
 	n->proposed_ms = now_ms;
@@ -285,6 +296,7 @@ node_propose(struct node *n, const struct mt_command *cmd)
 		n->status_put_ms = now_ms;
 	submit(n, cmd, 2);
 	node_wake_by(n, now_ms + PROPOSE_AGAIN_MS);
+	return true;
 }
 
 /* ---- the turn --------------------------------------------------------- */

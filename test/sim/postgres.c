@@ -29,6 +29,7 @@ pg_init(struct node *n)
 	n->pg.data = MT_DATA_EMPTY;
 	n->pg.branch = -1;
 	n->pg.upstream = -1;
+	n->sim->line = -1;
 }
 
 /* ---- questions -------------------------------------------------------- */
@@ -60,7 +61,12 @@ pg_timeline(const struct sim *w, const struct pg *pg)
 struct mt_position
 pg_position(const struct sim *w, const struct node *n)
 {
-	return (struct mt_position){pg_timeline(w, &n->pg), n->pg.lsn};
+	uint64_t lsn = n->pg.lsn;
+
+	if (pg_is_running(n) && !n->pg.as_primary &&
+	    w->now_us < n->pg.replayed_us)
+		lsn = n->pg.replayed_lsn;
+	return (struct mt_position){pg_timeline(w, &n->pg), lsn};
 }
 
 /* Is data that ends at this LSN of a branch part of the history of another? */
@@ -83,7 +89,8 @@ pg_streams(const struct sim *w, const struct node *s)
 {
 	const struct node *p;
 
-	if (s->pg.phase != PG_UP || s->pg.as_primary || s->pg.upstream < 0)
+	if (s->pg.phase != PG_UP || s->pg.as_primary || s->pg.upstream < 0 ||
+	    w->now_us < s->pg.replayed_us || w->now_us < s->pg.receives_us)
 		return false;
 	p = &w->nodes[s->pg.upstream];
 	return p != s && p->powered && p->pg.writable &&
@@ -149,7 +156,7 @@ pg_wipe(struct node *n, enum mt_data_kind kind)
 	pg->lsn = pg->checkpoint_lsn = 0;
 	pg->known_timeline = 0;
 	pg->control = MT_CONTROL_UNKNOWN;
-	pg->upstream = -1;
+	pg_follow(n, -1);
 }
 
 void
@@ -272,6 +279,23 @@ shut_down(struct node *n)
 	go_down(n, true);
 }
 
+/* A standby's position is known when all of its own log is replayed. */
+static void
+recover(struct node *n)
+{
+	struct sim *w = n->sim;
+	struct pg *pg = &n->pg;
+
+	pg->replayed_us = 0;
+	pg->replayed_lsn = pg->lsn;
+	if (!w->setup.sync || pg->as_primary || sim_chance(w, 50))
+		return;
+	pg->replayed_us =
+	    w->now_us + sim_between(w, 50 * SIM_MS, 1500 * SIM_MS);
+	if (pg->lsn > FIRST_LSN + 65536)
+		pg->replayed_lsn -= (uint64_t)sim_between(w, 0, 65536);
+}
+
 void
 pg_start(struct node *n, bool primary)
 {
@@ -282,6 +306,8 @@ pg_start(struct node *n, bool primary)
 	pg->as_primary = primary;
 	pg->asked_to_stop = pg->fast = false;
 	pg->writable = pg->armed = pg->fired = false;
+	memset(pg->standbys, 0, sizeof(pg->standbys));
+	recover(n);
 	TRACE(n->sim, n, "postgres starts as %s, timeline %u lsn %" PRIx64,
 	      primary ? "primary" : "standby", pg_timeline(n->sim, pg),
 	      pg->lsn);
@@ -295,6 +321,8 @@ pg_promote(struct node *n, uint32_t timeline)
 	if (n->pg.known_timeline + 1 < timeline)
 		n->pg.known_timeline = timeline - 1;
 	n->pg.as_primary = true;
+	memset(n->pg.standbys, 0, sizeof(n->pg.standbys));
+	pg_follow(n, -1);
 	enter(n, PG_PROMOTING, duration_us(n->sim, 20, 200));
 }
 
@@ -338,6 +366,8 @@ serve(struct node *n)
 	      pg_timeline(w, pg), pg->lsn);
 	sim_push(w, w->now_us, EV_PG_WRITE, n->i, pg->gen, 0, 0, NULL);
 	check_writable(n);
+	w->line = pg->branch;
+	check_coexist(w);
 }
 
 static void
@@ -353,6 +383,7 @@ promoted(struct node *n)
 	    new_branch(w, pg->known_timeline, pg->branch, pg->lsn, n->i);
 	pg->lsn += 42;
 	check_branch(w, pg->branch);
+	check_survival(n);
 	w->stats.promotions++;
 	serve(n);
 }
@@ -422,10 +453,9 @@ write_some(struct node *n)
 			continue;
 		learn_histories(n, s);
 		if (pg_streams(w, s))
-			sim_push(w, w->now_us + sim_between(w, 200, 5000),
-				 EV_PG_RECEIVE, i, s->pg.gen,
-				 (uint64_t)pg->branch, pg->lsn, NULL);
+			pg_send(n, s);
 	}
+	pg_acknowledge(n);
 	sim_push(w, w->now_us + sim_between(w, 50 * SIM_MS, 150 * SIM_MS),
 		 EV_PG_WRITE, n->i, pg->gen, 0, 0, NULL);
 }
@@ -491,8 +521,14 @@ pg_on_event(struct node *n, const struct event *e)
 		write_some(n);
 		break;
 	case EV_PG_RECEIVE:
-		if (pg->phase == PG_UP && !pg->as_primary)
-			receive(n, (int)e->a, e->b);
+		if (pg->phase != PG_UP || pg->as_primary ||
+		    !pg_is_received(n, e))
+			break;
+		receive(n, (int)(e->a & 0xffff), e->b);
+		pg_confirm(n, e);
+		break;
+	case EV_PG_CONFIRM:
+		pg_confirmed(n, e);
 		break;
 	case EV_SENTINEL:
 		if (e->at_us == pg->sentinel_us)

@@ -15,6 +15,7 @@
 #define STABLE_US (1 * SIM_S)
 #define ORDERLY_MS 3000 /* after SIGTERM */
 #define SLOW_MS 10000
+#define SYNC_MS 8000 /* names ahead, a fence, one more try */
 #define LOSS_MS 2500 /* beyond the promises, until another serves */
 
 /* ---- drawing ---------------------------------------------------------- */
@@ -39,19 +40,22 @@ enum fault {
 	F_RATE,
 	F_FENCE,
 	F_REASSIGN,
+	F_SYNC,
+	F_WIPE,
 	FAULTS,
 };
 
 /* What kind of trouble a seed has; FAULTS columns. */
 static const uint8_t profiles[][FAULTS] = {
-    /* is li sp cl st lo he ki cr fr pg te sw tt di tr ra fe re */
-    {3, 3, 3, 3, 2, 1, 3, 3, 2, 3, 3, 1, 1, 1, 2, 1, 1, 2, 1},
-    {6, 4, 4, 4, 3, 2, 4, 0, 0, 0, 0, 0, 1, 1, 0, 1, 1, 2, 1},
-    {0, 0, 0, 0, 0, 0, 1, 5, 4, 4, 4, 2, 1, 1, 2, 1, 0, 1, 1},
-    {2, 2, 1, 6, 4, 1, 2, 4, 1, 3, 1, 0, 0, 2, 0, 0, 2, 4, 4},
-    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 5, 1, 0, 1, 1, 0, 0},
-    {1, 1, 1, 1, 1, 1, 2, 2, 1, 2, 2, 1, 1, 1, 6, 2, 1, 2, 1},
-    {2, 5, 2, 6, 1, 0, 2, 6, 1, 1, 1, 0, 3, 2, 1, 1, 1, 3, 3},
+    /* is li sp cl st lo he ki cr fr pg te sw tt di tr ra fe re sy wi */
+    {3, 3, 3, 3, 2, 1, 3, 3, 2, 3, 3, 1, 1, 1, 2, 1, 1, 2, 1, 1, 1},
+    {6, 4, 4, 4, 3, 2, 4, 0, 0, 0, 0, 0, 1, 1, 0, 1, 1, 2, 1, 1, 0},
+    {0, 0, 0, 0, 0, 0, 1, 5, 4, 4, 4, 2, 1, 1, 2, 1, 0, 1, 1, 1, 2},
+    {2, 2, 1, 6, 4, 1, 2, 4, 1, 3, 1, 0, 0, 2, 0, 0, 2, 4, 4, 2, 0},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 5, 1, 0, 1, 1, 0, 0, 3, 0},
+    {1, 1, 1, 1, 1, 1, 2, 2, 1, 2, 2, 1, 1, 1, 6, 2, 1, 2, 1, 1, 1},
+    {2, 5, 2, 6, 1, 0, 2, 6, 1, 1, 1, 0, 3, 2, 1, 1, 1, 3, 3, 2, 0},
+    {4, 3, 2, 8, 1, 0, 3, 2, 3, 2, 3, 1, 1, 0, 0, 1, 0, 2, 1, 8, 1},
 };
 
 static void
@@ -66,6 +70,26 @@ draw_shape(struct sim *w, struct setup *s)
 
 	s->n = shape[0];
 	s->n_data = shape[1];
+}
+
+static void
+draw_sync(struct sim *w, struct setup *s)
+{
+	static const int late_ms[] = {0, 0, 60, 600, 3000};
+
+	s->sync = s->n_data > 1 && sim_chance(w, 75);
+	if (!s->sync) {
+		s->weights[F_SYNC] = s->weights[F_WIPE] = 0;
+		return;
+	}
+	s->sync_mode = sim_chance(w, 20)   ? MT_SYNC_OFF
+		       : sim_chance(w, 50) ? MT_SYNC_ON
+					   : MT_SYNC_QUORUM;
+	s->sync_count = (int)sim_between(w, 1, 2);
+	s->lag_us =
+	    late_ms[sim_between(w, 0, (int64_t)MT_COUNT(late_ms) - 1)] * SIM_MS;
+	s->late_us =
+	    late_ms[sim_between(w, 0, (int64_t)MT_COUNT(late_ms) - 1)] * SIM_MS;
 }
 
 void
@@ -95,6 +119,7 @@ schedule_draw(struct sim *w)
 	s->slow_pg = sim_chance(w, 20);
 	for (int i = 0; i < FAULTS; i++)
 		s->weights[i] = profile[i];
+	draw_sync(w, s);
 }
 
 static void
@@ -154,6 +179,7 @@ fault_class(struct sim *w)
 	    CLASS_PROPOSE,
 	    CLASS_PG,
 	    CLASS_REPORT | CLASS_RAFT | CLASS_PROPOSE,
+	    CLASS_ALL & ~(unsigned)CLASS_PG,
 	};
 	unsigned class =
 	    classes[sim_between(w, 0, (int64_t)MT_COUNT(classes) - 1)];
@@ -216,6 +242,50 @@ fault_disk(struct sim *w)
 }
 
 static void
+change_sync(struct sim *w, json_t *config)
+{
+	static const char *const modes[] = {"off", "on", "quorum"};
+
+	if (sim_chance(w, 70))
+		json_object_set_new(
+		    config, "synchronous_mode",
+		    json_string(modes[(sim_between(w, 0, 6) + 2) / 3]));
+	if (sim_chance(w, 60))
+		json_object_set_new(config, "synchronous_node_count",
+				    json_integer(sim_between(w, 1, 2)));
+}
+
+/* A machine comes back with an empty disk for PostgreSQL. Not where so much is
+ * lost by it that nobody could take over any more. */
+static void
+fault_wipe(struct sim *w)
+{
+	struct node *n = some_node(w);
+	int left = 0, needed = w->sync.n - w->sync.k + 1;
+
+	for (int i = 0; i < w->setup.n_data; i++)
+		if (i != n->i && w->nodes[i].pg.data != MT_DATA_PRESENT)
+			return;
+	for (int i = 0; i < w->sync.n; i++)
+		for (int k = 0; k < w->n; k++)
+			if (k != n->i &&
+			    strcmp(w->nodes[k].name,
+				   w->sync.standbys[i].name) == 0 &&
+			    w->nodes[k].pg.data_id ==
+				w->sync.standbys[i].data_id)
+				left++;
+	if (w->leader.epoch == 0 || n->witness ||
+	    (w->sync.k > 0 && left < needed))
+		return;
+	w->stats.wipes++;
+	node_crash(n);
+	TRACE(w, n, "its data is gone");
+	pg_wipe(n, MT_DATA_EMPTY);
+	if (!n->booting)
+		node_boot_in(n, sim_between(w, 20 * SIM_MS, 5 * SIM_S));
+}
+
+static void
 fault_command(struct sim *w, enum fault f)
 {
 	static struct mt_command c;
@@ -240,10 +310,13 @@ fault_command(struct sim *w, enum fault f)
 			c.u.request_put.kind = MT_REQUEST_FAILOVER;
 			c.u.request_put.leader[0] = '\0';
 		}
-	} else if (f == F_TTL) {
+	} else if (f == F_TTL || f == F_SYNC) {
 		config = json_copy(n->state->config);
-		json_object_set_new(config, "ttl",
-				    json_integer(sim_between(w, 2, 10)));
+		if (f == F_TTL)
+			json_object_set_new(
+			    config, "ttl", json_integer(sim_between(w, 2, 10)));
+		else
+			change_sync(w, config);
 		c.kind = MT_CMD_CONFIG_PUT;
 		c.u.config_put.expect_version = n->state->config_version;
 		c.u.config_put.config = config;
@@ -346,7 +419,11 @@ inject(struct sim *w, enum fault f)
 	case F_SWITCHOVER:
 	case F_TTL:
 	case F_REASSIGN:
+	case F_SYNC:
 		fault_command(w, f);
+		break;
+	case F_WIPE:
+		fault_wipe(w);
 		break;
 	case F_DISK:
 		fault_disk(w);
@@ -461,7 +538,8 @@ converge(struct sim *w)
 			break;
 	}
 	w->stats.converge_us = w->now_us - begin_us;
-	if (!w->failed && since_us == 0 && !w->options.lease_only)
+	if (!w->failed && since_us == 0 && !w->options.lease_only &&
+	    !check_sync_hopeless(w))
 		sim_fail(w, "does not work again %d s after all was healed",
 			 (int)(CONVERGE_US / SIM_S));
 }
@@ -483,7 +561,7 @@ lose_one(struct sim *w)
 	struct node *n = some_node(w);
 	int64_t limit_ms = 0;
 
-	if (w->n < 3 || w->failed)
+	if (w->n < 3 || w->failed || check_sync_hopeless(w))
 		return;
 	/* A voter that restarted lately holds the most that it may have
 	 * promised; the rest are an election, some messages, a promotion. */
@@ -499,10 +577,12 @@ lose_one(struct sim *w)
 		/* No promise is waited for. */
 		limit_ms = ORDERLY_MS;
 	}
+	if (w->setup.sync)
+		limit_ms += SYNC_MS;
 	if (w->setup.slow_pg) /* to stop, to be promoted */
 		limit_ms += SLOW_MS;
 	if (!sim_run_until(w, another_serves, n->i, limit_ms * SIM_MS) &&
-	    !w->failed && !w->options.lease_only)
+	    !w->failed && !w->options.lease_only && !check_sync_hopeless(w))
 		sim_fail(w, "no primary %d ms after %s was lost", (int)limit_ms,
 			 n->name);
 	n->absent = false;

@@ -21,6 +21,7 @@
 #include "core/agent.h"
 #include "core/controller.h"
 #include "core/keep.h"
+#include "core/sync.h"
 
 #define SIM_NODES_MAX 5
 #define SIM_BRANCHES_MAX 512
@@ -46,6 +47,7 @@ enum event_kind {
 	EV_PG,       /* PostgreSQL reaches its next state */
 	EV_PG_WRITE, /* a client writes, walsenders send */
 	EV_PG_RECEIVE,
+	EV_PG_CONFIRM,    /* a walsender learns what its standby has */
 	EV_SENTINEL,      /* its timer */
 	EV_SENTINEL_KILL, /* and the end of its kill */
 	EV_FAULT,         /* the schedule's next */
@@ -111,7 +113,8 @@ struct branch {
 	uint32_t timeline;
 	int parent; /* -1 = the first of a cluster */
 	uint64_t fork_lsn;
-	int writer; /* node */
+	int writer;     /* node */
+	uint64_t acked; /* clients were told that all up to here is there */
 };
 
 enum pg_phase { PG_DOWN, PG_STARTING, PG_UP, PG_PROMOTING, PG_STOPPING };
@@ -136,6 +139,20 @@ struct pg {
 	bool fast;          /* the stop under way is clean */
 	int64_t phase_end_us;
 	bool writable; /* out of recovery: counts for the invariant */
+	/* What the local log held at the start is shown bit by bit. */
+	uint64_t replayed_lsn;
+	int64_t replayed_us;
+	/* its walreceiver; another one after each change */
+	uint32_t receiver;
+	int64_t receives_us; /* none before this time */
+	/* Whom it may be waiting for: bits are nodes. While a reload is under
+	 * way the worst mix of all that may be in effect. */
+	struct mt_sync_conf waits;
+	struct {
+		uint64_t flushed;  /* the most that it ever confirmed */
+		uint32_t receiver; /* of the present connection, and what */
+		uint64_t lsn;      /* it has confirmed */
+	} standbys[SIM_NODES_MAX];
 	/* its sentinel: alive as long as the server */
 	bool armed, fired;
 	int64_t deadline_ms; /* of the machine's clock */
@@ -152,6 +169,9 @@ struct job {
 	bool done, failed; /* for children of the daemon */
 	int source;        /* clone, rewind, follow: node */
 	uint64_t request_id;
+	uint64_t fence;  /* its epoch */
+	uint32_t pg_gen; /* the server's life in which it began */
+	int phase;
 };
 
 struct node {
@@ -175,6 +195,11 @@ struct node {
 	struct mt_image disk;
 	struct mt_record record;
 	struct pg pg;
+	struct mt_sync_conf names_file; /* beside the Raft store */
+	bool names_file_any;
+	/* Known to the checks: where it stood when it was last fenced. */
+	uint64_t heard_epoch, heard_data_id;
+	struct mt_position heard_at;
 
 	/* daemon */
 	bool alive, frozen;
@@ -211,6 +236,13 @@ struct node {
 	int64_t last_job_ms;
 	int failures;
 	uint64_t checkpoint_for;
+	bool knows_upstream;
+	struct mt_sync_conf names, names_before;
+	bool names_any, names_settled;
+	bool names_from_nowhere; /* nothing is known of those before */
+	uint64_t names_mark, sync_asked, stopped;
+	struct mt_flushed flushed[SIM_NODES_MAX];
+	int n_flushed;
 	int64_t promote_sent_ms, status_put_ms;
 	enum mt_command_kind proposed;
 	uint64_t proposed_index;
@@ -251,7 +283,7 @@ struct sim_options {
 struct sim_stats {
 	uint64_t events, promotions, assignments, fences, releases, boots;
 	uint64_t writes, faults, writes_failed, snapshots, renewals, clones,
-	    rewinds;
+	    rewinds, wipes, acks, stopped, puts, sync_turns;
 	int64_t simulated_us;
 	int64_t converge_us;
 };
@@ -263,6 +295,10 @@ struct setup {
 	unsigned snapshot_threshold;
 	int64_t faults_until_us;
 	int weights[24]; /* of each fault */
+	bool sync;       /* synchronous replication may come into play */
+	enum mt_sync_mode sync_mode; /* at the beginning */
+	int sync_count;
+	int64_t lag_us, late_us; /* upper bounds: of streaming, of news */
 	int64_t fault_every_us;
 	bool digests;
 	bool slow_pg;
@@ -292,6 +328,11 @@ struct sim {
 	struct logged log[SIM_LOG_MAX];
 	int leader_of[512];      /* term -> node + 1 */
 	struct mt_leader leader; /* of the newest applied state */
+	struct mt_sync sync;
+	/* check_sync.c */
+	bool turn_is_sync; /* assigned while synchronous mode stood */
+	int line;          /* the branch that clients were last served on */
+	bool line_is_sync;
 };
 
 /* world.c */
@@ -349,6 +390,18 @@ void pg_arm(struct node *n, int64_t deadline_ms);
 void pg_on_event(struct node *n, const struct event *e);
 bool pg_is_ancestor(const struct sim *w, int branch, uint64_t lsn, int of);
 
+/* pg_sync.c */
+void pg_follow(struct node *n, int upstream); /* -1 = receive no more */
+void pg_wait_for(struct node *n, struct mt_sync_conf names);
+void pg_waits_for(struct node *n, struct mt_sync_conf names); /* it is proven */
+void pg_end_walsenders(struct node *n);
+void pg_acknowledge(struct node *n);
+void pg_send(struct node *n, struct node *standby);
+/* Is what arrived for the present walreceiver? Then to be confirmed. */
+bool pg_is_received(const struct node *n, const struct event *e);
+void pg_confirm(struct node *n, const struct event *e);
+void pg_confirmed(struct node *n, const struct event *e);
+
 /* node.c: life */
 void node_init(struct sim *w, int i);
 void node_boot(struct node *n);
@@ -364,7 +417,8 @@ void node_on_event(struct node *n, struct event *e);
 /* node_step.c: one turn of the loop */
 void node_step(struct node *n);
 void node_wake_by(struct node *n, int64_t at_ms);
-void node_propose(struct node *n, const struct mt_command *cmd);
+/* false: nothing was sent */
+bool node_propose(struct node *n, const struct mt_command *cmd);
 
 /* node_raft.c: the driver and its disk */
 void raft_start(struct node *n);
@@ -380,6 +434,18 @@ void exec_plan(struct node *n, const struct mt_view *view,
 	       const struct mt_plan *plan);
 void exec_poll(struct node *n); /* has the job ended? */
 void exec_on_job(struct node *n, const struct event *e);
+void exec_begin_child(struct node *n, enum mt_job kind, int64_t least_ms,
+		      int64_t most_ms);
+
+/* node_sync.c: names and fences, as daemon/postgres_sync.c */
+void sync_boot(struct node *n);
+void sync_server_down(struct node *n);
+void sync_started(struct node *n);  /* the START job is done */
+void sync_promoted(struct node *n); /* the PROMOTE job is done */
+void sync_names(struct node *n, const struct mt_plan *plan);
+void sync_fence(struct node *n, const struct mt_plan *plan);
+bool sync_job(struct node *n); /* its next phase; true: it was the last */
+void sync_fill_view(struct node *n, struct mt_view *v);
 
 /* check.c */
 void sim_fail(struct sim *w, const char *fmt, ...) MT_PRINTF(2, 3);
@@ -394,6 +460,15 @@ void check_applied(struct node *n, uint64_t index, uint64_t term, const void *p,
 void check_record(struct node *n, const struct mt_record *next);
 void check_restored(struct node *n, uint64_t index);
 bool check_converged(struct sim *w, int arg);
+
+/* check_sync.c */
+void check_turn(struct sim *w, const struct mt_state *s);
+void check_coexist(struct sim *w);
+void check_acknowledged(struct node *n, uint64_t lsn);
+void check_survival(struct node *n);
+bool check_sync_restored(const struct sim *w, const struct node *primary);
+/* A disk was wiped, and too few are left with the data that counts. */
+bool check_sync_hopeless(const struct sim *w);
 
 /* schedule.c: drawn faults; scenario.c: written ones */
 void schedule_draw(struct sim *w);

@@ -139,6 +139,7 @@ handle(struct sim *w, struct event *e)
 	case EV_PG:
 	case EV_PG_WRITE:
 	case EV_PG_RECEIVE:
+	case EV_PG_CONFIRM:
 	case EV_SENTINEL:
 	case EV_SENTINEL_KILL:
 		pg_on_event(n, e);
@@ -217,9 +218,18 @@ sim_trace(const struct sim *w, const struct node *n, const char *fmt, ...)
 static json_t *
 bootstrap_config(const struct setup *s)
 {
-	return json_pack("{s:i,s:i,s:i,s:{s:b,s:b,s:b}}", "ttl", s->ttl_s,
-			 "loop_wait", s->loop_wait_s, "primary_start_timeout",
-			 s->start_in_place ? 300 : 0, "postgresql",
+	static const char *const modes[] = {
+	    [MT_SYNC_OFF] = "off",
+	    [MT_SYNC_ON] = "on",
+	    [MT_SYNC_QUORUM] = "quorum",
+	};
+
+	return json_pack("{s:i,s:i,s:i,s:s,s:i,s:{s:b,s:b,s:b}}", "ttl",
+			 s->ttl_s, "loop_wait", s->loop_wait_s,
+			 "primary_start_timeout", s->start_in_place ? 300 : 0,
+			 "synchronous_mode", modes[s->sync_mode],
+			 "synchronous_node_count",
+			 s->sync_count > 0 ? s->sync_count : 1, "postgresql",
 			 "use_pg_rewind", s->rewind,
 			 "remove_data_directory_on_rewind_failure", 1,
 			 "remove_data_directory_on_diverged_timelines", 1);

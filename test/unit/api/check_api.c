@@ -358,6 +358,121 @@ START_TEST(the_state_has_the_names_that_scripts_know)
 }
 END_TEST
 
+/* Status code of each check that knows synchronous standbys. */
+static void
+expect_checks(int sync, int quorum, int async, int read_only_sync,
+	      int read_only_quorum)
+{
+	ck_assert_int_eq(ask("GET", "/sync"), sync);
+	ck_assert_int_eq(ask("GET", "/synchronous"), sync);
+	ck_assert_int_eq(ask("GET", "/quorum"), quorum);
+	ck_assert_int_eq(ask("GET", "/async"), async);
+	ck_assert_int_eq(ask("GET", "/asynchronous"), async);
+	ck_assert_int_eq(ask("GET", "/read-only-sync"), read_only_sync);
+	ck_assert_int_eq(ask("GET", "/read-only-synchronous"), read_only_sync);
+	ck_assert_int_eq(ask("GET", "/read-only-quorum"), read_only_quorum);
+}
+
+START_TEST(checks_tell_a_synchronous_standby_from_the_others)
+{
+	fake_local(false);
+	fake_sync(MT_SYNC_ON);
+	expect_checks(200, 503, 503, 200, 503);
+	fake_sync(MT_SYNC_QUORUM);
+	expect_checks(503, 200, 503, 503, 200);
+	/* not in the set */
+	fake.state.sync.standbys[0] = fake.state.sync.standbys[1];
+	fake.state.sync.n = 1;
+	expect_checks(503, 503, 200, 503, 503);
+	/* the mode is off, the set still stands */
+	fake_sync(MT_SYNC_OFF);
+	expect_checks(503, 503, 200, 503, 503);
+	/* the primary */
+	fake_local(true);
+	fake_sync(MT_SYNC_QUORUM);
+	expect_checks(503, 503, 503, 200, 200);
+}
+END_TEST
+
+START_TEST(a_set_that_may_be_old_makes_no_synchronous_standby)
+{
+	fake_local(false);
+	fake_sync(MT_SYNC_ON);
+	fake.last_seen -= 60;
+	expect_checks(503, 503, 503, 503, 503);
+}
+END_TEST
+
+START_TEST(other_data_than_the_set_names_makes_no_synchronous_standby)
+{
+	fake_local(false);
+	fake_sync(MT_SYNC_ON);
+	fake.local.data_id = 99;
+	expect_checks(503, 503, 200, 503, 503);
+}
+END_TEST
+
+/* What documents say of node2, asked as itself. */
+static void
+expect_told(const char *flag, const char *role)
+{
+	json_t *doc = ask_json("/patroni"), *m;
+
+	ck_assert(json_is_true(json_object_get(doc, "sync_standby")) ==
+		  (strcmp(flag, "sync_standby") == 0));
+	ck_assert(json_is_true(json_object_get(doc, "quorum_standby")) ==
+		  (strcmp(flag, "quorum_standby") == 0));
+	json_decref(doc);
+	doc = ask_json("/cluster");
+	m = json_array_get(json_object_get(doc, "members"), 1);
+	ck_assert_str_eq(json_string_value(json_object_get(m, "role")), role);
+	json_decref(doc);
+}
+
+START_TEST(documents_name_synchronous_standbys_by_the_mode)
+{
+	fake_local(false);
+	fake_sync(MT_SYNC_ON);
+	expect_told("sync_standby", "sync_standby");
+	fake_sync(MT_SYNC_QUORUM);
+	expect_told("quorum_standby", "quorum_standby");
+	/* silent ones count on in the log */
+	fake.reports.seen[1].gone = true;
+	expect_told("quorum_standby", "quorum_standby");
+	fake_sync(MT_SYNC_OFF);
+	expect_told("", "replica");
+	/* it took over from the set and is still named in it */
+	fake_sync(MT_SYNC_ON);
+	mt_copy(fake.state.leader.holder, MT_NAME_MAX, "node2");
+	expect_told("", "leader");
+}
+END_TEST
+
+static void
+expect_sync_record(const char *want)
+{
+	json_t *doc = ask_json("/raft/state");
+
+	ck_assert_json(json_object_get(doc, "sync"), want);
+	json_decref(doc);
+}
+
+START_TEST(the_state_has_the_synchronous_set_as_scripts_know_it)
+{
+	fake_sync(MT_SYNC_QUORUM);
+	expect_sync_record(
+	    "{'leader':'node1','quorum':1,'sync_standby':'node2,node3'}");
+	fake.state.sync.k = 2;
+	expect_sync_record(
+	    "{'leader':'node1','quorum':0,'sync_standby':'node2,node3'}");
+	fake_sync(MT_SYNC_ON);
+	expect_sync_record(
+	    "{'leader':'node1','quorum':0,'sync_standby':'node2,node3'}");
+	fake.state.sync.n = fake.state.sync.k = 0;
+	expect_sync_record("{'leader':'node1','quorum':0,'sync_standby':null}");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -385,6 +500,13 @@ main(void)
 	tcase_add_test(tc, there_is_no_configuration_before_the_cluster);
 	tcase_add_test(tc, raft_shows_ids_as_hex_and_who_was_heard_of);
 	tcase_add_test(tc, the_state_has_the_names_that_scripts_know);
+	tcase_add_test(tc, checks_tell_a_synchronous_standby_from_the_others);
+	tcase_add_test(tc, a_set_that_may_be_old_makes_no_synchronous_standby);
+	tcase_add_test(
+	    tc, other_data_than_the_set_names_makes_no_synchronous_standby);
+	tcase_add_test(tc, documents_name_synchronous_standbys_by_the_mode);
+	tcase_add_test(tc,
+		       the_state_has_the_synchronous_set_as_scripts_know_it);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -134,6 +134,42 @@ START_TEST(a_switchover_needs_a_leader_and_somebody_else)
 }
 END_TEST
 
+START_TEST(with_the_mode_on_only_a_synchronous_standby_takes_over)
+{
+	fake_sync(MT_SYNC_ON);
+	fake.state.sync.n = 1;
+	ck_assert_int_eq(post("{\"leader\":\"node1\",\"candidate\":\"node3\"}"),
+			 412);
+	ck_assert_str_eq(answer_body, "candidate name does not match with "
+				      "sync_standby");
+	ck_assert_int_eq(post("{\"leader\":\"node1\",\"candidate\":\"node9\"}"),
+			 412);
+	ck_assert_str_eq(answer_body, "candidate name does not match with "
+				      "sync_standby");
+	/* node3 would do, but is none of them */
+	fake_report(1)->nofailover = true;
+	ck_assert_int_eq(post(ANY), 412);
+	ck_assert_str_eq(answer_body, "switchover is not possible: no good "
+				      "candidates have been found");
+	fake.state.sync.n = fake.state.sync.k = 0;
+	ck_assert_int_eq(post(ANY), 412);
+	ck_assert_str_eq(answer_body, "switchover is not possible: can not "
+				      "find sync_standby");
+	ck_assert_int_eq(fake.n_proposed, 0);
+}
+END_TEST
+
+START_TEST(data_that_was_rewound_since_is_no_synchronous_standby)
+{
+	fake_sync(MT_SYNC_ON);
+	fake_report(1)->data_id = 99;
+	ck_assert_int_eq(post(BODY), 412);
+	ck_assert_str_eq(answer_body, "candidate name does not match with "
+				      "sync_standby");
+	ck_assert_int_eq(fake.n_proposed, 0);
+}
+END_TEST
+
 /* ---- what becomes of it ----------------------------------------------- */
 
 static int
@@ -204,6 +240,25 @@ not_answered(int fd)
 	turn(10);
 	ck_assert_int_eq(poll(&p, 1, 0), 0);
 }
+
+START_TEST(a_synchronous_standby_may_be_asked_for)
+{
+	fake_sync(MT_SYNC_ON);
+	begin(BODY);
+	fake.n_proposed = 0;
+	begin(ANY);
+}
+END_TEST
+
+START_TEST(in_quorum_mode_any_replica_may_be_asked_for)
+{
+	fake_sync(MT_SYNC_QUORUM);
+	fake.state.sync.n = fake.state.sync.k = 0;
+	begin(BODY);
+	fake.n_proposed = 0;
+	begin(ANY);
+}
+END_TEST
 
 START_TEST(success_is_answered_once_the_new_primary_writes)
 {
@@ -597,6 +652,12 @@ main(void)
 			    a_bad_request_is_refused_and_nothing_is_proposed, 0,
 			    (int)MT_COUNT(refusals));
 	tcase_add_test(tc, a_switchover_needs_a_leader_and_somebody_else);
+	tcase_add_test(tc,
+		       with_the_mode_on_only_a_synchronous_standby_takes_over);
+	tcase_add_test(tc,
+		       data_that_was_rewound_since_is_no_synchronous_standby);
+	tcase_add_test(tc, a_synchronous_standby_may_be_asked_for);
+	tcase_add_test(tc, in_quorum_mode_any_replica_may_be_asked_for);
 	tcase_add_test(tc, success_is_answered_once_the_new_primary_writes);
 	tcase_add_test(tc, a_node_behind_waits_until_it_applied_the_request);
 	tcase_add_test(tc, another_than_the_candidate_is_named);

@@ -160,6 +160,25 @@ fake_member(int i, bool primary)
 	r->replayed_lsn = primary ? 0 : 0x4ffff00;
 }
 
+/* node2 (of data 22) and node3 (33) are the set, one of them has to confirm. */
+static inline void
+fake_sync(enum mt_sync_mode mode)
+{
+	struct mt_sync *sync = &fake.state.sync;
+
+	fake.settings.synchronous_mode = mode;
+	mt_copy(sync->leader, sizeof(sync->leader), "node1");
+	sync->version = 3;
+	sync->n = 2;
+	sync->k = 1;
+	for (int i = 0; i < 2; i++) {
+		mt_format(sync->standbys[i].name, MT_NAME_MAX, "node%d", i + 2);
+		sync->standbys[i].data_id = (uint64_t)(i + 2) * 11;
+		fake_report(i + 1)->data_id = (uint64_t)(i + 2) * 11;
+	}
+	fake.local.data_id = fake.local.in_recovery ? 22 : 11;
+}
+
 /* This node is the primary (node1) or a replica (node2). */
 static inline void
 fake_local(bool primary)

@@ -122,6 +122,28 @@ START_TEST(ports_are_shown_for_all_as_soon_as_one_is_unusual)
 }
 END_TEST
 
+/* What commits wait for is seen at one glance, in the tree too. */
+#define QUORUM \
+	"{\"scope\": \"c\", \"members\": [" \
+	"{\"name\": \"a\", \"role\": \"quorum_standby\"}," \
+	"{\"name\": \"b\", \"role\": \"leader\"}," \
+	"{\"name\": \"d\", \"role\": \"replica\"}]}"
+
+START_TEST(a_synchronous_standby_is_told_from_a_replica)
+{
+	expect_members(QUORUM, NULL, NULL, MT_FORMAT_TSV, 0,
+		       "Cluster\tMember\tHost\tRole\tState\tTL\tLag in MB\n"
+		       "c\ta\t\tQuorum Standby\t\t\t\n"
+		       "c\tb\t\tLeader\t\t\t\n"
+		       "c\td\t\tReplica\t\t\t\n");
+	expect_members(QUORUM, NULL, NULL, MT_FORMAT_TSV, MT_MEMBERS_TREE,
+		       "Cluster\tMember\tHost\tRole\tState\tTL\tLag in MB\n"
+		       "c\tb\t\tLeader\t\t\t\n"
+		       "c\t+ a\t\tQuorum Standby\t\t\t\n"
+		       "c\t+ d\t\tReplica\t\t\t\n");
+}
+END_TEST
+
 START_TEST(ports_are_shown_where_two_members_share_a_host)
 {
 	expect_members("{\"scope\": \"c\", \"members\": ["
@@ -306,6 +328,7 @@ main(void)
 	tcase_add_test(tc,
 		       the_header_tells_the_system_identifier_or_how_far_it_is);
 	tcase_add_test(tc, ports_are_shown_for_all_as_soon_as_one_is_unusual);
+	tcase_add_test(tc, a_synchronous_standby_is_told_from_a_replica);
 	tcase_add_test(tc, ports_are_shown_where_two_members_share_a_host);
 	tcase_add_test(tc, lag_is_rounded_to_the_nearest_megabyte);
 	tcase_add_test(tc, json_is_one_line_without_empty_values);

@@ -577,13 +577,109 @@ START_TEST(the_document_changes_from_the_version_that_was_seen)
 }
 END_TEST
 
+/* ---- synchronous sets -------------------------------------------------- */
+
+START_TEST(the_holder_puts_the_sets_from_the_version_that_it_saw)
+{
+	given_initialized(&s);
+	ck_assert_uint_eq(s.sync.version, 0);
+	ck_assert(!mt_sync_stands(&s));
+	applied(&s, sync_put(1, "a", 0, "bc", 1));
+	ck_assert_uint_eq(s.sync.version, 1);
+	ck_assert_str_eq(s.sync.leader, "a");
+	ck_assert(s.sync.n == 2 && s.sync.k == 1 && mt_sync_stands(&s));
+	ck_assert_int_eq(mt_sync_find(&s.sync, "c"), 1);
+	ck_assert_int_eq(mt_sync_find(&s.sync, "d"), -1);
+	ck_assert_uint_eq(s.sync.standbys[0].data_id, BIG + 'b');
+	/* the same again settles what was in doubt */
+	applied(&s, sync_put(1, "a", 1, "bc", 1));
+	ck_assert_uint_eq(s.sync.version, 2);
+	refused("an older version", sync_put(1, "a", 1, "b", 1));
+	refused("a newer version", sync_put(1, "a", 3, "b", 1));
+	refused("another member", sync_put(1, "b", 2, "b", 1));
+	refused("another epoch", sync_put(2, "a", 2, "b", 1));
+	applied(&s, sync_put(1, "a", 2, "", 0));
+	ck_assert(s.sync.n == 0 && !mt_sync_stands(&s));
+	ck_assert_uint_eq(s.sync.version, 3);
+	applied(&s, release(1, "a", true));
+	refused("released", sync_put(1, "a", 3, "b", 1));
+	mt_state_release(&s);
+}
+END_TEST
+
+START_TEST(an_assignment_counted_over_the_sets_as_they_are)
+{
+	struct mt_command c = assign(1, false, "b", false);
+
+	given_initialized(&s);
+	applied(&s, sync_put(1, "a", 0, "bc", 1));
+	refused("before the sets", c);
+	c.u.assign.expect_sync = 2;
+	refused("after them", c);
+	c.u.assign.expect_sync = 1;
+	applied(&s, c);
+	ck_assert_str_eq(s.leader.holder, "b");
+	mt_state_release(&s);
+}
+END_TEST
+
+START_TEST(an_assignment_leaves_the_sets_as_they_are)
+{
+	struct mt_command c = assign(1, false, "b", false);
+	struct mt_sync before;
+
+	given_initialized(&s);
+	applied(&s, sync_put(1, "a", 0, "bc", 2));
+	before = s.sync;
+	c.u.assign.expect_sync = 1;
+	applied(&s, c);
+	ck_assert_mem_eq(&s.sync, &before, sizeof(before));
+	refused("the old holder's, late", sync_put(1, "a", 1, "c", 1));
+	refused("in the new epoch", sync_put(2, "a", 1, "c", 1));
+	applied(&s, sync_put(2, "b", 1, "c", 1));
+	ck_assert_str_eq(s.sync.leader, "b");
+	mt_state_release(&s);
+}
+END_TEST
+
+START_TEST(a_sync_fence_is_remembered_until_promises_have_ended)
+{
+	static const struct {
+		enum mt_ground ground;
+		bool before, after;
+	} rows[] = {
+	    {MT_GROUND_SYNC_FENCE, false, true},
+	    {MT_GROUND_SYNC_FENCE, true, true},
+	    {MT_GROUND_PROMISES, true, false},
+	    {MT_GROUND_PROMISES, false, false},
+	    {MT_GROUND_RELEASE, true, true},
+	    {MT_GROUND_RELEASE, false, false},
+	    {MT_GROUND_CONTINUE, true, true},
+	    {MT_GROUND_CONTINUE, false, false},
+	};
+
+	for (size_t i = 0; i < MT_COUNT(rows); i++) {
+		bool same = rows[i].ground == MT_GROUND_CONTINUE;
+		struct mt_command c = assign(1, false, same ? "a" : "b", same);
+
+		c.u.assign.ground = rows[i].ground;
+		given_initialized(&s);
+		s.leader.after_fence = rows[i].before;
+		applied(&s, c);
+		ck_assert_msg(s.leader.after_fence == rows[i].after, "row %zu",
+			      i);
+		mt_state_release(&s);
+	}
+}
+END_TEST
+
 /* ---- what is not known ------------------------------------------------- */
 
 START_TEST(what_is_not_known_is_not_skipped)
 {
 	static const char *const unknown[] = {
 	    "{\"v\":2,\"c\":\"member.put\"}",
-	    "{\"v\":1,\"c\":\"sync.put\"}",
+	    "{\"v\":1,\"c\":\"leader.exempt\"}",
 	    "{\"v\":9000000000000000000,\"c\":\"member.put\"}",
 	    "{\"v\":7,\"c\":\"x\",\"whatever\":[1,2,{}]}",
 	};
@@ -682,6 +778,10 @@ main(void)
 	    only_the_holder_tells_history_and_status,
 	    a_history_replaces_the_older_one, a_history_keeps_who_followed_when,
 	    the_document_changes_from_the_version_that_was_seen,
+	    the_holder_puts_the_sets_from_the_version_that_it_saw,
+	    an_assignment_counted_over_the_sets_as_they_are,
+	    an_assignment_leaves_the_sets_as_they_are,
+	    a_sync_fence_is_remembered_until_promises_have_ended,
 	    what_is_not_known_is_not_skipped,
 	    what_is_no_command_moves_the_index_only,
 	    equal_histories_have_equal_digests);

@@ -35,6 +35,11 @@ samples(struct mt_command out[24])
 	out[n++] = history_put(1, "a", 0);
 	out[n++] = status_put(1, "a", BIG);
 	out[n++] = config_put(4, config);
+	out[n++] = sync_put(5, "a", BIG, "bc", 2);
+	out[n++] = sync_put(5, "a", 0, "", 0);
+	out[n] = assign(1, false, "a", false);
+	out[n].u.assign.expect_sync = BIG;
+	out[n++].u.assign.ground = MT_GROUND_SYNC_FENCE;
 	return n;
 }
 
@@ -94,7 +99,7 @@ START_TEST(every_command_comes_back)
 		free(text);
 		kinds |= 1u << all[i].kind;
 	}
-	ck_assert_uint_eq(kinds, (2u << MT_CMD_CONFIG_PUT) - 2);
+	ck_assert_uint_eq(kinds, (2u << MT_CMD_SYNC_PUT) - 2);
 }
 END_TEST
 
@@ -113,6 +118,7 @@ START_TEST(the_names_of_commands_do_not_change)
 	    "history.put",
 	    "status.put",
 	    "config.put",
+	    "sync.put",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(names); i++)
@@ -291,6 +297,13 @@ START_TEST(malformed_commands)
 	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
 	    "\"ttl_ms\":1,\"decision\":{\"verdicts\":[0,0,0,0,0,0,0,0,0,"
 	    "0,0,0,0,0,0,0,0]}}",
+	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
+	    "\"ttl_ms\":1,\"ground\":5}",
+	    "{\"v\":1,\"c\":\"leader.assign\",\"holder\":\"a\","
+	    "\"ttl_ms\":1,\"ground\":-1}",
+	    "{\"v\":1,\"c\":\"sync.put\"}",
+	    "{\"v\":1,\"c\":\"sync.put\",\"sync\":{}}",
+	    "{\"v\":1,\"c\":\"sync.put\",\"sync\":1}",
 	    "{\"v\":1,\"c\":\"request.put\",\"leader\":\"a\"}",
 	    "{\"v\":1,\"c\":\"request.put\",\"kind\":\"restart\"}",
 	    "{\"v\":1,\"c\":\"member.put\",\"member\":{\"name\":\"a\"}}",

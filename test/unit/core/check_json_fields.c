@@ -286,6 +286,81 @@ START_TEST(objects_and_lists_of_a_wrong_type_are_bad)
 }
 END_TEST
 
+START_TEST(synchronous_sets_come_back)
+{
+	struct mt_sync sync = {.leader = "a", .version = UINT64_MAX}, back;
+	bool bad = false;
+	json_t *o = mt_sync_to_json(&sync);
+
+	mt_sync_from_json(o, &back, &bad);
+	ck_assert_mem_eq(&sync, &back, sizeof(sync));
+	json_decref(o);
+	sync.k = MT_NODES_MAX - 1;
+	for (; sync.n < MT_NODES_MAX; sync.n++) {
+		mt_format(sync.standbys[sync.n].name, MT_NAME_MAX, "n%02d",
+			  sync.n);
+		sync.standbys[sync.n].data_id = UINT64_MAX - (uint64_t)sync.n;
+	}
+	o = mt_sync_to_json(&sync);
+	mt_sync_from_json(o, &back, &bad);
+	ck_assert_mem_eq(&sync, &back, sizeof(sync));
+	json_decref(o);
+	ck_assert(!bad);
+	/* A state of before there were any. */
+	mt_sync_from_json(NULL, &back, &bad);
+	ck_assert(!bad && back.n == 0 && back.k == 0 && back.version == 0);
+}
+END_TEST
+
+#define B "{\"name\":\"b\",\"data_id\":1}"
+#define C "{\"name\":\"c\",\"data_id\":2}"
+
+START_TEST(synchronous_sets_out_of_form_are_bad)
+{
+	static const char *const sets[] = {
+	    "[]",
+	    "{\"k\":1}",
+	    "{\"k\":-1}",
+	    "{\"k\":\"1\",\"standbys\":[" B "]}",
+	    "{\"k\":0,\"standbys\":[" B "]}",
+	    "{\"k\":2,\"standbys\":[" B "]}",
+	    "{\"k\":4294967296,\"standbys\":[" B "]}",
+	    "{\"k\":1,\"standbys\":{}}",
+	    "{\"k\":1,\"standbys\":[1]}",
+	    "{\"k\":1,\"standbys\":[" B "," B "]}",
+	    "{\"k\":1,\"standbys\":[" C "," B "]}",
+	    "{\"k\":1,\"standbys\":[{\"name\":\"b\"}]}",
+	    "{\"k\":1,\"standbys\":[{\"data_id\":1}]}",
+	    "{\"k\":1,\"standbys\":[{\"name\":\"b\",\"data_id\":0}]}",
+	    "{\"k\":1,\"leader\":1,\"standbys\":[" B "]}",
+	    "{\"k\":1,\"version\":\"1\",\"standbys\":[" B "]}",
+	};
+	json_t *o = json_object(), *list = json_array();
+	struct mt_sync sync;
+	bool bad = false;
+
+	for (size_t i = 0; i < MT_COUNT(sets); i++) {
+		json_t *set = parse(sets[i]);
+
+		bad = false;
+		mt_sync_from_json(set, &sync, &bad);
+		ck_assert_msg(bad, "%s", sets[i]);
+		json_decref(set);
+	}
+	bad = false;
+	json_object_set_new(o, "k", json_integer(1));
+	json_object_set_new(o, "standbys", list);
+	for (int i = 0; i <= MT_NODES_MAX; i++)
+		json_array_append_new(list,
+				      json_pack("{s:s#,s:i}", "name",
+						"abcdefghijklmnopqrst" + i, 1,
+						"data_id", 1));
+	mt_sync_from_json(o, &sync, &bad);
+	ck_assert_msg(bad, "too many");
+	json_decref(o);
+}
+END_TEST
+
 START_TEST(bytes_that_are_no_utf8_are_kept_out)
 {
 	json_t *o = json_object();
@@ -302,13 +377,14 @@ END_TEST
 int
 main(void)
 {
-	RUN_TESTS("json_fields", numbers_of_all_sizes_come_back,
-		  what_is_absent_is_left_alone, a_wrong_type_is_bad,
-		  what_was_bad_stays_bad, a_text_that_does_not_fit_is_bad,
-		  positions_come_back_at_their_bounds,
-		  positions_out_of_form_are_bad,
-		  members_and_lines_and_decisions_come_back,
-		  numbers_that_do_not_fit_are_bad,
-		  objects_and_lists_of_a_wrong_type_are_bad,
-		  bytes_that_are_no_utf8_are_kept_out);
+	RUN_TESTS(
+	    "json_fields", numbers_of_all_sizes_come_back,
+	    what_is_absent_is_left_alone, a_wrong_type_is_bad,
+	    what_was_bad_stays_bad, a_text_that_does_not_fit_is_bad,
+	    positions_come_back_at_their_bounds, positions_out_of_form_are_bad,
+	    members_and_lines_and_decisions_come_back,
+	    numbers_that_do_not_fit_are_bad,
+	    objects_and_lists_of_a_wrong_type_are_bad,
+	    synchronous_sets_come_back, synchronous_sets_out_of_form_are_bad,
+	    bytes_that_are_no_utf8_are_kept_out);
 }

@@ -34,8 +34,11 @@ static const union any samples[] = {
 		     .fenced = 6,
 		     .applied_epoch = 7,
 		     .clock_ms = -8}},
-    {.fence_req =
-	 {.raft_id = 1, .incarnation = 2, .epoch = 3, .term = UINT64_MAX}},
+    {.fence_req = {.raft_id = 1,
+		   .incarnation = 2,
+		   .epoch = 3,
+		   .term = UINT64_MAX,
+		   .kind = MT_FENCE_SYNC}},
     {.fence_ans = {.raft_id = 1,
 		   .incarnation = 2,
 		   .epoch = 3,
@@ -119,11 +122,15 @@ START_TEST(a_fence_and_its_answer_come_back)
 	uint8_t buf[MT_LEASE_MESSAGE_MAX];
 	size_t n = mt_fence_req_encode(req, buf);
 
-	ck_assert_uint_eq(n, 32);
+	ck_assert_uint_eq(n, 33);
 	ck_assert_int_eq(mt_fence_req_decode(&have_req, buf, n), 0);
 	ck_assert(have_req.raft_id == req->raft_id &&
 		  have_req.incarnation == req->incarnation &&
-		  have_req.epoch == req->epoch && have_req.term == req->term);
+		  have_req.epoch == req->epoch && have_req.term == req->term &&
+		  have_req.kind == MT_FENCE_SYNC);
+	buf[32] = 0;
+	ck_assert_int_eq(mt_fence_req_decode(&have_req, buf, n), 0);
+	ck_assert_int_eq(have_req.kind, MT_FENCE_NORMAL);
 	n = mt_fence_ans_encode(ans, buf);
 	ck_assert_uint_eq(n, 49);
 	ck_assert_int_eq(mt_fence_ans_decode(&have, buf, n), 0);
@@ -156,7 +163,7 @@ END_TEST
 
 START_TEST(a_truth_is_zero_or_one)
 {
-	for (size_t kind = 1; kind <= 3; kind += 2) {
+	for (size_t kind = 1; kind <= 3; kind++) {
 		uint8_t buf[MT_LEASE_MESSAGE_MAX];
 		size_t n = encode(kind, &samples[kind], buf);
 		size_t at = kind == 1 ? 40 : 32;

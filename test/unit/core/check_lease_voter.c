@@ -50,17 +50,25 @@ asked(uint64_t epoch, int64_t ttl_ms, int64_t now_ms)
 }
 
 static enum mt_voter_result
-fenced(uint64_t epoch, uint64_t term, int64_t now_ms)
+fenced_as(enum mt_fence_kind kind, uint64_t epoch, uint64_t term,
+	  int64_t now_ms)
 {
 	const struct mt_fence_req req = {
 	    .raft_id = 3,
 	    .incarnation = 33,
 	    .epoch = epoch,
 	    .term = term,
+	    .kind = kind,
 	};
 
 	return mt_voter_fence(&voter, &want, &durable, 7, &req, now_ms,
 			      &fence_said);
+}
+
+static enum mt_voter_result
+fenced(uint64_t epoch, uint64_t term, int64_t now_ms)
+{
+	return fenced_as(MT_FENCE_NORMAL, epoch, term, now_ms);
 }
 
 static void
@@ -370,6 +378,46 @@ START_TEST(a_fence_known_before_is_refused_while_a_newer_promise_lasts)
 }
 END_TEST
 
+START_TEST(a_sync_fence_waits_for_no_promise_and_tells_what_is_left)
+{
+	struct mt_fence_ans late;
+
+	given_voter(TTL, 0);
+	asked(5, TTL, T0);
+	ck_assert_int_eq(fenced_as(MT_FENCE_SYNC, 5, 7, T0 + 10),
+			 MT_VOTER_PERSIST);
+	ck_assert_uint_eq(want.fenced, 5);
+	asked(5, TTL, T0 + 11);
+	ck_assert_msg(!said.yes, "supported no more from then on");
+	ck_assert(!mt_voter_persisted(&voter, &durable, T0 + 12, &late));
+	written();
+	ck_assert(mt_voter_persisted(&voter, &durable, T0 + 13, &late));
+	ck_assert(late.yes);
+	ck_assert_int_eq(late.left_ms, TTL - 13);
+	/* It does not count as a normal one until that has ended. */
+	ck_assert_int_eq(fenced(5, 7, T0 + TTL - 1), MT_VOTER_ANSWER);
+	ck_assert(!fence_said.yes);
+	ck_assert_int_eq(fence_said.left_ms, 1);
+	ck_assert_int_eq(fenced(5, 7, T0 + TTL), MT_VOTER_ANSWER);
+	ck_assert(fence_said.yes);
+	ck_assert_int_eq(fence_said.left_ms, 0);
+}
+END_TEST
+
+START_TEST(a_sync_fence_is_refused_for_old_terms_and_epochs_too)
+{
+	given_voter(TTL, 6);
+	ck_assert_int_eq(fenced_as(MT_FENCE_SYNC, 7, 6, T0), MT_VOTER_ANSWER);
+	ck_assert_msg(!fence_said.yes, "an older term");
+	ck_assert_int_eq(fenced_as(MT_FENCE_SYNC, 5, 7, T0), MT_VOTER_ANSWER);
+	ck_assert_msg(!fence_said.yes, "an older epoch");
+	ck_assert_uint_eq(fence_said.fenced, 6);
+	ck_assert_int_eq(fenced_as(MT_FENCE_SYNC, 6, 7, T0), MT_VOTER_ANSWER);
+	ck_assert_msg(fence_said.yes, "that one");
+	ck_assert_uint_eq(want.fenced, 6);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -387,5 +435,7 @@ main(void)
 		  a_fence_is_answered_when_it_is_durable,
 		  a_promise_given_while_a_fence_is_written_is_told,
 		  each_ground_on_which_a_fence_is_refused,
-		  a_fence_known_before_is_refused_while_a_newer_promise_lasts);
+		  a_fence_known_before_is_refused_while_a_newer_promise_lasts,
+		  a_sync_fence_waits_for_no_promise_and_tells_what_is_left,
+		  a_sync_fence_is_refused_for_old_terms_and_epochs_too);
 }

@@ -32,6 +32,8 @@ sample(void)
 	r.given_up = 7;
 	r.pg_epoch = 8;
 	r.lease_epoch = 9;
+	r.data_id = UINT64_MAX - 1;
+	r.stopped = 14;
 	r.pg_state = MT_PG_CRASHED;
 	r.pg_role = MT_ROLE_DEMOTED;
 	r.failover_priority = -1;
@@ -88,6 +90,7 @@ START_TEST(each_flag_is_one_of_its_own)
 	    offsetof(struct mt_report, pending_restart),
 	    offsetof(struct mt_report, unfenced),
 	    offsetof(struct mt_report, rewindable),
+	    offsetof(struct mt_report, holds_turn),
 	};
 
 	for (size_t i = 0; i < MT_COUNT(flags); i++) {

@@ -31,6 +31,8 @@ given_full_state(void)
 	for (int i = 0; i < MT_DECISIONS_MAX + 10; i++)
 		applied(&s, assign(s.leader.epoch, false, "b", i > 0));
 	applied(&s, scheduled_put("b", 1700000000000, 0));
+	applied(&s, sync_put(s.leader.epoch, "b", 0, "acn", 2));
+	s.leader.after_fence = true;
 	applied(&s, release(s.leader.epoch, "b", true));
 	s.claim = claimed.u.claim; /* cannot be, but must come back too */
 }
@@ -118,6 +120,7 @@ START_TEST(a_loaded_state_goes_on_like_the_one_that_was_saved)
 		struct mt_command next =
 		    assign(s.leader.epoch, s.leader.released, "a", i > 0);
 
+		next.u.assign.expect_sync = s.sync.version;
 		applied(&s, next);
 		applied(&back, next);
 		ck_assert_uint_eq(mt_state_digest(&s), mt_state_digest(&back));
@@ -157,6 +160,13 @@ START_TEST(the_digest_sees_every_part)
 	SEEN(s.leader.clean = !s.leader.clean);
 	SEEN(s.leader.end.lsn++);
 	SEEN(s.leader.index++);
+	SEEN(s.leader.after_fence = !s.leader.after_fence);
+	SEEN(s.sync.version++);
+	SEEN(s.sync.leader[0]++);
+	SEEN(s.sync.k--);
+	SEEN(s.sync.n--);
+	SEEN(s.sync.standbys[1].name[0]++);
+	SEEN(s.sync.standbys[1].data_id++);
 	SEEN(s.n_members--);
 	SEEN(s.members[3].command_version++);
 	SEEN(s.members[3].tags[0] = 'x');
@@ -321,6 +331,10 @@ START_TEST(malformed_snapshots_are_refused)
 	    "{\"version\":1,\"config\":null,\"history\":[1]}",
 	    "{\"version\":1,\"config\":null,\"history\":[{\"timeline\":0}]"
 	    "}",
+	    "{\"version\":1,\"config\":null,\"sync\":[]}",
+	    "{\"version\":1,\"config\":null,\"sync\":{\"k\":1}}",
+	    "{\"version\":1,\"config\":null,\"leader\":{\"after_fence\":1"
+	    "}}",
 	    "{\"version\":1,\"config\":null,\"optime\":[1]}",
 	    "{\"version\":1,\"config\":{\"a\":1},\"optime\":[1,2,3]}",
 	    "{\"version\":1,\"config\":null,\"sysid\":\"01234567890123456"

@@ -180,6 +180,25 @@ status_put(uint64_t epoch, const char *holder, uint64_t lsn)
 	return c;
 }
 
+/* Standbys are named by a letter each, in order. */
+static inline struct mt_command
+sync_put(uint64_t epoch, const char *holder, uint64_t version,
+	 const char *letters, int k)
+{
+	struct mt_command c = {.kind = MT_CMD_SYNC_PUT};
+	struct mt_sync *sync = &c.u.sync_put.sync;
+
+	c.u.sync_put.epoch = epoch;
+	mt_copy(sync->leader, MT_NAME_MAX, holder);
+	sync->version = version;
+	sync->k = k;
+	for (; *letters != '\0'; letters++) {
+		sync->standbys[sync->n].name[0] = *letters;
+		sync->standbys[sync->n++].data_id = BIG + (uint64_t)*letters;
+	}
+	return c;
+}
+
 /* config is borrowed */
 static inline struct mt_command
 config_put(uint64_t expect_version, json_t *config)

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The holder's part in synchronous replication: one step at a time from the
+ * sets as they are to those that are wanted. Only the holder changes them, for
+ * only it knows what its PostgreSQL waits for. The order comes from
+ * mt_sync_plan; here are the conditions: nothing is in doubt, PostgreSQL's
+ * setting is proven, and who is to count in the log has what was acknowledged
+ * before.
+ */
+#include <string.h>
+
+#include "base/text.h"
+#include "core/agent_internal.h"
+#include "core/sync.h"
+
+#define CATCH_UP_LOOK_MS 100
+
+bool
+agent__counts_in_sync(const struct mt_view *v)
+{
+	int in = mt_sync_find(&v->state->sync, v->local.name);
+
+	return in >= 0 && v->local.data_id != 0 &&
+	       v->state->sync.standbys[in].data_id == v->local.data_id;
+}
+
+/* ---- sets as bits ---- */
+
+static struct mt_sync_conf
+conf_of_names(struct mt_sync_names *t, const struct mt_names *names)
+{
+	struct mt_sync_conf c = {.k = names->k};
+
+	for (int i = 0; i < names->n; i++)
+		c.set |= mt_sync_bit(t, names->names[i]);
+	return c;
+}
+
+static struct mt_sync_conf
+conf_of_log(struct mt_sync_names *t, const struct mt_sync *sync)
+{
+	struct mt_sync_conf c = {.k = sync->k};
+
+	for (int i = 0; i < sync->n; i++)
+		c.set |= mt_sync_bit(t, sync->standbys[i].name);
+	return c;
+}
+
+static void
+names_of_conf(const struct mt_sync_names *t, struct mt_sync_conf c,
+	      struct mt_names *names)
+{
+	memset(names, 0, sizeof(*names));
+	for (int i = 0; i < t->n; i++)
+		if ((c.set >> i & 1) != 0)
+			mt_copy(names->names[names->n++], MT_NAME_MAX,
+				t->names[i]);
+	names->k = c.k;
+	mt_names_sort(names);
+}
+
+/* ---- the log ---- */
+
+/* A put with the content that stands: when its version has come, whatever this
+ * node proposed before can not come any more. */
+static void
+propose_put(const struct mt_view *v, struct mt_plan *p,
+	    const struct mt_names *names)
+{
+	const struct mt_sync *old = &v->state->sync;
+	struct mt_sync *put = &p->command.u.sync_put.sync;
+
+	p->act = MT_ACT_PROPOSE;
+	p->command.kind = MT_CMD_SYNC_PUT;
+	p->command.u.sync_put.epoch = v->state->leader.epoch;
+	if (names == NULL) {
+		*put = *old;
+	} else {
+		put->version = old->version;
+		put->n = names->n;
+		put->k = names->k;
+		for (int i = 0; i < names->n; i++) {
+			int in = mt_sync_find(old, names->names[i]);
+			const struct mt_seen *seen =
+			    mt_reports_find(v->reports, names->names[i]);
+
+			mt_copy(put->standbys[i].name, MT_NAME_MAX,
+				names->names[i]);
+			if (in >= 0)
+				put->standbys[i] = old->standbys[in];
+			else if (seen != NULL)
+				put->standbys[i].data_id = seen->report.data_id;
+		}
+	}
+	mt_copy(put->leader, sizeof(put->leader), v->local.name);
+}
+
+/* Have k of them confirmed all that PostgreSQL may have acknowledged before its
+ * present setting was in effect (doc/protocol.md, rule 2)? */
+static bool
+caught_up(const struct mt_view *v, const struct mt_names *names)
+{
+	int have = 0;
+
+	for (int i = 0; i < names->n; i++) {
+		const struct mt_flushed *f =
+		    mt_flushed_find(v, names->names[i]);
+
+		if (strcmp(names->names[i], v->local.name) == 0)
+			have++; /* has everything itself */
+		else if (f != NULL && f->streaming &&
+			 v->local.names_mark != 0 &&
+			 f->lsn >= v->local.names_mark)
+			have++;
+	}
+	return have >= names->k;
+}
+
+/* ---- one step ---- */
+
+static void
+plan_names(const struct mt_view *v, struct mt_plan *p,
+	   const struct mt_names *names)
+{
+	char text[MT_SYNC_TEXT_MAX];
+
+	p->act = MT_ACT_NAMES;
+	p->names = *names;
+	mt_format(
+	    p->why, sizeof(p->why), "PostgreSQL is to wait for \"%.150s\"",
+	    mt_sync_text(text, names,
+			 v->settings->synchronous_mode == MT_SYNC_QUORUM));
+}
+
+/* Is anything of synchronous replication in this node's hands at all? */
+static bool
+concerned(const struct mt_view *v)
+{
+	return v->settings->synchronous_mode != MT_SYNC_OFF ||
+	       mt_sync_stands(v->state) || v->local.names.n > 0;
+}
+
+static bool
+plan_step(const struct mt_view *v, struct mt_plan *p)
+{
+	struct mt_sync_names table = {0};
+	struct mt_sync_conf pg, log, target, target_log, next = {0};
+	struct mt_names wanted, names;
+	uint32_t holder = mt_sync_bit(&table, v->local.name);
+	bool any = v->settings->synchronous_mode == MT_SYNC_QUORUM;
+
+	mt_sync_target(v, &wanted);
+	pg = conf_of_names(&table, &v->local.names);
+	log = conf_of_log(&table, &v->state->sync);
+	target = conf_of_names(&table, &wanted);
+	target_log = target;
+	/* With no standby left only the holder has all: nobody else is to be
+	 * chosen (the operator's way out is another matter). */
+	if (wanted.n == 0 && v->settings->synchronous_mode != MT_SYNC_OFF)
+		target_log = (struct mt_sync_conf){holder, 1};
+	switch (mt_sync_plan(pg, log, target, target_log, holder, &next)) {
+	case MT_SYNC_STAY:
+		if (wanted.n == 0 || wanted.k < wanted.n ||
+		    v->local.names_any == any)
+			return false;
+		plan_names(v, p, &wanted); /* the other form of the same */
+		return true;
+	case MT_SYNC_NAMES:
+		names_of_conf(&table, next, &names);
+		plan_names(v, p, &names);
+		return true;
+	case MT_SYNC_PUT:
+		names_of_conf(&table, next, &names);
+		if (caught_up(v, &names)) {
+			propose_put(v, p, &names);
+			return true;
+		}
+		if (p->look_again_ms == 0 ||
+		    p->look_again_ms > v->now_ms + CATCH_UP_LOOK_MS)
+			p->look_again_ms = v->now_ms + CATCH_UP_LOOK_MS;
+		return false;
+	case MT_SYNC_STUCK:
+		break;
+	}
+	agent__why(p, "no safe way to the wanted synchronous set");
+	return false;
+}
+
+bool
+agent__plan_sync(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+
+	if (!concerned(v))
+		return false;
+	if (agent__too_early(v, MT_JOB_NAMES, p))
+		return false;
+	if (!l->names_settled) {
+		plan_names(v, p, &l->names);
+		return true;
+	}
+	/* The first word of a new holder or process, and the last of one whose
+	 * word is in doubt: the version moves on. */
+	if (l->sync_in_doubt) {
+		propose_put(v, p, NULL);
+		return true;
+	}
+	return plan_step(v, p);
+}
+
+bool
+agent__plan_names_ahead(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+	struct mt_names names;
+
+	if (!mt_sync_stands(v->state) && l->names.n == 0)
+		return false;
+	mt_sync_names_for(&v->state->sync, l->name, &names);
+	if (l->names_settled && mt_names_equal(&names, &l->names))
+		return false;
+	plan_names(v, p, &names);
+	return true;
+}

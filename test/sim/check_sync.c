@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What must hold of synchronous replication. No commit that was acknowledged is
+ * missing from the history of a primary that took over while synchronous mode
+ * stood. What the primary may be waiting for may stand beside the log's sets,
+ * at each moment, and so one of those that a failover asks has each commit.
+ * Whoever is given the turn meanwhile was heard among enough others, or has the
+ * end of a clean shutdown. In the end the set is as it is wanted.
+ *
+ * Written from doc/protocol.md, without the functions under test.
+ */
+#include "test/sim/sim.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static int
+node_of(const struct sim *w, const char *name)
+{
+	for (int i = 0; i < w->n; i++)
+		if (strcmp(w->nodes[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+/* ---- commits ---------------------------------------------------------- */
+
+void
+check_acknowledged(struct node *n, uint64_t lsn)
+{
+	struct sim *w = n->sim;
+	struct branch *b = &w->branches[n->pg.branch];
+
+	if (lsn <= b->acked || lsn <= b->fork_lsn)
+		return;
+	b->acked = lsn;
+	w->stats.acks++;
+	if (w->line_is_sync && w->line >= 0 &&
+	    !pg_is_ancestor(w, n->pg.branch, lsn, w->line))
+		sim_fail(w,
+			 "%s acknowledges %" PRIx64
+			 " of timeline %u: lost, it is not in timeline %u",
+			 n->name, lsn, b->timeline,
+			 w->branches[w->line].timeline);
+}
+
+/* The part of a branch that another continues. */
+static uint64_t
+common_end(const struct sim *w, int branch, int of)
+{
+	while (of >= 0 && w->branches[of].parent != branch)
+		of = w->branches[of].parent;
+	return of < 0 ? 0 : w->branches[of].fork_lsn;
+}
+
+void
+check_survival(struct node *n)
+{
+	struct sim *w = n->sim;
+
+	w->line_is_sync = w->turn_is_sync;
+	if (w->turn_is_sync)
+		w->stats.sync_turns++;
+	for (int i = 0; i < w->n_branches; i++) {
+		struct branch *b = &w->branches[i];
+		uint64_t common;
+
+		if (b->acked == 0 ||
+		    pg_is_ancestor(w, i, b->acked, n->pg.branch))
+			continue;
+		common = common_end(w, i, n->pg.branch);
+		if (w->turn_is_sync)
+			sim_fail(w,
+				 "%s is promoted without acknowledged commits: "
+				 "lost are those of timeline %u from %" PRIx64
+				 " to %" PRIx64,
+				 n->name, b->timeline, common, b->acked);
+		/* Without synchronous mode that is the price. */
+		b->acked = common;
+	}
+}
+
+/* ---- sets ------------------------------------------------------------- */
+
+static bool
+may_coexist(const struct sim *w, const struct node *n)
+{
+	const struct mt_sync *log = &w->sync;
+	uint32_t set = 0;
+	int holder = 0, beyond;
+
+	if (log->k == 0)
+		return true;
+	for (int i = 0; i < log->n; i++) {
+		int m = node_of(w, log->standbys[i].name);
+
+		if (m == n->i)
+			holder = 1;
+		if (m >= 0)
+			set |= UINT32_C(1) << m;
+	}
+	beyond = __builtin_popcount(n->pg.waits.set & ~set);
+	return n->pg.waits.k + holder >= log->k + beyond;
+}
+
+void
+check_coexist(struct sim *w)
+{
+	for (int i = 0; i < w->n; i++) {
+		const struct node *n = &w->nodes[i];
+
+		if (!n->pg.writable || w->leader.released ||
+		    strcmp(w->leader.holder, n->name) != 0 ||
+		    n->record.pg_epoch < w->leader.since)
+			continue;
+		if (!may_coexist(w, n))
+			sim_fail(w,
+				 "%s may wait for %d of %x, which does not "
+				 "coexist with %d of %d in the log",
+				 n->name, n->pg.waits.k, n->pg.waits.set,
+				 w->sync.k, w->sync.n);
+	}
+}
+
+/* ---- turns ------------------------------------------------------------ */
+
+static bool
+is_justified(const struct sim *w, const struct node *n)
+{
+	const struct mt_leader *l = &w->leader;
+	struct mt_position at = {pg_timeline(w, &n->pg), n->pg.lsn};
+	int heard = 0;
+
+	if (n->pg.data != MT_DATA_PRESENT)
+		return true; /* what it had is gone since */
+	if (l->released && l->clean && at.timeline >= l->end.timeline &&
+	    at.lsn >= l->end.lsn)
+		return true;
+	/* The old holder, on the data that was the primary's. */
+	if (l->released && strcmp(l->holder, n->name) == 0 &&
+	    n->record.pg_epoch >= l->since &&
+	    n->record.data_id == n->pg.data_id)
+		return true;
+	for (int i = 0; i < w->sync.n; i++) {
+		int m = node_of(w, w->sync.standbys[i].name);
+		const struct node *s = m >= 0 ? &w->nodes[m] : NULL;
+
+		if (s != NULL && s->heard_epoch >= l->epoch &&
+		    s->heard_data_id == w->sync.standbys[i].data_id &&
+		    mt_position_compare(s->heard_at, at) <= 0)
+			heard++;
+	}
+	return heard >= w->sync.n - w->sync.k + 1;
+}
+
+void
+check_turn(struct sim *w, const struct mt_state *s)
+{
+	bool assigned = s->leader.since != w->leader.since;
+	bool put = s->sync.version != w->sync.version;
+	int holder = node_of(w, s->leader.holder);
+
+	if (assigned) {
+		w->turn_is_sync = w->sync.k > 0;
+		if (w->turn_is_sync && holder >= 0 &&
+		    !is_justified(w, &w->nodes[holder]))
+			sim_fail(w,
+				 "epoch %" PRIu64 " is given to %s, which is "
+				 "not justified: too few were heard",
+				 s->leader.epoch, s->leader.holder);
+	}
+	if (put && (w->leader.released ||
+		    strcmp(w->leader.holder, s->sync.leader) != 0))
+		sim_fail(w,
+			 "%s changes the synchronous sets, which is not "
+			 "justified: the turn is not its own",
+			 s->sync.leader);
+	w->leader = s->leader;
+	w->sync = s->sync;
+	if (put) {
+		w->stats.puts++;
+		check_coexist(w);
+	}
+}
+
+/* ---- in the end ------------------------------------------------------- */
+
+bool
+check_sync_restored(const struct sim *w, const struct node *p)
+{
+	const struct mt_settings *set = &p->settings;
+	const struct mt_sync *sync = &p->state->sync;
+	int standbys = w->setup.n_data - 1;
+	int k = (int)set->synchronous_node_count, n = standbys;
+
+	if (k > standbys)
+		k = standbys;
+	if (set->synchronous_mode == MT_SYNC_ON)
+		n = k;
+	if (set->synchronous_mode == MT_SYNC_OFF)
+		n = k = 0;
+	if (sync->n != n || sync->k != k || p->names.k != k ||
+	    __builtin_popcount(p->names.set) != n)
+		return false;
+	return n == 0 || (p->names_settled && p->pg.waits.k == k);
+}
+
+bool
+check_sync_hopeless(const struct sim *w)
+{
+	int left = 0, data = 0;
+
+	if (w->stats.wipes == 0)
+		return false;
+	for (int i = 0; i < w->n; i++) {
+		if (w->nodes[i].pg.writable)
+			return false;
+		if (w->nodes[i].pg.data == MT_DATA_PRESENT)
+			data++;
+	}
+	if (data == 0 || w->sync.k == 0)
+		return data == 0;
+	for (int i = 0; i < w->sync.n; i++) {
+		int m = node_of(w, w->sync.standbys[i].name);
+
+		if (m >= 0 &&
+		    w->nodes[m].pg.data_id == w->sync.standbys[i].data_id)
+			left++;
+	}
+	return left < w->sync.n - w->sync.k + 1;
+}
