@@ -6,7 +6,7 @@
  * has to lose anything. Where nobody is there, the candidate of a failover is
  * the decision of who asked, however far it is behind; it has to be a running
  * standby without the tag nofailover all the same. In synchronous modes nobody
- * is forced.
+ * is forced, nor as long as the log has a synchronous set.
  *
  * The preview asks mt_candidate_objection, as all do. To find what else speaks
  * against a member it mends what was found in a copy of the facts, and asks
@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "core/sync.h"
 
 static bool
 is_candidate(const struct mt_request *r, const char *name)
@@ -56,7 +57,8 @@ mt_request_of_nobody(const struct mt_view *view,
 		return;
 	rules->only = request->candidate;
 	if (request->kind != MT_REQUEST_FAILOVER || in_order ||
-	    view->settings->synchronous_mode != MT_SYNC_OFF)
+	    view->settings->synchronous_mode != MT_SYNC_OFF ||
+	    mt_sync_stands(view->state))
 		return;
 	rules->forced = true;
 	if (is_candidate(request, l->holder))

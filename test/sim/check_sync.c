@@ -87,7 +87,7 @@ may_coexist(const struct sim *w, const struct node *n)
 {
 	const struct mt_sync *log = &w->sync;
 	uint32_t set = 0;
-	int holder = 0, beyond;
+	int holder = 0, within;
 
 	if (log->k == 0)
 		return true;
@@ -99,8 +99,10 @@ may_coexist(const struct sim *w, const struct node *n)
 		if (m >= 0)
 			set |= UINT32_C(1) << m;
 	}
-	beyond = __builtin_popcount(n->pg.waits.set & ~set);
-	return n->pg.waits.k + holder >= log->k + beyond;
+	/* At least so many of the log's set have each commit, and all of them
+	 * but k - 1 are heard. */
+	within = n->pg.waits.k - __builtin_popcount(n->pg.waits.set & ~set);
+	return (within > 0 ? within : 0) + holder >= log->k;
 }
 
 void
@@ -131,8 +133,8 @@ is_justified(const struct sim *w, const struct node *n)
 	struct mt_position at = {pg_timeline(w, &n->pg), n->pg.lsn};
 	int heard = 0;
 
-	if (n->pg.data != MT_DATA_PRESENT)
-		return true; /* what it had is gone since */
+	if (n->pg.data != MT_DATA_PRESENT || n->pg.restored)
+		return true; /* what it had when it was chosen is gone */
 	if (l->released && l->clean && at.timeline >= l->end.timeline &&
 	    at.lsn >= l->end.lsn)
 		return true;
@@ -200,7 +202,8 @@ check_sync_restored(const struct sim *w, const struct node *p)
 	if (set->synchronous_mode == MT_SYNC_OFF)
 		n = k = 0;
 	if (sync->n != n || sync->k != k || p->names.k != k ||
-	    __builtin_popcount(p->names.set) != n)
+	    __builtin_popcount(p->names.set) != n ||
+	    mt_sync_find(sync, p->name) >= 0)
 		return false;
 	return n == 0 || (p->names_settled && p->pg.waits.k == k);
 }

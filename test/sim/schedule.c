@@ -255,7 +255,8 @@ change_sync(struct sim *w, json_t *config)
 				    json_integer(sim_between(w, 1, 2)));
 }
 
-/* A machine comes back with an empty disk for PostgreSQL. Not where so much is
+/* A machine comes back with an empty disk for PostgreSQL, or with an earlier
+ * copy of its data. Not where so much is
  * lost by it that nobody could take over any more. */
 static void
 fault_wipe(struct sim *w)
@@ -274,13 +275,21 @@ fault_wipe(struct sim *w)
 			    w->nodes[k].pg.data_id ==
 				w->sync.standbys[i].data_id)
 				left++;
+	for (int i = 0; i < w->setup.n_data; i++)
+		if (i != n->i && w->nodes[i].pg.writable)
+			left = needed; /* it is there to take this one out */
 	if (w->leader.epoch == 0 || n->witness ||
 	    (w->sync.k > 0 && left < needed))
 		return;
 	w->stats.wipes++;
 	node_crash(n);
-	TRACE(w, n, "its data is gone");
-	pg_wipe(n, MT_DATA_EMPTY);
+	if (n->pg.data == MT_DATA_PRESENT && sim_chance(w, 60)) {
+		TRACE(w, n, "its data is that of a backup");
+		pg_restore(n, (uint64_t)sim_between(w, 0, 60000));
+	} else {
+		TRACE(w, n, "its data is gone");
+		pg_wipe(n, MT_DATA_EMPTY);
+	}
 	if (!n->booting)
 		node_boot_in(n, sim_between(w, 20 * SIM_MS, 5 * SIM_S));
 }

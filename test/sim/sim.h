@@ -128,6 +128,7 @@ struct pg {
 	int branch;
 	uint64_t lsn;            /* end of its log */
 	uint32_t known_timeline; /* newest whose history it has seen */
+	bool restored;           /* and not started since */
 	enum mt_control_state control;
 	uint64_t checkpoint_lsn;
 	int upstream; /* node that it follows, -1 = none */
@@ -381,6 +382,8 @@ int pg_history(const struct sim *w, const struct node *n,
 	       struct mt_history *lines, int max);
 void pg_initdb(struct node *n);
 void pg_wipe(struct node *n, enum mt_data_kind kind);
+/* An earlier copy of its own data, under another data id. */
+void pg_restore(struct node *n, uint64_t bytes_back);
 bool pg_copy(struct node *n, int source); /* clone, rewind: the end of it */
 void pg_start(struct node *n, bool primary);
 void pg_promote(struct node *n, uint32_t timeline);
