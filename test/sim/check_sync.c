@@ -14,14 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static int
-node_of(const struct sim *w, const char *name)
-{
-	for (int i = 0; i < w->n; i++)
-		if (strcmp(w->nodes[i].name, name) == 0)
-			return i;
-	return -1;
-}
+#define LATE_US (10 * SIM_S)
 
 /* ---- commits ---------------------------------------------------------- */
 
@@ -87,20 +80,22 @@ may_coexist(const struct sim *w, const struct node *n)
 {
 	const struct mt_sync *log = &w->sync;
 	uint32_t set = 0;
-	int holder = 0, beyond;
+	int holder = 0, within;
 
 	if (log->k == 0)
 		return true;
 	for (int i = 0; i < log->n; i++) {
-		int m = node_of(w, log->standbys[i].name);
+		int m = sim_node_by_name(w, log->standbys[i].name);
 
 		if (m == n->i)
 			holder = 1;
 		if (m >= 0)
 			set |= UINT32_C(1) << m;
 	}
-	beyond = __builtin_popcount(n->pg.waits.set & ~set);
-	return n->pg.waits.k + holder >= log->k + beyond;
+	/* At least so many of the log's set have each commit, and all of them
+	 * but k - 1 are heard. */
+	within = n->pg.waits.k - __builtin_popcount(n->pg.waits.set & ~set);
+	return (within > 0 ? within : 0) + holder >= log->k;
 }
 
 void
@@ -131,8 +126,8 @@ is_justified(const struct sim *w, const struct node *n)
 	struct mt_position at = {pg_timeline(w, &n->pg), n->pg.lsn};
 	int heard = 0;
 
-	if (n->pg.data != MT_DATA_PRESENT)
-		return true; /* what it had is gone since */
+	if (n->pg.data != MT_DATA_PRESENT || n->pg.restored)
+		return true; /* what it had when it was chosen is gone */
 	if (l->released && l->clean && at.timeline >= l->end.timeline &&
 	    at.lsn >= l->end.lsn)
 		return true;
@@ -142,7 +137,7 @@ is_justified(const struct sim *w, const struct node *n)
 	    n->record.data_id == n->pg.data_id)
 		return true;
 	for (int i = 0; i < w->sync.n; i++) {
-		int m = node_of(w, w->sync.standbys[i].name);
+		int m = sim_node_by_name(w, w->sync.standbys[i].name);
 		const struct node *s = m >= 0 ? &w->nodes[m] : NULL;
 
 		if (s != NULL && s->heard_epoch >= l->epoch &&
@@ -153,12 +148,32 @@ is_justified(const struct sim *w, const struct node *n)
 	return heard >= w->sync.n - w->sync.k + 1;
 }
 
+/* Only who was told so may stop promising; a wish may be late. */
+static void
+check_mode(struct sim *w, const struct mt_state *s)
+{
+	struct mt_settings set;
+
+	if (s->config_version != w->config_version) {
+		w->config_version = s->config_version;
+		mt_settings_parse(&set, s->config);
+		if (set.synchronous_mode == MT_SYNC_OFF)
+			w->mode_since_us = 0;
+		else if (w->mode_since_us == 0)
+			w->mode_since_us = w->now_us;
+	}
+	if (w->sync.k > 0 && s->sync.k == 0 && w->mode_since_us != 0 &&
+	    w->now_us - w->mode_since_us > LATE_US)
+		sim_fail(w, "the log promises nothing any more, which is not "
+			    "justified: the mode is on");
+}
+
 void
 check_turn(struct sim *w, const struct mt_state *s)
 {
 	bool assigned = s->leader.since != w->leader.since;
 	bool put = s->sync.version != w->sync.version;
-	int holder = node_of(w, s->leader.holder);
+	int holder = sim_node_by_name(w, s->leader.holder);
 
 	if (assigned) {
 		w->turn_is_sync = w->sync.k > 0;
@@ -175,6 +190,7 @@ check_turn(struct sim *w, const struct mt_state *s)
 			 "%s changes the synchronous sets, which is not "
 			 "justified: the turn is not its own",
 			 s->sync.leader);
+	check_mode(w, s);
 	w->leader = s->leader;
 	w->sync = s->sync;
 	if (put) {
@@ -200,7 +216,8 @@ check_sync_restored(const struct sim *w, const struct node *p)
 	if (set->synchronous_mode == MT_SYNC_OFF)
 		n = k = 0;
 	if (sync->n != n || sync->k != k || p->names.k != k ||
-	    __builtin_popcount(p->names.set) != n)
+	    __builtin_popcount(p->names.set) != n ||
+	    mt_sync_find(sync, p->name) >= 0)
 		return false;
 	return n == 0 || (p->names_settled && p->pg.waits.k == k);
 }
@@ -221,10 +238,10 @@ check_sync_hopeless(const struct sim *w)
 	if (data == 0 || w->sync.k == 0)
 		return data == 0;
 	for (int i = 0; i < w->sync.n; i++) {
-		int m = node_of(w, w->sync.standbys[i].name);
+		int m = sim_node_by_name(w, w->sync.standbys[i].name);
 
-		if (m >= 0 && w->nodes[m].pg.data_id ==
-				  w->sync.standbys[i].data_id)
+		if (m >= 0 &&
+		    w->nodes[m].pg.data_id == w->sync.standbys[i].data_id)
 			left++;
 	}
 	return left < w->sync.n - w->sync.k + 1;

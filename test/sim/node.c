@@ -357,8 +357,8 @@ node_on_event(struct node *n, struct event *e)
 		return;
 	/* A statement of its session waits for a frozen daemon. */
 	if (e->kind == EV_JOB &&
-	    !(n->frozen && (n->job.kind == MT_JOB_NAMES ||
-			    n->job.kind == MT_JOB_FENCE))) {
+	    !(n->frozen &&
+	      (n->job.kind == MT_JOB_NAMES || n->job.kind == MT_JOB_FENCE))) {
 		exec_on_job(n, e);
 		return;
 	}

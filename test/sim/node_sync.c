@@ -138,8 +138,8 @@ names_phase(struct node *n)
 	case 0: /* written and reloaded */
 		n->names_file = n->names;
 		n->names_file_any = n->names_any;
-		if (n->pg.writable && (n->names.k != n->names_before.k ||
-				       n->names_from_nowhere))
+		if (n->pg.writable &&
+		    (n->names.k != n->names_before.k || n->names_from_nowhere))
 			pg_end_walsenders(n);
 		/* A change from or to none is seen after a checkpoint. */
 		return next_phase(n, 5, first ? 1500 : 200);
@@ -221,8 +221,7 @@ look_at_standbys(struct node *n)
 		struct mt_flushed *f;
 
 		if (s->pg.upstream != n->i || !pg_streams(w, s) ||
-		    n->pg.standbys[i].receiver !=
-			(s->pg.receiver & 0xffffff))
+		    n->pg.standbys[i].receiver != (s->pg.receiver & 0xffffff))
 			continue;
 		f = flushed_of(n, s->name);
 		f->streaming = true;

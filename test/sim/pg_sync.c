@@ -19,8 +19,8 @@
  * which walreceiver. */
 #define PACK(branch, from, life, receiver) \
 	((uint64_t)(branch) | (uint64_t)(from) << 16 | \
-	 (uint64_t)((life) & 0xffff) << 24 | \
-	 (uint64_t)((receiver) & 0xffffff) << 40)
+	 (uint64_t)((life)&0xffff) << 24 | \
+	 (uint64_t)((receiver)&0xffffff) << 40)
 #define FROM(a) ((int)((a) >> 16 & 0xff))
 #define LIFE(a) ((uint32_t)((a) >> 24 & 0xffff))
 #define RECEIVER(a) ((uint32_t)((a) >> 40))

@@ -149,13 +149,30 @@ pg_wipe(struct node *n, enum mt_data_kind kind)
 
 	MT_ASSERT(pg->phase == PG_DOWN);
 	pg->data = kind;
-	pg->bootstrapped = false;
+	pg->restored = pg->bootstrapped = false;
 	pg->sysid[0] = '\0';
 	pg->data_id = 0;
 	pg->branch = -1;
 	pg->lsn = pg->checkpoint_lsn = 0;
 	pg->known_timeline = 0;
 	pg->control = MT_CONTROL_UNKNOWN;
+	pg_follow(n, -1);
+}
+
+void
+pg_restore(struct node *n, uint64_t bytes_back)
+{
+	struct pg *pg = &n->pg;
+	uint64_t least = n->sim->branches[pg->branch].fork_lsn;
+
+	MT_ASSERT(pg->phase == PG_DOWN && pg->data == MT_DATA_PRESENT);
+	if (least < FIRST_LSN + CHECKPOINT_BYTES)
+		least = FIRST_LSN + CHECKPOINT_BYTES;
+	pg->lsn = pg->lsn > least + bytes_back ? pg->lsn - bytes_back : least;
+	pg->checkpoint_lsn = pg->lsn;
+	pg->control = MT_CONTROL_RECOVERY;
+	pg->data_id = sim_rand(n->sim) | 1;
+	pg->restored = true;
 	pg_follow(n, -1);
 }
 
@@ -290,7 +307,8 @@ recover(struct node *n)
 	pg->replayed_lsn = pg->lsn;
 	if (!w->setup.sync || pg->as_primary || sim_chance(w, 50))
 		return;
-	pg->replayed_us = w->now_us + sim_between(w, 50 * SIM_MS, 1500 * SIM_MS);
+	pg->replayed_us =
+	    w->now_us + sim_between(w, 50 * SIM_MS, 1500 * SIM_MS);
 	if (pg->lsn > FIRST_LSN + 65536)
 		pg->replayed_lsn -= (uint64_t)sim_between(w, 0, 65536);
 }
@@ -302,6 +320,7 @@ pg_start(struct node *n, bool primary)
 
 	MT_ASSERT(pg->phase == PG_DOWN && pg->data == MT_DATA_PRESENT);
 	pg->gen++;
+	pg->restored = false;
 	pg->as_primary = primary;
 	pg->asked_to_stop = pg->fast = false;
 	pg->writable = pg->armed = pg->fired = false;

@@ -347,17 +347,25 @@ static const struct scenario {
 	const char *name;
 	int n, n_data, n_spare, ttl_s;
 	void (*run)(struct sim *w);
+	enum mt_sync_mode sync_mode;
+	int sync_count;
 } scenarios[] = {
-    {"idle", 3, 2, 0, 2, idle},
-    {"fence-is-durable", 3, 3, 0, 3, fence_is_durable},
-    {"given-up-is-durable", 3, 3, 0, 3, given_up_is_durable},
-    {"release-is-final", 3, 3, 0, 4, release_is_final},
-    {"late-answers", 3, 3, 0, 8, late_answers},
-    {"drifting-clocks", 3, 3, 0, 10, drifting_clocks},
-    {"fence-answers-of-old", 3, 2, 0, 8, fence_answers_of_old},
-    {"boot-hold", 3, 3, 0, 4, boot_hold},
-    {"voters-by-durable-log", 5, 3, 2, 4, members_by_durable_log},
-    {"voters-one-by-one", 5, 3, 2, 4, members_one_by_one},
+    {"idle", 3, 2, 0, 2, idle, MT_SYNC_OFF, 0},
+    {"fence-is-durable", 3, 3, 0, 3, fence_is_durable, MT_SYNC_OFF, 0},
+    {"given-up-is-durable", 3, 3, 0, 3, given_up_is_durable, MT_SYNC_OFF, 0},
+    {"release-is-final", 3, 3, 0, 4, release_is_final, MT_SYNC_OFF, 0},
+    {"late-answers", 3, 3, 0, 8, late_answers, MT_SYNC_OFF, 0},
+    {"drifting-clocks", 3, 3, 0, 10, drifting_clocks, MT_SYNC_OFF, 0},
+    {"fence-answers-of-old", 3, 2, 0, 8, fence_answers_of_old, MT_SYNC_OFF, 0},
+    {"boot-hold", 3, 3, 0, 4, boot_hold, MT_SYNC_OFF, 0},
+    {"voters-by-durable-log", 5, 3, 2, 4, members_by_durable_log, MT_SYNC_OFF,
+     0},
+    {"voters-one-by-one", 5, 3, 2, 4, members_one_by_one, MT_SYNC_OFF, 0},
+    {"sync-counts-again", 5, 3, 0, 3, sync_counts_again, MT_SYNC_ON, 1},
+    {"sync-put-of-old", 5, 3, 0, 3, sync_put_of_old, MT_SYNC_ON, 1},
+    {"sync-fence-lasts", 5, 3, 0, 3, sync_fence_lasts, MT_SYNC_QUORUM, 1},
+    {"sync-dead-timeline", 5, 5, 0, 3, sync_dead_timeline, MT_SYNC_QUORUM, 2},
+    {"sync-other-data", 5, 3, 0, 3, sync_other_data, MT_SYNC_QUORUM, 2},
 };
 
 static const struct scenario *
@@ -378,6 +386,9 @@ scenario_setup(struct sim *w, const char *name)
 	w->setup.n_data = s != NULL ? s->n_data : 1;
 	w->setup.n_spare = s != NULL ? s->n_spare : 0;
 	w->setup.ttl_s = s != NULL ? s->ttl_s : 5;
+	w->setup.sync_mode = s != NULL ? s->sync_mode : MT_SYNC_OFF;
+	w->setup.sync_count = s != NULL ? s->sync_count : 0;
+	w->setup.sync = w->setup.sync_mode != MT_SYNC_OFF;
 	w->setup.loop_wait_s = 10;
 	w->setup.rewind = w->setup.start_in_place = true;
 	w->setup.snapshot_threshold = 0;

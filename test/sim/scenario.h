@@ -31,4 +31,11 @@ void start_all(struct sim *w);
 void members_by_durable_log(struct sim *w);
 void members_one_by_one(struct sim *w);
 
+/* scenario_sync.c */
+void sync_counts_again(struct sim *w);
+void sync_put_of_old(struct sim *w);
+void sync_fence_lasts(struct sim *w);
+void sync_dead_timeline(struct sim *w);
+void sync_other_data(struct sim *w);
+
 #endif

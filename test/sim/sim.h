@@ -113,7 +113,7 @@ struct branch {
 	uint32_t timeline;
 	int parent; /* -1 = the first of a cluster */
 	uint64_t fork_lsn;
-	int writer; /* node */
+	int writer;     /* node */
 	uint64_t acked; /* clients were told that all up to here is there */
 };
 
@@ -128,6 +128,7 @@ struct pg {
 	int branch;
 	uint64_t lsn;            /* end of its log */
 	uint32_t known_timeline; /* newest whose history it has seen */
+	bool restored;           /* and not started since */
 	enum mt_control_state control;
 	uint64_t checkpoint_lsn;
 	int upstream; /* node that it follows, -1 = none */
@@ -283,7 +284,7 @@ struct sim_options {
 struct sim_stats {
 	uint64_t events, promotions, assignments, fences, releases, boots;
 	uint64_t writes, faults, writes_failed, snapshots, renewals, clones,
-	    rewinds, wipes, acks, stopped, puts, sync_turns;
+	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns;
 	int64_t simulated_us;
 	int64_t converge_us;
 };
@@ -295,7 +296,7 @@ struct setup {
 	unsigned snapshot_threshold;
 	int64_t faults_until_us;
 	int weights[24]; /* of each fault */
-	bool sync; /* synchronous replication may come into play */
+	bool sync;       /* synchronous replication may come into play */
 	enum mt_sync_mode sync_mode; /* at the beginning */
 	int sync_count;
 	int64_t lag_us, late_us; /* upper bounds: of streaming, of news */
@@ -331,7 +332,9 @@ struct sim {
 	struct mt_sync sync;
 	/* check_sync.c */
 	bool turn_is_sync; /* assigned while synchronous mode stood */
-	int line;          /* the branch that clients were last served on */
+	uint64_t config_version;
+	int64_t mode_since_us; /* it is on without a break, 0 = off */
+	int line;              /* the branch that clients were last served on */
 	bool line_is_sync;
 };
 
@@ -381,6 +384,8 @@ int pg_history(const struct sim *w, const struct node *n,
 	       struct mt_history *lines, int max);
 void pg_initdb(struct node *n);
 void pg_wipe(struct node *n, enum mt_data_kind kind);
+/* An earlier copy of its own data, under another data id. */
+void pg_restore(struct node *n, uint64_t bytes_back);
 bool pg_copy(struct node *n, int source); /* clone, rewind: the end of it */
 void pg_start(struct node *n, bool primary);
 void pg_promote(struct node *n, uint32_t timeline);
@@ -428,6 +433,7 @@ void raft_voters(const struct mt_configuration *c, struct mt_voters *v);
 /* Something that the node's decisions depend on may have changed. */
 void raft_look(struct node *n);
 int sim_node_by_id(const struct sim *w, uint64_t raft_id);
+int sim_node_by_name(const struct sim *w, const char *name);
 
 /* node_exec.c: what the agent decided */
 void exec_plan(struct node *n, const struct mt_view *view,
@@ -476,6 +482,10 @@ void schedule_fault(struct sim *w);
 void schedule_heal(struct sim *w);
 void schedule_run(struct sim *w);
 void schedule_form(struct sim *w);
+/* schedule_sync.c */
+void schedule_draw_sync(struct sim *w, struct setup *s);
+void schedule_change_sync(struct sim *w, json_t *config);
+void schedule_wipe(struct sim *w, struct node *n);
 void scenario_setup(struct sim *w, const char *name);
 bool scenario_run(struct sim *w, const char *name); /* false: no such */
 const char *scenario_name(int i);                   /* NULL at the end */
