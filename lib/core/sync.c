@@ -209,6 +209,18 @@ mt_flushed_find(const struct mt_view *v, const char *name)
 	return NULL;
 }
 
+/* A partition closes no connection: PostgreSQL believes in the stream of who is
+ * cut off until wal_sender_timeout. Who was never heard (we began just now) is
+ * not silent. */
+static bool
+is_silent(const struct mt_view *v, const char *name)
+{
+	const struct mt_seen *seen = mt_reports_find(v->reports, name);
+
+	return seen != NULL && !mt_report_is_fresh(seen, v->now_ms) &&
+	       v->now_ms - seen->at_ms >= GONE_MS;
+}
+
 /* A member of the set stays in it while it streams, and for a moment after: a
  * receiver that starts anew is worth waiting for, commits wait meanwhile. Its
  * data must be that of which the set speaks. */
@@ -252,7 +264,7 @@ fit_standby(const struct mt_view *v, const struct mt_member *m)
 	int in = mt_sync_find(&v->state->sync, m->name);
 
 	if (m->witness || strcmp(m->name, v->local.name) == 0 ||
-	    tag_says_nosync(m))
+	    tag_says_nosync(m) || is_silent(v, m->name))
 		return false;
 	if (in >= 0)
 		return still_fit(v, m, in);

@@ -112,6 +112,14 @@ def clients(cluster, n=3):
         yield made
 
 
+@contextlib.contextmanager
+def client_of(cluster):
+    """One without a pause; on two nodes the proof has no use."""
+    with cluster.multihost_writer("client", period=0) as made:
+        wait_for(lambda: made.acks, 10, "the first row")
+        yield made
+
+
 def go_on(made, moment, deadline=FAILOVER_DEADLINE):
     """A commit that was begun after that moment is acknowledged to each."""
     wait_for(lambda: all(one.acked_since(moment) for one in made), deadline,
@@ -137,11 +145,10 @@ def lead(cluster, node):
     primary, names = settled(cluster)
     if primary is node:
         return
-    if node.name not in names:      # priority mode: the other one is it
+    if node.name not in names:      # priority mode: the other one is in it
         switch_to(cluster, primary, cluster[names[0]])
         cluster.wait_healthy()
         primary, names = settled(cluster)
-        assert node.name in names or primary.name != node.name
         if node.name not in names:
             away = cluster[names[0]]
             away.stop()
@@ -469,6 +476,48 @@ def test_two_synchronous_standbys_are_both_waited_for(fresh):
         # k = 2 is not possible any more: after the grace one is enough
         go_on(made, killed, FAILOVER_DEADLINE + GONE)
     check_nothing_lost(cluster, made, new)
+
+
+def test_primary_that_wrote_alone_is_not_replaced(fresh):
+    """With its last standby gone a primary goes on alone. What it then
+    acknowledges nobody else has, so nobody else may take over."""
+    cluster = fresh(n=2, witnesses=1,
+                    dcs={"synchronous_mode": True}).start_and_form()
+    primary = cluster.create_table()
+    (other,) = cluster.others(primary)
+    wait_for(lambda: sync_record(primary)[1] == [other.name],
+             SETTLE_DEADLINE, "the set")
+    client = cluster.multihost_writer(period=0)
+    with client:
+        wait_for(lambda: client.acks, 10, "the first row")
+        other.kill()
+        wait_for(lambda: waited_for(primary) == [], GONE + 10,
+                 "nobody to be waited for")
+        alone = time.monotonic()
+        wait_for(lambda: client.acked_since(alone), 10, "writes to go on")
+        assert sync_record(primary) == (primary.name, [], 0)
+        primary.kill()
+        other.start()
+        wait_for(other.is_running, 5, "the other daemon")
+        until = time.monotonic() + 4 * TTL
+        while time.monotonic() < until:
+            assert other.status("/primary") != 200, other.tail()
+            time.sleep(0.1)
+        since = time.monotonic()
+        primary.start()
+        assert cluster.primary() is primary
+        go_on([client], since)
+    cluster.wait_healthy()
+    check_nothing_lost(cluster, [client], primary)
+    wait_for(lambda: sync_record(primary)[1] == [other.name],
+             SETTLE_DEADLINE, "the set again")
+    with client_of(cluster) as second:
+        primary.kill()
+        killed = time.monotonic()
+        assert cluster.primary(among=[other]) is other
+        # alone again after the grace
+        go_on([second], killed, FAILOVER_DEADLINE + GONE)
+    check_nothing_lost(cluster, [client, second], other)
 
 
 def test_without_the_mode_nothing_is_waited_for(fresh):

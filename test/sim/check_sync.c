@@ -14,14 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static int
-node_of(const struct sim *w, const char *name)
-{
-	for (int i = 0; i < w->n; i++)
-		if (strcmp(w->nodes[i].name, name) == 0)
-			return i;
-	return -1;
-}
+#define LATE_US (10 * SIM_S)
 
 /* ---- commits ---------------------------------------------------------- */
 
@@ -92,7 +85,7 @@ may_coexist(const struct sim *w, const struct node *n)
 	if (log->k == 0)
 		return true;
 	for (int i = 0; i < log->n; i++) {
-		int m = node_of(w, log->standbys[i].name);
+		int m = sim_node_by_name(w, log->standbys[i].name);
 
 		if (m == n->i)
 			holder = 1;
@@ -144,7 +137,7 @@ is_justified(const struct sim *w, const struct node *n)
 	    n->record.data_id == n->pg.data_id)
 		return true;
 	for (int i = 0; i < w->sync.n; i++) {
-		int m = node_of(w, w->sync.standbys[i].name);
+		int m = sim_node_by_name(w, w->sync.standbys[i].name);
 		const struct node *s = m >= 0 ? &w->nodes[m] : NULL;
 
 		if (s != NULL && s->heard_epoch >= l->epoch &&
@@ -155,12 +148,32 @@ is_justified(const struct sim *w, const struct node *n)
 	return heard >= w->sync.n - w->sync.k + 1;
 }
 
+/* Only who was told so may stop promising; a wish may be late. */
+static void
+check_mode(struct sim *w, const struct mt_state *s)
+{
+	struct mt_settings set;
+
+	if (s->config_version != w->config_version) {
+		w->config_version = s->config_version;
+		mt_settings_parse(&set, s->config);
+		if (set.synchronous_mode == MT_SYNC_OFF)
+			w->mode_since_us = 0;
+		else if (w->mode_since_us == 0)
+			w->mode_since_us = w->now_us;
+	}
+	if (w->sync.k > 0 && s->sync.k == 0 && w->mode_since_us != 0 &&
+	    w->now_us - w->mode_since_us > LATE_US)
+		sim_fail(w, "the log promises nothing any more, which is not "
+			    "justified: the mode is on");
+}
+
 void
 check_turn(struct sim *w, const struct mt_state *s)
 {
 	bool assigned = s->leader.since != w->leader.since;
 	bool put = s->sync.version != w->sync.version;
-	int holder = node_of(w, s->leader.holder);
+	int holder = sim_node_by_name(w, s->leader.holder);
 
 	if (assigned) {
 		w->turn_is_sync = w->sync.k > 0;
@@ -177,6 +190,7 @@ check_turn(struct sim *w, const struct mt_state *s)
 			 "%s changes the synchronous sets, which is not "
 			 "justified: the turn is not its own",
 			 s->sync.leader);
+	check_mode(w, s);
 	w->leader = s->leader;
 	w->sync = s->sync;
 	if (put) {
@@ -224,7 +238,7 @@ check_sync_hopeless(const struct sim *w)
 	if (data == 0 || w->sync.k == 0)
 		return data == 0;
 	for (int i = 0; i < w->sync.n; i++) {
-		int m = node_of(w, w->sync.standbys[i].name);
+		int m = sim_node_by_name(w, w->sync.standbys[i].name);
 
 		if (m >= 0 &&
 		    w->nodes[m].pg.data_id == w->sync.standbys[i].data_id)

@@ -60,6 +60,7 @@ add(struct sim_stats *to, const struct sim_stats *s)
 	to->clones += s->clones;
 	to->rewinds += s->rewinds;
 	to->wipes += s->wipes;
+	to->hopeless += s->hopeless;
 	to->acks += s->acks;
 	to->stopped += s->stopped;
 	to->puts += s->puts;
@@ -121,8 +122,10 @@ print(const struct result *r, double took_s)
 	       s->writes_failed, s->events);
 	printf("synchronous: %" PRIu64 " changes of the sets, %" PRIu64
 	       " standbys fenced, %" PRIu64 " promotions, %" PRIu64
-	       " acknowledgements, %" PRIu64 " wiped disks\n",
-	       s->puts, s->stopped, s->sync_turns, s->acks, s->wipes);
+	       " acknowledgements, %" PRIu64
+	       " disks lost, with too little left %" PRIu64 " times\n",
+	       s->puts, s->stopped, s->sync_turns, s->acks, s->wipes,
+	       s->hopeless);
 	printf("longest way back to normal: %.1f s\n",
 	       (double)r->longest_us / 1e6);
 }

@@ -39,15 +39,6 @@ exec_begin_child(struct node *n, enum mt_job kind, int64_t least_ms,
 		 n->job.number, 0, NULL);
 }
 
-static int
-member(const struct node *n, const char *name)
-{
-	for (int i = 0; i < n->sim->n; i++)
-		if (strcmp(n->sim->nodes[i].name, name) == 0)
-			return i;
-	return -1;
-}
-
 void
 exec_on_job(struct node *n, const struct event *e)
 {
@@ -173,7 +164,7 @@ start(struct node *n, const struct mt_view *v, const struct mt_plan *plan,
 	n->died = n->fresh = false;
 	n->slots_ready = false;
 	n->promote_sent_ms = 0;
-	pg_follow(n, primary ? -1 : member(n, plan->member));
+	pg_follow(n, primary ? -1 : sim_node_by_name(n->sim, plan->member));
 	n->knows_upstream = true;
 	n->stopped = 0;
 	n->names_file = n->names;
@@ -215,7 +206,7 @@ copy_from(struct node *n, const struct mt_plan *plan, enum mt_job kind)
 {
 	pg_wipe(n, MT_DATA_PARTIAL);
 	exec_begin_child(n, kind, 200, kind == MT_JOB_CLONE ? 2500 : 1200);
-	n->job.source = member(n, plan->member);
+	n->job.source = sim_node_by_name(n->sim, plan->member);
 }
 
 /* Long actions: only when none is under way, or when this one is to go first.
@@ -258,7 +249,7 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 	case MT_ACT_FOLLOW:
 		n->stopped = 0;
 		exec_begin_child(n, MT_JOB_FOLLOW, 5, 100);
-		n->job.source = member(n, plan->member);
+		n->job.source = sim_node_by_name(n->sim, plan->member);
 		break;
 	case MT_ACT_PROMOTE:
 		promote(n, v, plan);

@@ -29,6 +29,15 @@ sim_node_by_id(const struct sim *w, uint64_t raft_id)
 	return -1;
 }
 
+int
+sim_node_by_name(const struct sim *w, const char *name)
+{
+	for (int i = 0; i < w->n; i++)
+		if (strcmp(w->nodes[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
 void
 raft_voters(const struct mt_configuration *c, struct mt_voters *v)
 {

@@ -364,7 +364,7 @@ static const struct scenario {
     {"sync-counts-again", 5, 3, 0, 3, sync_counts_again, MT_SYNC_ON, 1},
     {"sync-put-of-old", 5, 3, 0, 3, sync_put_of_old, MT_SYNC_ON, 1},
     {"sync-fence-lasts", 5, 3, 0, 3, sync_fence_lasts, MT_SYNC_QUORUM, 1},
-    {"sync-dead-timeline", 5, 4, 0, 3, sync_dead_timeline, MT_SYNC_ON, 2},
+    {"sync-dead-timeline", 5, 5, 0, 3, sync_dead_timeline, MT_SYNC_QUORUM, 2},
     {"sync-other-data", 5, 3, 0, 3, sync_other_data, MT_SYNC_QUORUM, 2},
 };
 

@@ -72,26 +72,6 @@ draw_shape(struct sim *w, struct setup *s)
 	s->n_data = shape[1];
 }
 
-static void
-draw_sync(struct sim *w, struct setup *s)
-{
-	static const int late_ms[] = {0, 0, 60, 600, 3000};
-
-	s->sync = s->n_data > 1 && sim_chance(w, 75);
-	if (!s->sync) {
-		s->weights[F_SYNC] = s->weights[F_WIPE] = 0;
-		return;
-	}
-	s->sync_mode = sim_chance(w, 20)   ? MT_SYNC_OFF
-		       : sim_chance(w, 50) ? MT_SYNC_ON
-					   : MT_SYNC_QUORUM;
-	s->sync_count = (int)sim_between(w, 1, 2);
-	s->lag_us =
-	    late_ms[sim_between(w, 0, (int64_t)MT_COUNT(late_ms) - 1)] * SIM_MS;
-	s->late_us =
-	    late_ms[sim_between(w, 0, (int64_t)MT_COUNT(late_ms) - 1)] * SIM_MS;
-}
-
 void
 schedule_draw(struct sim *w)
 {
@@ -119,7 +99,9 @@ schedule_draw(struct sim *w)
 	s->slow_pg = sim_chance(w, 20);
 	for (int i = 0; i < FAULTS; i++)
 		s->weights[i] = profile[i];
-	draw_sync(w, s);
+	schedule_draw_sync(w, s);
+	if (!s->sync)
+		s->weights[F_SYNC] = s->weights[F_WIPE] = 0;
 }
 
 static void
@@ -242,59 +224,6 @@ fault_disk(struct sim *w)
 }
 
 static void
-change_sync(struct sim *w, json_t *config)
-{
-	static const char *const modes[] = {"off", "on", "quorum"};
-
-	if (sim_chance(w, 70))
-		json_object_set_new(
-		    config, "synchronous_mode",
-		    json_string(modes[(sim_between(w, 0, 6) + 2) / 3]));
-	if (sim_chance(w, 60))
-		json_object_set_new(config, "synchronous_node_count",
-				    json_integer(sim_between(w, 1, 2)));
-}
-
-/* A machine comes back with an empty disk for PostgreSQL, or with an earlier
- * copy of its data. Not where so much is
- * lost by it that nobody could take over any more. */
-static void
-fault_wipe(struct sim *w)
-{
-	struct node *n = some_node(w);
-	int left = 0, needed = w->sync.n - w->sync.k + 1;
-
-	for (int i = 0; i < w->setup.n_data; i++)
-		if (i != n->i && w->nodes[i].pg.data != MT_DATA_PRESENT)
-			return;
-	for (int i = 0; i < w->sync.n; i++)
-		for (int k = 0; k < w->n; k++)
-			if (k != n->i &&
-			    strcmp(w->nodes[k].name,
-				   w->sync.standbys[i].name) == 0 &&
-			    w->nodes[k].pg.data_id ==
-				w->sync.standbys[i].data_id)
-				left++;
-	for (int i = 0; i < w->setup.n_data; i++)
-		if (i != n->i && w->nodes[i].pg.writable)
-			left = needed; /* it is there to take this one out */
-	if (w->leader.epoch == 0 || n->witness ||
-	    (w->sync.k > 0 && left < needed))
-		return;
-	w->stats.wipes++;
-	node_crash(n);
-	if (n->pg.data == MT_DATA_PRESENT && sim_chance(w, 60)) {
-		TRACE(w, n, "its data is that of a backup");
-		pg_restore(n, (uint64_t)sim_between(w, 0, 60000));
-	} else {
-		TRACE(w, n, "its data is gone");
-		pg_wipe(n, MT_DATA_EMPTY);
-	}
-	if (!n->booting)
-		node_boot_in(n, sim_between(w, 20 * SIM_MS, 5 * SIM_S));
-}
-
-static void
 fault_command(struct sim *w, enum fault f)
 {
 	static struct mt_command c;
@@ -325,7 +254,7 @@ fault_command(struct sim *w, enum fault f)
 			json_object_set_new(
 			    config, "ttl", json_integer(sim_between(w, 2, 10)));
 		else
-			change_sync(w, config);
+			schedule_change_sync(w, config);
 		c.kind = MT_CMD_CONFIG_PUT;
 		c.u.config_put.expect_version = n->state->config_version;
 		c.u.config_put.config = config;
@@ -432,7 +361,7 @@ inject(struct sim *w, enum fault f)
 		fault_command(w, f);
 		break;
 	case F_WIPE:
-		fault_wipe(w);
+		schedule_wipe(w, n);
 		break;
 	case F_DISK:
 		fault_disk(w);
@@ -546,9 +475,12 @@ converge(struct sim *w)
 		else if (w->now_us - since_us >= STABLE_US)
 			break;
 	}
+	if (since_us == 0 && check_sync_hopeless(w)) {
+		w->stats.hopeless++;
+		return;
+	}
 	w->stats.converge_us = w->now_us - begin_us;
-	if (!w->failed && since_us == 0 && !w->options.lease_only &&
-	    !check_sync_hopeless(w))
+	if (!w->failed && since_us == 0 && !w->options.lease_only)
 		sim_fail(w, "does not work again %d s after all was healed",
 			 (int)(CONVERGE_US / SIM_S));
 }

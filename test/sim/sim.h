@@ -284,7 +284,7 @@ struct sim_options {
 struct sim_stats {
 	uint64_t events, promotions, assignments, fences, releases, boots;
 	uint64_t writes, faults, writes_failed, snapshots, renewals, clones,
-	    rewinds, wipes, acks, stopped, puts, sync_turns;
+	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns;
 	int64_t simulated_us;
 	int64_t converge_us;
 };
@@ -332,7 +332,9 @@ struct sim {
 	struct mt_sync sync;
 	/* check_sync.c */
 	bool turn_is_sync; /* assigned while synchronous mode stood */
-	int line;          /* the branch that clients were last served on */
+	uint64_t config_version;
+	int64_t mode_since_us; /* it is on without a break, 0 = off */
+	int line;              /* the branch that clients were last served on */
 	bool line_is_sync;
 };
 
@@ -431,6 +433,7 @@ void raft_voters(const struct mt_configuration *c, struct mt_voters *v);
 /* Something that the node's decisions depend on may have changed. */
 void raft_look(struct node *n);
 int sim_node_by_id(const struct sim *w, uint64_t raft_id);
+int sim_node_by_name(const struct sim *w, const char *name);
 
 /* node_exec.c: what the agent decided */
 void exec_plan(struct node *n, const struct mt_view *view,
@@ -479,6 +482,10 @@ void schedule_fault(struct sim *w);
 void schedule_heal(struct sim *w);
 void schedule_run(struct sim *w);
 void schedule_form(struct sim *w);
+/* schedule_sync.c */
+void schedule_draw_sync(struct sim *w, struct setup *s);
+void schedule_change_sync(struct sim *w, json_t *config);
+void schedule_wipe(struct sim *w, struct node *n);
 void scenario_setup(struct sim *w, const char *name);
 bool scenario_run(struct sim *w, const char *name); /* false: no such */
 const char *scenario_name(int i);                   /* NULL at the end */

@@ -468,6 +468,10 @@ START_TEST(the_state_has_the_synchronous_set_as_scripts_know_it)
 	fake_sync(MT_SYNC_ON);
 	expect_sync_record(
 	    "{'leader':'node1','quorum':0,'sync_standby':'node2,node3'}");
+	/* the primary alone */
+	fake.state.sync.n = 1;
+	mt_copy(fake.state.sync.standbys[0].name, MT_NAME_MAX, "node1");
+	expect_sync_record("{'leader':'node1','quorum':0,'sync_standby':null}");
 	fake.state.sync.n = fake.state.sync.k = 0;
 	expect_sync_record("{'leader':'node1','quorum':0,'sync_standby':null}");
 }

@@ -509,8 +509,10 @@ START_TEST(who_is_in_the_set_stays_for_a_while_without_streaming)
 	       flushed_of(3)->last_ms = NOW - 5000);
 	TARGET(MT_SYNC_ON, 1, "3", 1, "never seen", "2", 1,
 	       w.view.n_flushed = 2);
-	TARGET(MT_SYNC_ON, 1, "3", 1, "its daemon is silent", "3", 1,
-	       given_silence(3));
+	TARGET(MT_SYNC_ON, 1, "3", 1, "silent for a moment", "3", 1,
+	       seen_of(3)->at_ms = NOW - 4999);
+	TARGET(MT_SYNC_ON, 1, "3", 1, "cut off", "2", 1,
+	       seen_of(3)->at_ms = NOW - 5000);
 	TARGET(MT_SYNC_ON, 1, "3", 1, "its daemon is gone", "3", 1,
 	       seen_of(3)->gone = true);
 }

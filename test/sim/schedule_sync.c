@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The part of synchronous replication in what a seed draws: the mode at the
+ * beginning, its changes at bad moments, late news, and data that goes back.
+ */
+#include "test/sim/sim.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+void
+schedule_draw_sync(struct sim *w, struct setup *s)
+{
+	static const int late_ms[] = {0, 0, 60, 600, 3000};
+
+	s->sync = s->n_data > 1 && sim_chance(w, 75);
+	if (!s->sync)
+		return;
+	s->sync_mode = sim_chance(w, 20)   ? MT_SYNC_OFF
+		       : sim_chance(w, 50) ? MT_SYNC_ON
+					   : MT_SYNC_QUORUM;
+	s->sync_count = (int)sim_between(w, 1, 2);
+	s->lag_us =
+	    late_ms[sim_between(w, 0, (int64_t)MT_COUNT(late_ms) - 1)] * SIM_MS;
+	s->late_us =
+	    late_ms[sim_between(w, 0, (int64_t)MT_COUNT(late_ms) - 1)] * SIM_MS;
+}
+
+void
+schedule_change_sync(struct sim *w, json_t *config)
+{
+	static const char *const modes[] = {"off", "on", "quorum"};
+
+	if (sim_chance(w, 70))
+		json_object_set_new(
+		    config, "synchronous_mode",
+		    json_string(modes[(sim_between(w, 0, 6) + 2) / 3]));
+	if (sim_chance(w, 60))
+		json_object_set_new(config, "synchronous_node_count",
+				    json_integer(sim_between(w, 1, 2)));
+}
+
+/* A machine comes back with an empty disk for PostgreSQL, or with an earlier
+ * copy of its data. Not where so much is lost by it that nobody could take over
+ * any more. */
+void
+schedule_wipe(struct sim *w, struct node *n)
+{
+	int left = 0, needed = w->sync.n - w->sync.k + 1;
+
+	for (int i = 0; i < w->setup.n_data; i++)
+		if (i != n->i && w->nodes[i].pg.data != MT_DATA_PRESENT)
+			return;
+	for (int i = 0; i < w->sync.n; i++)
+		for (int k = 0; k < w->n; k++)
+			if (k != n->i &&
+			    strcmp(w->nodes[k].name,
+				   w->sync.standbys[i].name) == 0 &&
+			    w->nodes[k].pg.data_id ==
+				w->sync.standbys[i].data_id)
+				left++;
+	for (int i = 0; i < w->setup.n_data; i++)
+		if (i != n->i && w->nodes[i].pg.writable)
+			left = needed; /* it is there to take this one out */
+	if (w->leader.epoch == 0 || n->witness ||
+	    (w->sync.k > 0 && left < needed))
+		return;
+	w->stats.wipes++;
+	node_crash(n);
+	if (n->pg.data == MT_DATA_PRESENT && sim_chance(w, 60)) {
+		TRACE(w, n, "its data is that of a backup");
+		pg_restore(n, (uint64_t)sim_between(w, 0, 60000));
+	} else {
+		TRACE(w, n, "its data is gone");
+		pg_wipe(n, MT_DATA_EMPTY);
+	}
+	if (!n->booting)
+		node_boot_in(n, sim_between(w, 20 * SIM_MS, 5 * SIM_S));
+}
