@@ -60,6 +60,8 @@ agent__may_start_primary(const struct mt_view *v)
 	if (l->last_job == MT_JOB_START && l->last_job_failed &&
 	    l->failures >= START_TRIES)
 		return false;
+	if (agent__paused(v))
+		return first_start(v);
 	if (l->died || (l->last_job == MT_JOB_START && l->last_job_failed))
 		return l->had_lease && agent__lease_lives(v) &&
 		       was_primary(l) &&
@@ -84,15 +86,6 @@ take_epoch(const struct mt_view *v, struct mt_plan *p)
 
 /* ---- a standby that is to be promoted ---- */
 
-/* A lease of this turn with more left than what is kept for a fast stop. */
-static bool
-lease_lasts(const struct mt_view *v)
-{
-	return v->local.had_lease &&
-	       v->local.lease_epoch >= v->state->leader.since &&
-	       v->now_ms + v->state->leader.ttl_ms / 4 < v->local.deadline_ms;
-}
-
 static void
 plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 {
@@ -111,7 +104,7 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;
 		return;
 	}
-	if (!lease_lasts(v)) {
+	if (!agent__lease_lasts(v)) {
 		if (late)
 			give_up(v, p, "found no support in time");
 		else
@@ -158,7 +151,7 @@ plan_down(const struct mt_view *v, struct mt_plan *p)
 	}
 	if (l->record.pg_epoch != v->state->leader.epoch) {
 		take_epoch(v, p);
-	} else if (lease_lasts(v)) {
+	} else if (agent__lease_lasts(v)) {
 		p->act = MT_ACT_START_PRIMARY;
 	} else if (v->now_ms - l->turn_ms > FIT_WITHIN_MS) {
 		give_up(v, p, "found no support in time");
@@ -222,6 +215,8 @@ plan_switchover(const struct mt_view *v, struct mt_plan *p)
 	mt_candidates_judge(v, &rules, &found);
 	if (strcmp(r->leader, v->local.name) != 0) {
 		clear_request(v, p, "the leader has changed");
+	} else if (agent__paused(v) && r->candidate[0] == '\0') {
+		clear_request(v, p, "paused: it needs a candidate");
 	} else if (found.best < 0) {
 		char text[MT_WHY_MAX - 48];
 
@@ -263,7 +258,8 @@ plan_primary(const struct mt_view *v, struct mt_plan *p)
 {
 	const struct mt_local *l = &v->local;
 
-	p->look_again_ms = l->deadline_ms - v->state->leader.ttl_ms / 4;
+	if (!l->exempt)
+		p->look_again_ms = l->deadline_ms - agent__stop_ahead_ms(v);
 	if (l->record.pg_epoch != v->state->leader.epoch) {
 		take_epoch(v, p);
 	} else if (l->accepting && l->in_recovery && l->promote_sent_ms != 0 &&
@@ -275,6 +271,8 @@ plan_primary(const struct mt_view *v, struct mt_plan *p)
 		agent__why(p, "the promotion failed");
 	} else if (!l->accepting || l->in_recovery || l->job != MT_JOB_NONE) {
 		agent__why(p, mt_job_name(l->job));
+	} else if (agent__plan_exempt(v, p)) {
+		return;
 	} else if (!l->slots_ready) {
 		p->act = MT_ACT_SLOTS;
 	} else if (history_is_old(v)) {

@@ -244,6 +244,17 @@ worth_waiting(const struct mt_candidates *found)
 	return false;
 }
 
+/* While paused only an operator chooses. */
+static bool
+may_choose(const struct mt_view *v, struct mt_control_plan *p)
+{
+	if (!v->settings->pause || v->state->request.candidate[0] != '\0')
+		return true;
+	mt_copy(p->why, sizeof(p->why),
+		"paused: nobody gets the turn without being asked for");
+	return false;
+}
+
 static bool
 rule_released(struct mt_controller *c, const struct mt_view *v,
 	      struct mt_control_plan *p)
@@ -261,6 +272,10 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 
 	if (l->epoch == 0 || !l->released)
 		return false;
+	if (!may_choose(v, p)) {
+		c->since_rule = NULL;
+		return true;
+	}
 	long_ms = waited(c, "released", v->now_ms);
 	p->look_again_ms = v->now_ms + FENCE_EVERY_MS;
 	mt_candidates_judge(v, &rules, &found);
@@ -271,8 +286,11 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 	}
 	if (found.best < 0) {
 		/* Time is up for the wish and for the preference of others:
-		 * the furthest is taken, the old holder among them. */
+		 * the furthest is taken, the old holder among them; while
+		 * paused the old holder alone. */
 		memset(&rules, 0, sizeof(rules));
+		if (v->settings->pause)
+			rules.only = l->holder;
 		mt_candidates_judge(v, &rules, &found);
 	}
 	mt_candidates_text(&found, p->why, sizeof(p->why));
@@ -381,6 +399,67 @@ plan_fence(struct mt_controller *c, const struct mt_view *v,
 }
 
 static bool
+is_suspended(const struct mt_view *v)
+{
+	return v->settings->pause || v->state->leader.exempt != 0;
+}
+
+/* The operator asked for a candidate when the holder was silent already: it
+ * has not told since that it knows of the request, and will not carry it out.
+ */
+static bool
+is_forced(const struct mt_controller *c, const struct mt_view *v)
+{
+	const struct mt_seen *seen = holder_seen(v);
+
+	const uint64_t id = v->state->request.id;
+
+	/* One that was never heard here may have known all that this leader
+	 * found in the log when it began. */
+	return is_suspended(v) && v->state->request.candidate[0] != '\0' &&
+	       id > (seen != NULL ? seen->report.applied : c->led_index);
+}
+
+static void
+plan_clear(const struct mt_view *v, struct mt_control_plan *p, const char *why)
+{
+	struct mt_command *c = &p->command;
+
+	p->propose = true;
+	c->kind = MT_CMD_REQUEST_CLEAR;
+	c->u.request_clear.id = v->state->request.id;
+	mt_format(c->u.request_clear.text, sizeof(c->u.request_clear.text),
+		  "Switchover failed: %s", why);
+}
+
+/* Pause suspends the decision. An exempt holder may be running on, whatever
+ * its voters have forgotten: silence is no ground then. */
+static bool
+is_held_back(const struct mt_controller *c, const struct mt_view *v,
+	     struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+
+	if (is_forced(c, v) || !is_suspended(v))
+		return false;
+	p->look_again_ms = v->now_ms + MT_REPORT_INTERVAL_MS;
+	if (v->settings->pause)
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" is silent; paused: nobody takes its place",
+			  l->holder);
+	else
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" is silent and was exempt from stopping "
+			  "(%s): it may be running; start its daemon, or ask "
+			  "for a switchover to a candidate",
+			  l->holder, l->exempt_reason);
+	/* One that it knew of is not taken for an order to go past it. */
+	if (v->state->request.kind != MT_REQUEST_NONE)
+		plan_clear(v, p, p->why);
+	return true;
+}
+
+static bool
 rule_silent(struct mt_controller *c, const struct mt_view *v,
 	    struct mt_control_plan *p)
 {
@@ -400,6 +479,10 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		p->look_again_ms = c->led_since_ms + SILENT_MS;
 		return false;
 	}
+	if (is_held_back(c, v, p))
+		return true;
+	if (is_forced(c, v))
+		rules.only = v->state->request.candidate;
 	mt_candidates_judge(v, &rules, &found);
 	if (!majority_fenced(c, v)) {
 		plan_fence(c, v, p);
@@ -412,6 +495,9 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 	if (found.best < 0) {
 		mt_candidates_text(&found, p->why, sizeof(p->why));
 		p->look_again_ms = v->now_ms + MT_REPORT_INTERVAL_MS;
+		if (is_forced(c, v) &&
+		    waited(c, "forced", v->now_ms) > SWITCH_WAIT_MS)
+			plan_clear(v, p, p->why);
 		return true;
 	}
 	mt_format(p->why, sizeof(p->why),
@@ -489,6 +575,7 @@ mt_controller_decide(struct mt_controller *c, const struct mt_view *view,
 		mt_controller_init(c);
 		c->term = view->term;
 		c->led_since_ms = view->now_ms;
+		c->led_index = view->state->index;
 	}
 	if (c->epoch != view->state->leader.epoch) {
 		c->epoch = view->state->leader.epoch;

@@ -68,3 +68,11 @@ mt_state_fork_lsn(const struct mt_state *s, uint32_t timeline)
 			return s->history[i].lsn;
 	return 0;
 }
+
+bool
+mt_state_asked_for(const struct mt_state *s, const char *name)
+{
+	return s->request.kind != MT_REQUEST_NONE &&
+	       s->request.candidate[0] != '\0' &&
+	       strcmp(s->request.candidate, name) == 0;
+}
