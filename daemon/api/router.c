@@ -22,6 +22,8 @@ static const struct route {
     {"cluster", NULL, "GET", api__get_cluster},
     {"history", NULL, "GET", api__get_history},
     {"config", NULL, "GET", api__get_config},
+    {"config", NULL, "PATCH", api__change_config},
+    {"config", NULL, "PUT", api__change_config},
     {"raft", "state", "GET", api__get_raft_state},
     {"raft", NULL, "GET", api__get_raft},
     {"switchover", NULL, "POST", api__post_switchover},
@@ -51,6 +53,15 @@ matches(const struct route *route, const char *path)
 	       skip_segment(path, route->second) != NULL;
 }
 
+static const char *
+allowed(const struct route *first)
+{
+	if (first->handler == api__get_config)
+		return "GET, HEAD, PATCH, PUT, OPTIONS";
+	return mt_streq(first->method, "GET") ? "GET, HEAD, OPTIONS"
+					      : "POST, OPTIONS";
+}
+
 static const char unsupported[] =
     "<!DOCTYPE html>\n"
     "<title>Error response</title>\n"
@@ -63,24 +74,22 @@ api__route(void *arg, struct mt_http_request *r)
 	struct mt_api *api = arg;
 	const char *path = r->path;
 	const char *method = mt_streq(r->method, "HEAD") ? "GET" : r->method;
-	const struct route *known = NULL;
+	const char *allow = NULL;
 
 	while (path[0] == '/' && path[1] == '/')
 		path++;
 	for (size_t i = 0; i < MT_COUNT(routes); i++) {
 		if (!matches(&routes[i], path))
 			continue;
-		known = &routes[i];
-		if (mt_streq(method, known->method)) {
-			known->handler(api, r);
+		if (mt_streq(method, routes[i].method)) {
+			routes[i].handler(api, r);
 			return;
 		}
+		if (allow == NULL)
+			allow = allowed(&routes[i]);
 	}
-	if (known != NULL && mt_streq(method, "OPTIONS")) {
-		api__respond_empty(r, 204, "allow",
-				   mt_streq(known->method, "GET")
-				       ? "GET, HEAD, OPTIONS"
-				       : "POST, OPTIONS");
+	if (allow != NULL && mt_streq(method, "OPTIONS")) {
+		api__respond_empty(r, 204, "allow", allow);
 	} else if (mt_streq(method, "GET") || mt_streq(method, "OPTIONS")) {
 		api__health(api, r, path);
 	} else {
