@@ -199,8 +199,9 @@ explain(struct mt_http *http, CURLcode rc, const struct sink *sink,
 
 /* One request to one URL. body NULL means GET. */
 static int
-perform(struct mt_http *http, const char *url, const char *body,
-	int64_t timeout_ms, struct mt_http_reply *reply, struct mt_err *why)
+perform(struct mt_http *http, const char *method, const char *url,
+	const char *body, int64_t timeout_ms, struct mt_http_reply *reply,
+	struct mt_err *why)
 {
 	CURL *c = http->curl;
 	struct curl_slist *headers = NULL;
@@ -227,6 +228,7 @@ perform(struct mt_http *http, const char *url, const char *body,
 
 		headers = more != NULL ? more : headers;
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
+		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
 		/* A kept connection that the server has just closed would
 		 * fail, and libcurl would send the request once more. */
 		curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
@@ -269,8 +271,9 @@ add_reason(char *reasons, size_t size, const char *base,
 
 /* Try the servers in order, the one that answered last first. */
 static int
-try_all(struct mt_http *http, const char *path, const char *body,
-	int64_t timeout_ms, struct mt_http_reply *reply, struct mt_err *err)
+try_all(struct mt_http *http, const char *method, const char *path,
+	const char *body, int64_t timeout_ms, struct mt_http_reply *reply,
+	struct mt_err *err)
 {
 	char url[MT_HTTP_URL_MAX * 2], reasons[400] = "";
 	struct mt_http_reply poor = {0};
@@ -283,7 +286,7 @@ try_all(struct mt_http *http, const char *path, const char *body,
 
 		mt_format(url, sizeof(url), "%s%s", http->bases[i], path);
 		*reply = (struct mt_http_reply){0};
-		rv = perform(http, url, body, timeout_ms, reply, &why);
+		rv = perform(http, method, url, body, timeout_ms, reply, &why);
 		if (rv == 0 && (body != NULL || reply->status < 500)) {
 			mt_http_reply_release(&poor);
 			http->first = i;
@@ -307,14 +310,14 @@ try_all(struct mt_http *http, const char *path, const char *body,
 	if (http->n == 0)
 		return mt_err_set(err, MT_ENOENT, "no server to ask is known");
 	return mt_err_set(err, rv, "could not %s \"%s\": %s",
-			  body != NULL ? "post to" : "get", path, reasons);
+			  body != NULL ? "send to" : "get", path, reasons);
 }
 
 int
 mt_http_get(struct mt_http *http, const char *path, int64_t timeout_ms,
 	    struct mt_http_reply *reply, struct mt_err *err)
 {
-	return try_all(http, path, NULL, timeout_ms, reply, err);
+	return try_all(http, "GET", path, NULL, timeout_ms, reply, err);
 }
 
 int
@@ -322,13 +325,21 @@ mt_http_post(struct mt_http *http, const char *path, const json_t *body,
 	     int64_t timeout_ms, struct mt_http_reply *reply,
 	     struct mt_err *err)
 {
+	return mt_http_send(http, "POST", path, body, timeout_ms, reply, err);
+}
+
+int
+mt_http_send(struct mt_http *http, const char *method, const char *path,
+	     const json_t *body, int64_t timeout_ms,
+	     struct mt_http_reply *reply, struct mt_err *err)
+{
 	char *text = json_dumps(body, JSON_COMPACT);
 	int rv;
 
 	if (text == NULL)
 		return mt_err_set(err, MT_ENOMEM,
 				  "could not write the request as JSON");
-	rv = try_all(http, path, text, timeout_ms, reply, err);
+	rv = try_all(http, method, path, text, timeout_ms, reply, err);
 	free(text);
 	return rv;
 }
@@ -341,7 +352,7 @@ mt_http_get_url(struct mt_http *http, const char *url, int64_t timeout_ms,
 	int rv;
 
 	*reply = (struct mt_http_reply){0};
-	rv = perform(http, url, NULL, timeout_ms, reply, &why);
+	rv = perform(http, "GET", url, NULL, timeout_ms, reply, &why);
 	if (rv != 0)
 		return mt_err_set(err, rv, "could not get \"%s\": %s", url,
 				  why.text);
