@@ -178,7 +178,6 @@ propose(struct api__change *c)
 	json_decref(c->document);
 	if (c->replace) {
 		c->document = json_incref(c->body);
-		changed = !json_equal(old, c->body);
 	} else {
 		c->document = mt_document_merge(old, c->body, &changed);
 	}
@@ -186,10 +185,8 @@ propose(struct api__change *c)
 		api__respond_text(forget(c), 500, "out of memory");
 		return;
 	}
-	if (!changed) {
-		answer_document(c, c->document);
-		return;
-	}
+	/* Also where nothing changes: what this node sees may be old, and the
+	 * log alone knows. It takes the same document without a change. */
 	cmd.u.config_put.expect_version = view.state->config_version;
 	cmd.u.config_put.config = c->document;
 	c->proposing = true;

@@ -302,6 +302,9 @@ apply_config(struct mt_state *s, const struct mt_command *cmd,
 	    s->config_version != cmd->u.config_put.expect_version)
 		return mt_err_set(err, MT_EREFUSED,
 				  "the configuration was changed by another");
+	/* The same again only proves that it was in force just now. */
+	if (json_equal(s->config, cmd->u.config_put.config))
+		return 0;
 	json_decref(s->config);
 	s->config = json_incref(cmd->u.config_put.config);
 	s->config_version++;
