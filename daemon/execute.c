@@ -47,6 +47,10 @@ act_name(enum mt_act act)
 		return "checkpoint";
 	case MT_ACT_SLOTS:
 		return "slots";
+	case MT_ACT_EXEMPT:
+		return "exempt";
+	case MT_ACT_ARM:
+		return "arm";
 	case MT_ACT_EXIT:
 		return "exit";
 	case MT_ACT_REFUSE:
@@ -123,6 +127,12 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 	case MT_ACT_SLOTS:
 		mt_postgres_slots(n->pg, &n->state);
 		break;
+	case MT_ACT_EXEMPT:
+		mt_postgres_exempt(n->pg);
+		break;
+	case MT_ACT_ARM:
+		mt_postgres_rearm(n->pg, deadline_ms);
+		break;
 	case MT_ACT_NONE:
 	case MT_ACT_GIVE_UP:
 	case MT_ACT_TAKE_EPOCH:
@@ -151,6 +161,10 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	case MT_ACT_PROPOSE:
 		if (p->command.kind == MT_CMD_STATUS_PUT)
 			n->status_put_ms = v->now_ms;
+		/* From before it may be committed. */
+		if (p->command.kind == MT_CMD_LEADER_EXEMPT &&
+		    p->command.u.exempt.ends > n->exempt_ended)
+			n->exempt_ended = p->command.u.exempt.ends;
 		node__propose_planned(n, &p->command);
 		if (p->look_again_ms == 0 || p->look_again_ms > v->now_ms + 200)
 			p->look_again_ms = v->now_ms + 200;
@@ -173,6 +187,8 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	case MT_ACT_PROMOTE:
 	case MT_ACT_CHECKPOINT:
 	case MT_ACT_SLOTS:
+	case MT_ACT_EXEMPT:
+	case MT_ACT_ARM:
 		execute_on_postgres(n, v, p);
 		break;
 	}

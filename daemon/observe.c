@@ -47,6 +47,7 @@ node__observe(struct mt_node *n, struct mt_view *v)
 	}
 	l->turn_ms = n->turn_ms;
 	l->status_put_ms = n->status_put_ms;
+	l->exempt_ended = n->exempt_ended;
 	if (n->pg != NULL) {
 		mt_postgres_observe(n->pg, &n->state, n->settings.use_slots, l);
 		v->history = mt_postgres_history(n->pg, &v->n_history);
@@ -91,13 +92,17 @@ report_server(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	const struct mt_local *l = &v->local;
 
 	r->pg_state = mt_postgres_state(n->pg);
+	if (r->pg_state == MT_PG_CRASHED && n->settings.pause)
+		r->pg_state = MT_PG_STOPPED; /* as nobody will start it */
+	r->pending_restart = mt_postgres_pending_restart(n->pg);
 	r->pg_role = mt_postgres_role(n->pg);
 	r->has_data = l->data == MT_DATA_PRESENT && !l->bootstrapped;
 	r->bootstrap_ready = l->data == MT_DATA_EMPTY && l->can_bootstrap;
 	r->bootstrap_failed = mt_postgres_bootstrap_failed(n->pg);
 	r->streaming = l->streaming;
 	r->writable = l->accepting && !l->in_recovery && l->as_primary &&
-		      v->now_ms < l->deadline_ms && l->job != MT_JOB_STOP;
+		      (l->exempt || v->now_ms < l->deadline_ms) &&
+		      l->job != MT_JOB_STOP;
 	r->serving = r->writable && l->slots_ready;
 	r->healthy = l->accepting && l->job != MT_JOB_STOP && l->guarded;
 	if (l->running || l->accepting)

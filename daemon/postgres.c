@@ -106,6 +106,8 @@ watch_foreign(struct mt_postgres *pg, const struct mt_pg_pidfile *f)
 	}
 }
 
+static void configure(struct mt_postgres *pg);
+
 static void
 version_cb(void *arg, const struct mt_err *err)
 {
@@ -121,7 +123,10 @@ version_cb(void *arg, const struct mt_err *err)
 		mt_error("could not find PostgreSQL's version: %s", err->text);
 		return;
 	}
-	mt_postgres_configure(pg, pg->conf->bootstrap.dcs, NULL);
+	if (pg->document != NULL)
+		configure(pg);
+	else
+		mt_postgres_configure(pg, pg->conf->bootstrap.dcs, NULL);
 	if (mt_guard_attach(&pg->guard, pg->loop,
 			    postgres__sock_path(pg, sock, sizeof(sock)),
 			    postgres__guard_events(pg), &e) == 0)
@@ -187,6 +192,7 @@ on_started(void *arg, pid_t pid, const struct mt_err *err)
 	if (pg->job != MT_JOB_START) { /* it was there before us */
 		pg->adopting = true;
 		pg->armed_ms = mt_guard_deadline_ms(pg->guard);
+		pg->exempt = pg->armed_ms == POSTGRES_NEVER_MS;
 		postgres__adopt(pg);
 		return;
 	}
@@ -209,7 +215,7 @@ postgres__adopted(struct mt_postgres *pg, bool as_primary, uint64_t data_id)
 	pg->data_id = data_id;
 	/* An unfenced server's lease is not known any more. It gets a moment
 	 * to find support, for that is what "fencing: off" asks for. */
-	if (as_primary && !pg->conf->fencing)
+	if (as_primary && !pg->conf->fencing && !pg->exempt)
 		pg->armed_ms = mt_clock_ms() + UNFENCED_GRACE_MS;
 	mt_info("found PostgreSQL running, pid %d, as %s",
 		(int)mt_guard_pid(pg->guard),
@@ -258,6 +264,8 @@ postgres__guard_gone(struct mt_postgres *pg)
 	pg->upstream[0] = '\0';
 	pg->upstream_url[0] = '\0';
 	pg->armed_ms = 0;
+	pg->exempt = false;
+	pg->reloading = pg->pending_restart = false;
 	pg->promote_sent_ms = 0;
 	postgres__server_down(pg);
 }
@@ -369,7 +377,8 @@ observe_server(const struct mt_postgres *pg, struct mt_local *l)
 	l->died = pg->died;
 	l->died_ms = pg->died_ms;
 	l->promote_sent_ms = pg->promote_sent_ms;
-	l->deadline_ms = pg->armed_ms;
+	l->exempt = l->running && pg->as_primary && pg->exempt;
+	l->deadline_ms = l->exempt ? 0 : pg->armed_ms;
 	mt_copy(l->upstream, sizeof(l->upstream), pg->upstream);
 	mt_copy(l->upstream_url, sizeof(l->upstream_url), pg->upstream_url);
 	if (info->at_ms == 0)
@@ -485,15 +494,14 @@ mt_postgres_bootstrap_failed(const struct mt_postgres *pg)
 
 /* ---- configuration ---- */
 
-void
-mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
-		      const struct mt_state *s)
+static void
+configure(struct mt_postgres *pg)
 {
 	json_t *p;
 
 	if (pg->bins.version_num == 0)
 		return; /* called again when it is known */
-	p = mt_pgconf_parameters(pg->conf, document, pg->bins.version_num);
+	p = mt_pgconf_parameters(pg->conf, pg->document, pg->bins.version_num);
 	if (p == NULL)
 		return;
 	/* A standby comes back at once after its primary's restart, not after
@@ -501,11 +509,27 @@ mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 	if (json_object_get(p, "wal_retrieve_retry_interval") == NULL)
 		json_object_set_new(p, "wal_retrieve_retry_interval",
 				    json_string("500ms"));
+	if (!json_equal(p, pg->parameters)) {
+		pg->version++;
+		pg->stale = true;
+	}
 	json_decref(pg->parameters);
 	pg->parameters = p;
+	postgres__refresh(pg);
+	postgres__wake(pg);
+}
+
+void
+mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
+		      const struct mt_state *s)
+{
+	json_t *old = pg->document;
+
+	pg->document = json_incref((json_t *)document);
+	json_decref(old);
 	if (s != NULL)
 		postgres__write_pgpass(pg, s);
-	postgres__wake(pg);
+	configure(pg);
 }
 
 /* ---- the end ---- */
@@ -517,6 +541,7 @@ postgres__one_closed(void *arg)
 
 	if (--pg->closing > 0)
 		return;
+	json_decref(pg->document);
 	json_decref(pg->parameters);
 	json_decref(pg->work_parameters);
 	if (pg->closed_cb != NULL)

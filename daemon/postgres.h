@@ -49,7 +49,15 @@ void mt_postgres_hurry(struct mt_postgres *pg, int64_t every_ms);
 void mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 			   const struct mt_state *s);
 
+/* Some parameter waits for a restart. */
+bool mt_postgres_pending_restart(const struct mt_postgres *pg);
+
 /* Actions; failures become facts. */
+/* No deadline from now on, told to the sentinel in a way that a restarted
+ * daemon finds again; until mt_postgres_rearm, what mt_postgres_arm says is
+ * ignored. */
+void mt_postgres_exempt(struct mt_postgres *pg);
+void mt_postgres_rearm(struct mt_postgres *pg, int64_t deadline_ms);
 void mt_postgres_arm(struct mt_postgres *pg, int64_t deadline_ms);
 void mt_postgres_stop(struct mt_postgres *pg, bool immediate);
 void mt_postgres_cancel(struct mt_postgres *pg);

@@ -236,8 +236,9 @@ role_work(struct file_work *w)
 {
 	const struct mt_conf_postgresql *c = &w->pg->conf->postgresql;
 
-	w->rv = mt_pg_conf_write(c, w->parameters,
-				 w->standby ? &w->follow : NULL, NULL, &w->err);
+	w->rv =
+	    mt_pg_conf_write(c, w->parameters, w->standby ? &w->follow : NULL,
+			     &w->changed, &w->err);
 	if (w->rv != 0 || w->only_conf)
 		return;
 	w->rv = mt_pg_standby_signal(c->data_dir, w->standby, &w->err);
@@ -259,6 +260,7 @@ postgres__role_work(struct mt_postgres *pg, json_t *parameters,
 	/* A copy: the loop may replace its own, and jansson's counters are
 	 * not for two threads. */
 	w->parameters = json_deep_copy(parameters);
+	w->version = pg->version;
 	w->standby = follow != NULL;
 	if (follow != NULL)
 		w->follow = *follow;

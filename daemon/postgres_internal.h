@@ -16,6 +16,9 @@
  * cluster has not taken yet: all there, and nobody's. */
 #define POSTGRES_UNCLAIMED "unclaimed"
 
+/* A deadline that never comes: an exemption in the sentinel's page. */
+#define POSTGRES_NEVER_MS (INT64_MAX / 2)
+
 struct mt_postgres;
 
 /* A piece of file work: inputs, then what came of it. */
@@ -34,8 +37,9 @@ struct file_work {
 	bool only_read;
 	/* role */
 	json_t *parameters; /* owned */
+	uint64_t version;   /* of them */
 	struct mt_pg_follow follow;
-	bool standby, only_conf;
+	bool standby, only_conf, changed;
 	int64_t deadline_ms;
 	struct mt_pg_pidfile pidfile;
 	/* timelines to pass over */
@@ -53,7 +57,9 @@ struct mt_postgres {
 	void (*wake)(void *arg);
 	void *wake_arg;
 	struct mt_pg_bins bins;
+	json_t *document;   /* last given; NULL: none yet */
 	json_t *parameters; /* as they shall be now */
+	uint64_t version;   /* counts their changes */
 	bool has_members;   /* pgpass is written for those there are */
 	char trouble[MT_WHY_MAX];
 
@@ -79,6 +85,13 @@ struct mt_postgres {
 	enum stop_mode stopping;
 	char upstream[MT_NAME_MAX], upstream_url[MT_URL_MAX];
 	int64_t armed_ms;
+	bool exempt; /* armed_ms does not count */
+
+	/* configuration of the running server, postgres_reload.c */
+	bool stale; /* its files are not those of parameters */
+	bool reloading;
+	bool pending_asked, pending_restart;
+	int64_t pending_ms; /* when it was last asked for */
 
 	/* sessions */
 	struct mt_session *session; /* looks and short statements */
@@ -146,6 +159,15 @@ struct file_work *postgres__role_work(struct mt_postgres *pg,
 				      void (*done)(struct file_work *));
 void postgres__backup_files(struct mt_postgres *pg);
 void postgres__write_pgpass(struct mt_postgres *pg, const struct mt_state *s);
+/* postgres_reload.c: write the files of a running server anew, if they are
+ * stale and nothing stands in the way, and have them read. */
+void postgres__refresh(struct mt_postgres *pg);
+/* Whether a parameter waits for a restart is asked from time to time. */
+void postgres__ask_pending(struct mt_postgres *pg);
+/* postgres_run.c */
+int postgres__follow_of(struct mt_postgres *pg, const char *member,
+			const char *url, struct mt_pg_follow *f,
+			struct mt_err *err);
 /* postgres_look.c */
 int postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err);
 void postgres__server_up(struct mt_postgres *pg);

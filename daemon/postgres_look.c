@@ -174,6 +174,8 @@ look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 	}
 	end_of_wait(pg);
 	ask_history(pg);
+	postgres__refresh(pg);
+	postgres__ask_pending(pg);
 	postgres__wake(pg);
 }
 
@@ -288,6 +290,8 @@ postgres__server_up(struct mt_postgres *pg)
 	memset(&pg->info, 0, sizeof(pg->info));
 	memset(&pg->at, 0, sizeof(pg->at));
 	pg->history_of = 0;
+	pg->pending_restart = pg->pending_asked = false;
+	pg->pending_ms = 0;
 	mt_session_want(pg->session, true);
 }
 

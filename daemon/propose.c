@@ -186,6 +186,9 @@ may_propose(const struct mt_node *n, uint64_t from,
 	case MT_CMD_STATUS_PUT:
 		who = cmd->u.status_put.holder;
 		break;
+	case MT_CMD_LEADER_EXEMPT:
+		who = cmd->u.exempt.holder;
+		break;
 	case MT_CMD_REQUEST_PUT:
 	case MT_CMD_REQUEST_CLEAR:
 	case MT_CMD_CONFIG_PUT:

@@ -13,12 +13,14 @@
 #include "http/server.h"
 
 struct api__switchover;
+struct api__change;
 
 struct mt_api {
 	const struct mt_api_backend *backend;
 	struct mt_http_server *http;
 	uv_timer_t timer; /* the earliest deadline of those that wait */
 	struct api__switchover *switchovers;
+	struct api__change *changes;
 	void (*closed_cb)(void *arg);
 	void *closed_arg;
 };
@@ -76,6 +78,12 @@ void api__get_history(struct mt_api *api, struct mt_http_request *r);
 
 /* config.c */
 void api__get_config(struct mt_api *api, struct mt_http_request *r);
+/* config_change.c: PATCH and PUT */
+void api__change_config(struct mt_api *api, struct mt_http_request *r);
+/* Something changed: does it answer those that wait? */
+void api__changes_look(struct mt_api *api);
+/* Answer all that wait: the daemon ends. */
+void api__changes_end(struct mt_api *api);
 
 /* raft.c */
 void api__get_raft(struct mt_api *api, struct mt_http_request *r);

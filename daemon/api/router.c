@@ -22,6 +22,8 @@ static const struct route {
     {"cluster", NULL, "GET", api__get_cluster},
     {"history", NULL, "GET", api__get_history},
     {"config", NULL, "GET", api__get_config},
+    {"config", NULL, "PATCH", api__change_config},
+    {"config", NULL, "PUT", api__change_config},
     {"raft", "state", "GET", api__get_raft_state},
     {"raft", NULL, "GET", api__get_raft},
     {"switchover", NULL, "POST", api__post_switchover},

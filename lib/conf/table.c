@@ -432,7 +432,7 @@ static const struct mt_option rows[] = {
 	    "how long a synchronous primary may take to stop"),
 	ROW("master_stop_timeout", SECONDS, NULL, 0, DYNAMIC, LIVE, KNOWN, NULL,
 	    "old name of primary_stop_timeout"),
-	ROW("pause", BOOL, "off", NO_MIN, DYNAMIC, LIVE, KNOWN, NULL,
+	ROW("pause", BOOL, "off", NO_MIN, DYNAMIC, LIVE, EFFECTIVE, NULL,
 	    "leave PostgreSQL alone"),
 	ROW("suspect_timeout", MS, "500", 200, DYNAMIC, LIVE, KNOWN, NULL,
 	    "silence after which a primary is suspected"),

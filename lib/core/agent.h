@@ -27,6 +27,8 @@ enum mt_act {
 	MT_ACT_PROMOTE,
 	MT_ACT_CHECKPOINT, /* for request */
 	MT_ACT_SLOTS,      /* create those that are missing */
+	MT_ACT_EXEMPT,     /* the sentinel forgets its deadline */
+	MT_ACT_ARM,        /* and has one again */
 	MT_ACT_EXIT,       /* the daemon's work is done */
 	MT_ACT_REFUSE,     /* end with an error: why */
 };

@@ -7,8 +7,9 @@
  * lets the walsenders send all that there is. The rest is as after any stop:
  * the epoch is given up and released.
  *
- * What cannot be is ended with a reason, and the primary goes on. In pause a
- * scheduled request is left alone, and its time may pass.
+ * What cannot be is ended with a reason, and the primary goes on. In pause, and
+ * until the exemption has ended after it, a scheduled request is left alone,
+ * and its time may pass.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -67,7 +68,10 @@ agent__request_is_due(const struct mt_view *v, struct mt_plan *p)
 	if (left_ms > 0 &&
 	    (p->look_again_ms == 0 || v->now_ms + left_ms < p->look_again_ms))
 		p->look_again_ms = v->now_ms + left_ms;
-	return left_ms <= 0 && !v->settings->pause;
+	/* While it is exempt, a request without a time is an order to go past
+	 * it if it falls silent: that one people give, and no clock. */
+	return left_ms <= 0 && !v->settings->pause &&
+	       v->state->leader.exempt == 0;
 }
 
 void

@@ -59,6 +59,8 @@ agent__may_start_primary(const struct mt_view *v)
 	if (l->last_job == MT_JOB_START && l->last_job_failed &&
 	    l->failures >= START_TRIES)
 		return false;
+	if (agent__paused(v))
+		return first_start(v);
 	if (l->died || (l->last_job == MT_JOB_START && l->last_job_failed))
 		return l->had_lease && agent__lease_lives(v) &&
 		       was_primary(l) &&
@@ -83,15 +85,6 @@ take_epoch(const struct mt_view *v, struct mt_plan *p)
 
 /* ---- a standby that is to be promoted ---- */
 
-/* A lease of this turn with more left than what is kept for a fast stop. */
-static bool
-lease_lasts(const struct mt_view *v)
-{
-	return v->local.had_lease &&
-	       v->local.lease_epoch >= v->state->leader.since &&
-	       v->now_ms + v->state->leader.ttl_ms / 4 < v->local.deadline_ms;
-}
-
 static void
 plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 {
@@ -110,7 +103,7 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;
 		return;
 	}
-	if (!lease_lasts(v)) {
+	if (!agent__lease_lasts(v)) {
 		if (late)
 			give_up(v, p, "found no support in time");
 		else
@@ -157,7 +150,7 @@ plan_down(const struct mt_view *v, struct mt_plan *p)
 	}
 	if (l->record.pg_epoch != v->state->leader.epoch) {
 		take_epoch(v, p);
-	} else if (lease_lasts(v)) {
+	} else if (agent__lease_lasts(v)) {
 		p->act = MT_ACT_START_PRIMARY;
 	} else if (v->now_ms - l->turn_ms > FIT_WITHIN_MS) {
 		give_up(v, p, "found no support in time");
@@ -221,7 +214,8 @@ plan_primary(const struct mt_view *v, struct mt_plan *p)
 {
 	const struct mt_local *l = &v->local;
 
-	p->look_again_ms = l->deadline_ms - v->state->leader.ttl_ms / 4;
+	if (!l->exempt)
+		p->look_again_ms = l->deadline_ms - agent__stop_ahead_ms(v);
 	if (l->record.pg_epoch != v->state->leader.epoch) {
 		take_epoch(v, p);
 	} else if (l->accepting && l->in_recovery && l->promote_sent_ms != 0 &&
@@ -236,6 +230,8 @@ plan_primary(const struct mt_view *v, struct mt_plan *p)
 		agent__plan_request(v, p);
 	} else if (!l->accepting || l->in_recovery || l->job != MT_JOB_NONE) {
 		agent__why(p, mt_job_name(l->job));
+	} else if (agent__plan_exempt(v, p)) {
+		return;
 	} else if (!l->slots_ready) {
 		p->act = MT_ACT_SLOTS;
 	} else if (history_is_old(v)) {

@@ -159,6 +159,13 @@ settle_request(struct mt_state *s, const char *from)
 	memset(r, 0, sizeof(*r));
 }
 
+static void
+end_exemption(struct mt_leader *l)
+{
+	l->exempt = l->exempt_incarnation = 0;
+	memset(l->exempt_reason, 0, sizeof(l->exempt_reason));
+}
+
 static int
 apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	     struct mt_err *err)
@@ -185,8 +192,15 @@ apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	    (l->released || strcmp(l->holder, cmd->u.assign.holder) != 0))
 		return mt_err_set(err, MT_EREFUSED,
 				  "only the present holder can continue");
+	/* It runs on beyond its lease's end: that end proves nothing. */
+	if (l->exempt != 0 && !continues && !l->released &&
+	    !mt_state_asked_for(s, cmd->u.assign.holder))
+		return mt_err_set(err, MT_EREFUSED,
+				  "\"%s\" is exempt from stopping (%s)",
+				  l->holder, l->exempt_reason);
 	l->epoch++;
 	if (!continues) {
+		end_exemption(l);
 		l->since = l->epoch;
 		if (l->timeline < cmd->u.assign.min.timeline)
 			l->timeline = cmd->u.assign.min.timeline;
@@ -233,6 +247,7 @@ apply_release(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	s->leader.clean = cmd->u.release.clean;
 	s->leader.end = cmd->u.release.end;
 	s->leader.index = index;
+	end_exemption(&s->leader);
 	if (s->leader.clean)
 		s->status.optime = s->leader.end;
 	return 0;
@@ -342,9 +357,38 @@ apply_config(struct mt_state *s, const struct mt_command *cmd,
 	    s->config_version != cmd->u.config_put.expect_version)
 		return mt_err_set(err, MT_EREFUSED,
 				  "the configuration was changed by another");
+	/* The same again only proves that it was in force just now. */
+	if (json_equal(s->config, cmd->u.config_put.config))
+		return 0;
 	json_decref(s->config);
 	s->config = json_incref(cmd->u.config_put.config);
 	s->config_version++;
+	return 0;
+}
+
+/* Each exemption is another one, told by its index: the end of an older one,
+ * proposed before and committed late, does not end it. */
+static int
+apply_exempt(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
+	     struct mt_err *err)
+{
+	struct mt_leader *l = &s->leader;
+	int rv =
+	    check_holder(s, cmd->u.exempt.epoch, cmd->u.exempt.holder, err);
+
+	if (rv != 0)
+		return rv;
+	if (cmd->u.exempt.ends != 0) {
+		if (cmd->u.exempt.ends != l->exempt)
+			return mt_err_set(err, MT_EREFUSED,
+					  "no such exemption stands");
+		end_exemption(l);
+		return 0;
+	}
+	l->exempt = index;
+	l->exempt_incarnation = cmd->u.exempt.incarnation;
+	mt_copy(l->exempt_reason, sizeof(l->exempt_reason),
+		cmd->u.exempt.reason);
 	return 0;
 }
 
@@ -381,6 +425,8 @@ apply_one(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 		return rv;
 	case MT_CMD_CONFIG_PUT:
 		return apply_config(s, cmd, err);
+	case MT_CMD_LEADER_EXEMPT:
+		return apply_exempt(s, index, cmd, err);
 	case MT_CMD_NONE:
 		break;
 	}

@@ -259,6 +259,28 @@ config_put_from(const json_t *o, struct mt_command *c, bool *bad)
 		c->u.config_put.config = json_incref(config);
 }
 
+static void
+exempt_to(const struct mt_command *c, json_t *o)
+{
+	mt_jset_u64(o, "epoch", c->u.exempt.epoch);
+	mt_jset_str(o, "holder", c->u.exempt.holder);
+	mt_jset_u64(o, "incarnation", c->u.exempt.incarnation);
+	mt_jset_u64(o, "ends", c->u.exempt.ends);
+	mt_jset_str(o, "reason", c->u.exempt.reason);
+}
+
+static void
+exempt_from(const json_t *o, struct mt_command *c, bool *bad)
+{
+	mt_jget_u64(o, "epoch", &c->u.exempt.epoch, bad);
+	mt_jget_str(o, "holder", c->u.exempt.holder, sizeof(c->u.exempt.holder),
+		    bad);
+	mt_jget_u64(o, "incarnation", &c->u.exempt.incarnation, bad);
+	mt_jget_u64(o, "ends", &c->u.exempt.ends, bad);
+	mt_jget_str(o, "reason", c->u.exempt.reason, sizeof(c->u.exempt.reason),
+		    bad);
+}
+
 static const struct codec {
 	enum mt_command_kind kind;
 	const char *name;
@@ -280,6 +302,7 @@ static const struct codec {
     {MT_CMD_HISTORY_PUT, "history.put", history_put_to, history_put_from},
     {MT_CMD_STATUS_PUT, "status.put", status_put_to, status_put_from},
     {MT_CMD_CONFIG_PUT, "config.put", config_put_to, config_put_from},
+    {MT_CMD_LEADER_EXEMPT, "leader.exempt", exempt_to, exempt_from},
 };
 
 const char *

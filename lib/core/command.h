@@ -12,6 +12,8 @@
  *   cluster.initialize  claim is the proposer's         claimant
  *   leader.assign       epoch (and release) as seen     controller
  *   leader.release      epoch as seen, by its holder    holder
+ *   leader.exempt       epoch as seen, by its holder;   holder
+ *                       to end it: that exemption stands
  *   request.put         no other is under way, and the  any (for a client),
  *                       scheduled one is as seen        holder (when due)
  *   request.clear       request id as seen              holder, any (cancel)
@@ -37,6 +39,7 @@ enum mt_command_kind {
 	MT_CMD_HISTORY_PUT,
 	MT_CMD_STATUS_PUT,
 	MT_CMD_CONFIG_PUT,
+	MT_CMD_LEADER_EXEMPT,
 };
 
 struct mt_command {
@@ -88,6 +91,15 @@ struct mt_command {
 			uint64_t expect_version;
 			json_t *config; /* borrowed */
 		} config_put;
+		/* ends 0: from here on the holder need not stop at its lease's
+		 * end; else that exemption (its log index) is over. */
+		struct {
+			uint64_t epoch;
+			char holder[MT_NAME_MAX];
+			uint64_t incarnation;
+			uint64_t ends;
+			char reason[MT_RULE_MAX];
+		} exempt;
 	} u;
 };
 

@@ -229,23 +229,30 @@ rule_bootstrap(struct mt_controller *c, const struct mt_view *v,
 
 /* ---- ground R ---- */
 
-/* Nobody can do what was asked for, and who asked has waited long enough. */
+/* What was asked for cannot be done, or nobody could for long enough. */
 static void
-plan_clear(const struct mt_view *v, struct mt_control_plan *p,
-	   const struct mt_candidates *found)
+plan_clear(const struct mt_view *v, struct mt_control_plan *p, const char *why)
 {
 	const struct mt_request *r = &v->state->request;
 	struct mt_request_result *o = &p->command.u.request_clear;
-	char text[MT_WHY_MAX - 48];
 
-	mt_candidates_text(found, text, sizeof(text));
 	p->propose = true;
 	p->command.kind = MT_CMD_REQUEST_CLEAR;
 	o->id = r->id;
 	mt_format(o->text, sizeof(o->text), "%s failed: %s",
 		  r->kind == MT_REQUEST_FAILOVER ? "Failover" : "Switchover",
-		  text);
+		  why);
 	mt_copy(p->why, sizeof(p->why), o->text);
+}
+
+static void
+plan_clear_found(const struct mt_view *v, struct mt_control_plan *p,
+		 const struct mt_candidates *found)
+{
+	char text[MT_WHY_MAX - 48];
+
+	mt_candidates_text(found, text, sizeof(text));
+	plan_clear(v, p, text);
 }
 
 /* May somebody still turn up who would be chosen instead? */
@@ -264,6 +271,29 @@ worth_waiting(const struct mt_candidates *found)
 	return false;
 }
 
+/* Is a request under way, to this member and no other? One that waits for its
+ * time is none. */
+static bool
+names_candidate(const struct mt_view *v)
+{
+	return mt_state_is_asked(v->state) &&
+	       v->state->request.candidate[0] != '\0';
+}
+
+/* While paused only an operator chooses. Who asked for anybody is told so, and
+ * does not stand in the way of who asks for somebody. */
+static bool
+may_choose(const struct mt_view *v, struct mt_control_plan *p)
+{
+	if (!v->settings->pause || names_candidate(v))
+		return true;
+	mt_copy(p->why, sizeof(p->why),
+		"paused: nobody gets the turn without being asked for");
+	if (mt_state_is_asked(v->state))
+		plan_clear(v, p, "in pause it needs a candidate");
+	return false;
+}
+
 static bool
 rule_released(struct mt_controller *c, const struct mt_view *v,
 	      struct mt_control_plan *p)
@@ -276,6 +306,10 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 
 	if (l->epoch == 0 || !l->released)
 		return false;
+	if (!may_choose(v, p)) {
+		c->since_rule = NULL;
+		return true;
+	}
 	mt_request_of_nobody(v, &v->state->request, &rules);
 	long_ms = waited(c, asked ? "asked" : "released", v->now_ms);
 	p->look_again_ms = v->now_ms + FENCE_EVERY_MS;
@@ -287,15 +321,21 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 	}
 	if (found.best < 0) {
 		/* Time is up for the wish and for the preference of others:
-		 * the furthest is taken, the old holder among them. */
+		 * the furthest is taken, the old holder among them; while
+		 * paused the old holder alone, if it let go for this request.
+		 */
 		memset(&rules, 0, sizeof(rules));
+		if (v->settings->pause)
+			rules.only = v->state->request.id < l->index
+					 ? l->holder
+					 : v->state->request.candidate;
 		mt_candidates_judge(v, &rules, &found);
 	}
 	mt_candidates_text(&found, p->why, sizeof(p->why));
 	if (found.best >= 0)
 		plan_assign(v, p, found.verdicts[found.best].name, &found);
 	else if (asked)
-		plan_clear(v, p, &found);
+		plan_clear_found(v, p, &found);
 	return true;
 }
 
@@ -399,6 +439,58 @@ plan_fence(struct mt_controller *c, const struct mt_view *v,
 }
 
 static bool
+is_suspended(const struct mt_view *v)
+{
+	return v->settings->pause || v->state->leader.exempt != 0;
+}
+
+/* The operator asked for a candidate when the holder was silent already: it
+ * has not told since that it knows of the request, and will not carry it out.
+ */
+static bool
+is_forced(const struct mt_controller *c, const struct mt_view *v)
+{
+	const struct mt_seen *seen = holder_seen(v);
+	const uint64_t id = v->state->request.id;
+
+	/* One that was never heard here may have known all that this leader
+	 * found in the log when it began. */
+	return is_suspended(v) && names_candidate(v) &&
+	       id > (seen != NULL ? seen->report.applied : c->led_index);
+}
+
+/* Pause suspends the decision. An exempt holder may be running on, whatever
+ * its voters have forgotten: silence is no ground then. */
+static bool
+is_held_back(const struct mt_controller *c, const struct mt_view *v,
+	     struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+
+	if (is_forced(c, v) || !is_suspended(v))
+		return false;
+	p->look_again_ms = v->now_ms + MT_REPORT_INTERVAL_MS;
+	if (v->settings->pause)
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" is silent; paused: nobody takes its place",
+			  l->holder);
+	else
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" is silent and was exempt from stopping "
+			  "(%s): it may be running; start its daemon, or ask "
+			  "for a failover to a candidate",
+			  l->holder, l->exempt_reason);
+	/* One that it knew of is not taken for an order to go past it. */
+	if (mt_state_is_asked(v->state)) {
+		char why[MT_WHY_MAX - 48];
+
+		mt_format(why, sizeof(why), "%s", p->why);
+		plan_clear(v, p, why);
+	}
+	return true;
+}
+
+static bool
 rule_silent(struct mt_controller *c, const struct mt_view *v,
 	    struct mt_control_plan *p)
 {
@@ -419,6 +511,10 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		p->look_again_ms = c->led_since_ms + SILENT_MS;
 		return false;
 	}
+	if (is_held_back(c, v, p)) {
+		c->since_rule = NULL;
+		return true;
+	}
 	if (!majority_fenced(c, v)) {
 		c->since_rule = NULL;
 		plan_fence(c, v, p);
@@ -434,11 +530,15 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		c->since_rule = NULL;
 	} else if (found.best < 0 &&
 		   waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS) {
-		/* Time is up for the wish. */
-		rules = (struct mt_candidate_rules){.except = l->holder};
-		mt_candidates_judge(v, &rules, &found);
+		/* Time is up for the wish; nobody else takes its place where
+		 * only who asked may decide that. */
+		if (!is_forced(c, v)) {
+			rules =
+			    (struct mt_candidate_rules){.except = l->holder};
+			mt_candidates_judge(v, &rules, &found);
+		}
 		if (found.best < 0)
-			plan_clear(v, p, &found);
+			plan_clear_found(v, p, &found);
 	}
 	if (found.best < 0) {
 		if (!p->propose)
@@ -521,6 +621,7 @@ mt_controller_decide(struct mt_controller *c, const struct mt_view *view,
 		mt_controller_init(c);
 		c->term = view->term;
 		c->led_since_ms = view->now_ms;
+		c->led_index = view->state->index;
 	}
 	if (c->epoch != view->state->leader.epoch) {
 		c->epoch = view->state->leader.epoch;

@@ -28,6 +28,7 @@ struct mt_controller {
 	const char *since_rule; /* and for what */
 	int64_t transfer_ms;    /* last transfer of Raft leadership */
 	int64_t led_since_ms;
+	uint64_t led_index; /* applied then */
 	uint64_t member_id; /* whose record was proposed last, and when */
 	int64_t member_ms;
 	int64_t repair_ms; /* last assignment on ground C, for back-off */

@@ -227,7 +227,9 @@ mt_request_preview(const struct mt_view *view, const struct mt_request *request,
 	if (out->found.best >= 0 || out->by_holder)
 		return;
 	/* Nobody has the turn: when the wait for the candidate is over, it is
-	 * given to another. */
+	 * given to another; but not where only people decide. */
+	if (view->settings->pause || view->state->leader.exempt != 0)
+		return;
 	second = rules;
 	second.only = NULL;
 	second.forced = false;

@@ -75,3 +75,10 @@ mt_state_fork_lsn(const struct mt_state *s, uint32_t timeline)
 			return s->history[i].lsn;
 	return 0;
 }
+
+bool
+mt_state_asked_for(const struct mt_state *s, const char *name)
+{
+	return mt_state_is_asked(s) && s->request.candidate[0] != '\0' &&
+	       strcmp(s->request.candidate, name) == 0;
+}

@@ -42,6 +42,11 @@ struct mt_leader {
 	bool clean;             /* released after a clean shutdown */
 	struct mt_position end; /* of the released primary, if clean */
 	uint64_t index; /* log index of the assignment, or of the release */
+	/* The holder need not stop at its lease's end: log index of the
+	 * exemption that stands, 0 = none; it lasts as long as the turn. */
+	uint64_t exempt;
+	uint64_t exempt_incarnation; /* of the daemon that asked for it */
+	char exempt_reason[MT_RULE_MAX];
 };
 
 struct mt_claim {
@@ -147,6 +152,9 @@ bool mt_state_held(const struct mt_state *s);
 bool mt_state_held_by(const struct mt_state *s, const char *name);
 /* Is a request under way: one that does not wait for its time? */
 bool mt_state_is_asked(const struct mt_state *s);
+/* Is one under way that asks for this member, and for no other, to be next?
+ * Then an exempt holder may lose the turn without having released it. */
+bool mt_state_asked_for(const struct mt_state *s, const char *name);
 /* Where the history left this timeline, 0 = it is the newest or unknown. */
 uint64_t mt_state_fork_lsn(const struct mt_state *s, uint32_t timeline);
 

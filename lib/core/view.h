@@ -96,6 +96,16 @@ struct mt_local {
 	int64_t deadline_ms; /* writing must have ended; 0 = no lease. After a
 			      * restart: what the old sentinel was armed with */
 
+	int64_t
+	    lease_ttl_ms; /* that the lease was last extended with, 0 none */
+	/* As primary it runs on at the lease's end, and its sentinel knows:
+	 * an exemption of this turn was committed, and it was not armed since.
+	 */
+	bool exempt;
+	/* The newest exemption whose end this process has proposed: it may be
+	 * over although the state still has it. */
+	uint64_t exempt_ended;
+
 	/* long actions */
 	enum mt_job job;
 	int64_t job_since_ms;

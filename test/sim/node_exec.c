@@ -243,6 +243,16 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 	case MT_ACT_SLOTS:
 		begin_child(n, MT_JOB_SLOTS, 5, 60);
 		break;
+	case MT_ACT_EXEMPT:
+		check_exempt(n);
+		pg_exempt(n, true);
+		n->dirty = true;
+		break;
+	case MT_ACT_ARM:
+		pg_exempt(n, false);
+		pg_arm(n, v->local.deadline_ms);
+		n->dirty = true;
+		break;
 	case MT_ACT_NONE:
 	case MT_ACT_GIVE_UP:
 	case MT_ACT_TAKE_EPOCH:
@@ -291,6 +301,8 @@ exec_plan(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 	case MT_ACT_PROMOTE:
 	case MT_ACT_CHECKPOINT:
 	case MT_ACT_SLOTS:
+	case MT_ACT_EXEMPT:
+	case MT_ACT_ARM:
 		exec_job(n, v, plan);
 		break;
 	}

@@ -358,6 +358,9 @@ static const struct scenario {
     {"boot-hold", 3, 3, 0, 4, boot_hold},
     {"voters-by-durable-log", 5, 3, 2, 4, members_by_durable_log},
     {"voters-one-by-one", 5, 3, 2, 4, members_one_by_one},
+    {"exempt-is-heeded", 3, 3, 0, 3, exempt_is_heeded},
+    {"exempt-until-armed", 3, 3, 0, 3, exempt_until_armed},
+    {"exempt-anew", 3, 3, 0, 3, exempt_anew},
 };
 
 static const struct scenario *

@@ -31,4 +31,9 @@ void start_all(struct sim *w);
 void members_by_durable_log(struct sim *w);
 void members_one_by_one(struct sim *w);
 
+/* scenario_pause.c */
+void exempt_is_heeded(struct sim *w);
+void exempt_until_armed(struct sim *w);
+void exempt_anew(struct sim *w);
+
 #endif

@@ -353,7 +353,7 @@ START_TEST(the_state_has_the_names_that_scripts_know)
 		 "'sync':{'leader':null,'quorum':0,'sync_standby':null},"
 		 "'status':{'optime':83886336,'slots':{},'retain_slots':[]},"
 		 "'failover':{'leader':'node1','member':'node2'},'history':[],"
-		 "'failsafe':null,'epoch':7,'index':40}");
+		 "'failsafe':null,'epoch':7,'config_version':0,'index':40}");
 	json_decref(doc);
 }
 END_TEST

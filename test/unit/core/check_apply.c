@@ -572,6 +572,8 @@ START_TEST(the_document_changes_from_the_version_that_was_seen)
 	ck_assert_uint_eq(s.config_version, 2);
 	ck_assert(json_equal(s.config, config));
 	refused("twice", config_put(1, config));
+	applied(&s, config_put(2, config));
+	ck_assert_uint_eq(s.config_version, 2); /* nothing changed */
 	mt_state_release(&s);
 	json_decref(config);
 }

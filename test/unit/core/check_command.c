@@ -35,6 +35,7 @@ samples(struct mt_command out[24])
 	out[n++] = history_put(1, "a", 0);
 	out[n++] = status_put(1, "a", BIG);
 	out[n++] = config_put(4, config);
+	out[n++] = exempt(4, "a", BIG, 0);
 	return n;
 }
 
@@ -94,7 +95,7 @@ START_TEST(every_command_comes_back)
 		free(text);
 		kinds |= 1u << all[i].kind;
 	}
-	ck_assert_uint_eq(kinds, (2u << MT_CMD_CONFIG_PUT) - 2);
+	ck_assert_uint_eq(kinds, (2u << MT_CMD_LEADER_EXEMPT) - 2);
 }
 END_TEST
 
@@ -113,6 +114,7 @@ START_TEST(the_names_of_commands_do_not_change)
 	    "history.put",
 	    "status.put",
 	    "config.put",
+	    "leader.exempt",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(names); i++)

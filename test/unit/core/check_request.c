@@ -215,6 +215,25 @@ START_TEST(a_preview_after_a_clean_release_forces_as_the_request_will_be)
 }
 END_TEST
 
+START_TEST(in_pause_nobody_is_taken_instead)
+{
+	given_cluster(3);
+	given_silence(1);
+	given_silence(3);
+	preview(MT_REQUEST_FAILOVER, "node3");
+	ck_assert(seen.instead);
+	w.settings.pause = true;
+	preview(MT_REQUEST_FAILOVER, "node3");
+	ck_assert(!seen.instead);
+	ck_assert_int_lt(seen.found.best, 0);
+	w.settings.pause = false;
+	w.state.leader.exempt = 42;
+	preview(MT_REQUEST_FAILOVER, "node3");
+	ck_assert(!seen.instead);
+	ck_assert_int_lt(seen.found.best, 0);
+}
+END_TEST
+
 #define SAYS(check, want, ...) \
 	do { \
 		given_cluster(3); \
@@ -290,7 +309,7 @@ END_TEST
 int
 main(void)
 {
-	RUN_TESTS("request",
+	RUN_TESTS("request", in_pause_nobody_is_taken_instead,
 		  the_holder_is_as_strict_for_a_failover_as_for_a_switchover,
 		  a_failover_is_forced_only_where_nobody_ended_for_it_in_order,
 		  the_end_of_a_clean_release_is_demanded_and_its_index,

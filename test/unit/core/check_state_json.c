@@ -157,6 +157,9 @@ START_TEST(the_digest_sees_every_part)
 	SEEN(s.leader.clean = !s.leader.clean);
 	SEEN(s.leader.end.lsn++);
 	SEEN(s.leader.index++);
+	SEEN(s.leader.exempt++);
+	SEEN(s.leader.exempt_incarnation++);
+	SEEN(s.leader.exempt_reason[0] = 'x');
 	SEEN(s.n_members--);
 	SEEN(s.members[3].command_version++);
 	SEEN(s.members[3].tags[0] = 'x');

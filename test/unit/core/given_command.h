@@ -191,6 +191,19 @@ config_put(uint64_t expect_version, json_t *config)
 	return c;
 }
 
+static inline struct mt_command
+exempt(uint64_t epoch, const char *holder, uint64_t incarnation, uint64_t ends)
+{
+	struct mt_command c = {.kind = MT_CMD_LEADER_EXEMPT};
+
+	c.u.exempt.epoch = epoch;
+	mt_copy(c.u.exempt.holder, MT_NAME_MAX, holder);
+	c.u.exempt.incarnation = incarnation;
+	c.u.exempt.ends = ends;
+	mt_copy(c.u.exempt.reason, MT_RULE_MAX, "pause");
+	return c;
+}
+
 /* Apply by way of its bytes, as everything comes from the log. */
 static inline int
 apply(struct mt_state *s, const struct mt_command *cmd)
