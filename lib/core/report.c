@@ -24,6 +24,7 @@ enum flag {
 	F_HEALTHY = 1 << 8,
 	F_PENDING_RESTART = 1 << 9,
 	F_UNFENCED = 1 << 10,
+	F_HUNG = 1 << 11,
 };
 
 static uint16_t
@@ -39,7 +40,8 @@ flags_of(const struct mt_report *r)
 			  (r->nofailover ? F_NOFAILOVER : 0) |
 			  (r->healthy ? F_HEALTHY : 0) |
 			  (r->pending_restart ? F_PENDING_RESTART : 0) |
-			  (r->unfenced ? F_UNFENCED : 0));
+			  (r->unfenced ? F_UNFENCED : 0) |
+			  (r->hung ? F_HUNG : 0));
 }
 
 size_t
@@ -95,6 +97,7 @@ take_flags(struct mt_report *r, uint16_t f)
 	r->healthy = (f & F_HEALTHY) != 0;
 	r->pending_restart = (f & F_PENDING_RESTART) != 0;
 	r->unfenced = (f & F_UNFENCED) != 0;
+	r->hung = (f & F_HUNG) != 0;
 }
 
 static void

@@ -28,6 +28,7 @@ struct mt_report {
 	bool healthy; /* running, answering its session */
 	bool pending_restart;
 	bool unfenced; /* fencing: off, no sentinel ends its primary */
+	bool hung;     /* its primary does not answer, nor end when killed */
 	int failover_priority;
 	char sysid[MT_SYSID_MAX];
 	struct mt_position at; /* primary: current; standby: received */

@@ -10,7 +10,7 @@ static json_t *config;
 
 /* One of each kind, the fields as full as they can be. */
 static int
-samples(struct mt_command out[16])
+samples(struct mt_command out[24])
 {
 	int n = 0;
 
@@ -33,6 +33,8 @@ samples(struct mt_command out[16])
 	out[n++] = history_put(1, "a", 0);
 	out[n++] = status_put(1, "a", BIG);
 	out[n++] = config_put(4, config);
+	out[n++] = decision_put(BIG, 2, "a");
+	out[n++] = rejoin_put(2, "b", BIG);
 	return n;
 }
 
@@ -73,7 +75,7 @@ decode(const char *text)
 
 START_TEST(every_command_comes_back)
 {
-	struct mt_command all[16];
+	struct mt_command all[24];
 	int n = samples(all);
 	unsigned kinds = 0;
 
@@ -92,7 +94,7 @@ START_TEST(every_command_comes_back)
 		free(text);
 		kinds |= 1u << all[i].kind;
 	}
-	ck_assert_uint_eq(kinds, (2u << MT_CMD_CONFIG_PUT) - 2);
+	ck_assert_uint_eq(kinds, (2u << MT_CMD_REJOIN_PUT) - 2);
 }
 END_TEST
 
@@ -158,7 +160,7 @@ END_TEST
 
 START_TEST(every_truncation_is_refused)
 {
-	struct mt_command all[16];
+	struct mt_command all[24];
 	int n = samples(all);
 
 	for (int i = 0; i < n; i++) {
@@ -183,7 +185,7 @@ END_TEST
 
 START_TEST(damaged_commands_are_refused_or_read_in_bounds)
 {
-	struct mt_command all[16];
+	struct mt_command all[24];
 	int n = samples(all);
 	uint64_t seed = 5;
 
@@ -212,7 +214,7 @@ END_TEST
 /* A field of a wrong type makes a malformed command, never a default. */
 START_TEST(every_field_of_a_wrong_type_is_refused)
 {
-	struct mt_command all[16];
+	struct mt_command all[24];
 	int n = samples(all);
 
 	for (int i = 0; i < n; i++) {

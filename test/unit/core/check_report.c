@@ -86,6 +86,8 @@ START_TEST(each_flag_is_one_of_its_own)
 	    offsetof(struct mt_report, nofailover),
 	    offsetof(struct mt_report, healthy),
 	    offsetof(struct mt_report, pending_restart),
+	    offsetof(struct mt_report, unfenced),
+	    offsetof(struct mt_report, hung),
 	};
 
 	for (size_t i = 0; i < MT_COUNT(flags); i++) {
