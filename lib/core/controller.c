@@ -420,8 +420,11 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		p->look_again_ms = c->led_since_ms + SILENT_MS;
 		return false;
 	}
-	if (c->suspect_ms == 0)
+	if (c->suspect_ms == 0 || c->suspect_epoch != l->epoch) {
+		c->suspect_epoch = l->epoch;
 		c->suspect_ms = v->now_ms;
+		c->fenced_ms = 0;
+	}
 	hangs = seen != NULL && seen->report.hung;
 	mt_candidates_judge(v, &rules, &found);
 	if (!majority_fenced(c, v)) {
@@ -522,7 +525,6 @@ mt_controller_decide(struct mt_controller *c, const struct mt_view *view,
 		c->epoch = view->state->leader.epoch;
 		c->n_fences = 0;
 		c->since_rule = NULL;
-		c->suspect_ms = c->fenced_ms = 0;
 	}
 	for (size_t i = 0; i < MT_COUNT(rules); i++) {
 		int64_t look = plan->look_again_ms;
