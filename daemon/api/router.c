@@ -22,6 +22,8 @@ static const struct route {
     {"cluster", NULL, "GET", api__get_cluster},
     {"history", NULL, "GET", api__get_history},
     {"config", NULL, "GET", api__get_config},
+    {"decisions", NULL, "GET", api__get_decisions},
+    {"forecast", NULL, "GET", api__get_forecast},
     {"raft", "state", "GET", api__get_raft_state},
     {"raft", NULL, "GET", api__get_raft},
     {"switchover", NULL, "POST", api__post_switchover},

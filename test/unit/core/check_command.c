@@ -35,6 +35,8 @@ samples(struct mt_command out[24])
 	out[n++] = history_put(1, "a", 0);
 	out[n++] = status_put(1, "a", BIG);
 	out[n++] = config_put(4, config);
+	out[n++] = decision_put(BIG, 2, "a");
+	out[n++] = rejoin_put(2, "b", BIG);
 	return n;
 }
 
@@ -94,7 +96,7 @@ START_TEST(every_command_comes_back)
 		free(text);
 		kinds |= 1u << all[i].kind;
 	}
-	ck_assert_uint_eq(kinds, (2u << MT_CMD_CONFIG_PUT) - 2);
+	ck_assert_uint_eq(kinds, (2u << MT_CMD_REJOIN_PUT) - 2);
 }
 END_TEST
 
