@@ -69,7 +69,10 @@ log_plan(struct mt_node *n, const struct mt_view *v, const struct mt_plan *p)
 	n->agent_rule = p->rule;
 	n->agent_act = p->act;
 	mt_copy(n->agent_why, sizeof(n->agent_why), p->why);
-	if (p->act == MT_ACT_PROPOSE || (same && p->act != MT_ACT_NONE))
+	if (p->act == MT_ACT_PROPOSE && !same && p->why[0] != '\0')
+		mt_warn("agent: rule=%s act=%s why=%s", p->rule,
+			act_name(p->act), p->why);
+	else if (p->act == MT_ACT_PROPOSE || (same && p->act != MT_ACT_NONE))
 		mt_debug("agent: rule=%s act=%s %s", p->rule, act_name(p->act),
 			 mt_command_name(p->command.kind));
 	else if (p->act != MT_ACT_NONE)
@@ -94,6 +97,8 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 	switch (p->act) {
 	case MT_ACT_STOP_FAST:
 	case MT_ACT_STOP_IMMEDIATE:
+		if (p->hung)
+			mt_postgres_hung(n->pg, v->now_ms);
 		mt_postgres_stop(n->pg, p->act == MT_ACT_STOP_IMMEDIATE);
 		break;
 	case MT_ACT_BOOTSTRAP:
@@ -153,6 +158,7 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	case MT_ACT_NONE:
 		break;
 	case MT_ACT_GIVE_UP:
+		mt_copy(n->gave_up_why, sizeof(n->gave_up_why), p->why);
 		mt_keep_give_up(&n->keep, p->epoch);
 		break;
 	case MT_ACT_TAKE_EPOCH:

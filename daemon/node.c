@@ -73,7 +73,11 @@ set_pace(struct mt_node *n, const struct mt_view *v)
 			(mt_state_held_by(&n->state, n->conf->name) &&
 			 (!v->local.as_primary || v->local.in_recovery));
 
-	if (n->pg == NULL || v->local.job == MT_JOB_PROMOTE)
+	if (n->pg == NULL)
+		return;
+	mt_postgres_watch_hang(
+	    n->pg, n->settings.pause ? 0 : n->settings.primary_hang_timeout_ms);
+	if (v->local.job == MT_JOB_PROMOTE)
 		return;
 	mt_postgres_hurry(
 	    n->pg, choosing || v->local.job == MT_JOB_START ? HURRY_MS : 0);

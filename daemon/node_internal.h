@@ -20,7 +20,7 @@
 #include "daemon/postgres.h"
 #include "peer/peers.h"
 
-#define MT_COMMAND_KINDS (MT_CMD_LEADER_EXEMPT + 1)
+#define MT_COMMAND_KINDS (MT_CMD_REJOIN_PUT + 1)
 #define NODE_WATCHERS_MAX 4
 
 /* propose.c: a command on its way to the log. */
@@ -111,6 +111,10 @@ struct mt_node {
 	uint64_t turn_epoch;
 	int64_t status_put_ms;
 	uint64_t exempt_ended; /* the newest whose end was proposed */
+	uint64_t phases_of; /* the turn (its first epoch) that they speak of */
+	int64_t phases_ms;  /* when it was first seen, 0 = in its middle */
+	struct mt_phases phases;
+	char gave_up_why[MT_WHY_MAX];
 	const char *agent_rule, *control_rule;
 	enum mt_act agent_act;
 	char agent_why[MT_WHY_MAX], control_why[MT_WHY_MAX];

@@ -21,6 +21,7 @@
 
 #define LOOK_EVERY_MS 1000
 #define UNFENCED_GRACE_MS 2000
+#define REWINDS_APART_MS 120000 /* then they are no loop */
 
 void
 postgres__wake(struct mt_postgres *pg)
@@ -70,12 +71,28 @@ postgres__job_end(struct mt_postgres *pg, const struct mt_err *err)
 
 	if (pg->job == MT_JOB_NONE)
 		return;
+	if (pg->job == MT_JOB_DISCARD && !failed) {
+		/* Making room is a part of what is tried again: it must not
+		 * make the pauses between the tries short. */
+		pg->job = MT_JOB_NONE;
+		pg->job_until_ms = 0;
+		postgres__wake(pg);
+		return;
+	}
 	pg->failures = failed && pg->last_job == pg->job ? pg->failures + 1
 		       : failed                          ? 1
 							 : 0;
 	pg->last_job = pg->job;
 	pg->last_job_failed = failed;
 	pg->last_job_ms = mt_clock_ms();
+	if (!failed && pg->job == MT_JOB_START)
+		pg->hung = false;
+	if (!failed && pg->job == MT_JOB_REWIND) {
+		if (pg->last_job_ms - pg->rewound_ms > REWINDS_APART_MS)
+			pg->rewinds = 0;
+		pg->rewinds++;
+		pg->rewound_ms = pg->last_job_ms;
+	}
 	pg->job = MT_JOB_NONE;
 	pg->job_until_ms = 0;
 	if (failed)
@@ -402,6 +419,11 @@ mt_postgres_observe(const struct mt_postgres *pg, const struct mt_state *s,
 	l->fresh = pg->fresh;
 	observe_control(pg, l);
 	observe_server(pg, l);
+	l->end_pending = pg->ending != NULL;
+	l->end = pg->end;
+	l->rewound_ms = pg->rewound_ms;
+	l->rewinds = pg->rewinds;
+	postgres__hang_observe(pg, l);
 	l->slots_ready = !use_slots || have_slots(pg, s, l->name);
 	l->job = pg->job;
 	l->job_since_ms = pg->job_since_ms;
@@ -567,7 +589,9 @@ mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
 		pg->closing++;
 		mt_guard_release(pg->guard, postgres__one_closed, pg);
 	}
-	pg->closing += 3 + postgres__file_close(pg);
+	postgres__end_cancel(pg);
+	pg->closing += 4 + postgres__file_close(pg) + postgres__hang_close(pg);
+	mt_session_close(pg->probe, postgres__one_closed, pg);
 	mt_session_close(pg->session, postgres__one_closed, pg);
 	mt_session_close(pg->worker, postgres__one_closed, pg);
 	mt_session_close(pg->settler, postgres__one_closed, pg);

@@ -44,6 +44,12 @@ void mt_postgres_tick(struct mt_postgres *pg, int64_t now_ms);
 /* Look at positions at least so often from now on; 0 = the usual second. */
 void mt_postgres_hurry(struct mt_postgres *pg, int64_t every_ms);
 
+/* Ask a running primary and its data volume whether they still answer, so that
+ * it can be told when they have not for timeout_ms; 0 = do not ask. */
+void mt_postgres_watch_hang(struct mt_postgres *pg, int64_t timeout_ms);
+/* It is about to be stopped because they did not. */
+void mt_postgres_hung(struct mt_postgres *pg, int64_t now_ms);
+
 /* The cluster's document (or the file's, before there is one) and the members:
  * configuration files are written anew, a running server is reloaded. */
 void mt_postgres_configure(struct mt_postgres *pg, const json_t *document,

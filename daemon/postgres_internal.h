@@ -11,6 +11,7 @@
 #include "pg/files.h"
 #include "pg/jobs.h"
 #include "pg/session.h"
+#include "pg/walend.h"
 
 /* What the "unfinished" marker says of a bootstrapped directory that the
  * cluster has not taken yet: all there, and nobody's. */
@@ -20,6 +21,8 @@
 #define POSTGRES_NEVER_MS (INT64_MAX / 2)
 
 struct mt_postgres;
+struct postgres__volume; /* postgres_hang.c */
+struct postgres__end;    /* postgres_end.c */
 
 /* A piece of file work: inputs, then what came of it. */
 struct file_work {
@@ -34,6 +37,7 @@ struct file_work {
 	enum mt_pg_dir kind;
 	char what[MT_PG_UNFINISHED_MAX];
 	uint64_t data_id;
+	char first_segment[MT_PG_SEGMENT_MAX];
 	bool only_read;
 	/* role */
 	json_t *parameters; /* owned */
@@ -72,7 +76,12 @@ struct mt_postgres {
 	bool bootstrap_failed;
 	struct mt_pg_control control;
 	bool control_known;
-	struct mt_child *reading; /* pg_controldata under way */
+	struct mt_child *reading;              /* pg_controldata under way */
+	struct postgres__end *ending;          /* pg_waldump under way */
+	char first_segment[MT_PG_SEGMENT_MAX]; /* of the newest timeline */
+	struct mt_position end; /* of the write-ahead log; timeline 0 unknown */
+	int64_t rewound_ms;
+	int rewinds; /* in short succession */
 
 	/* server */
 	struct mt_guard *guard;
@@ -121,6 +130,19 @@ struct mt_postgres {
 	int64_t promote_sent_ms;
 	int slots_waiting;
 	bool slots_failed;
+
+	/* postgres_hang.c */
+	int64_t hang_timeout_ms, hang_tick_ms;
+	struct mt_session *probe; /* a fresh connection each time */
+	bool probing;
+	int64_t probe_since_ms; /* of the first question without an answer */
+	int64_t probe_next_ms;
+	struct postgres__volume *volume;
+	int64_t volume_every_ms;
+	int64_t volume_due_ms;   /* when its next sign is due */
+	int64_t volume_again_ms; /* start its watcher not before */
+	bool hung; /* ended for that, and no server started since */
+	int64_t hung_ms, hung_before_ms; /* the last time, and the one before */
 
 	struct file_work *files; /* the first runs */
 
@@ -173,5 +195,18 @@ int postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err);
 void postgres__server_up(struct mt_postgres *pg);
 void postgres__server_down(struct mt_postgres *pg);
 void postgres__look_now(struct mt_postgres *pg);
+int postgres__open_session(struct mt_postgres *pg, struct mt_session **s,
+			   const struct mt_session_options *more,
+			   struct mt_err *err);
+/* postgres_hang.c */
+int postgres__hang_open(struct mt_postgres *pg, struct mt_err *err);
+void postgres__hang_tick(struct mt_postgres *pg, int64_t now_ms);
+int64_t postgres__hang_next_ms(const struct mt_postgres *pg);
+void postgres__hang_observe(const struct mt_postgres *pg, struct mt_local *l);
+/* How many calls of postgres__one_closed will come. */
+int postgres__hang_close(struct mt_postgres *pg);
+/* postgres_end.c: with the control file read, and no server */
+void postgres__end_find(struct mt_postgres *pg);
+void postgres__end_cancel(struct mt_postgres *pg);
 
 #endif

@@ -153,6 +153,7 @@ mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms,
 
 	if (!may_start(pg))
 		return;
+	postgres__end_cancel(pg);
 	postgres__job_begin(pg, MT_JOB_START, timeout_ms);
 	mt_info("starting PostgreSQL as primary");
 	w = postgres__role_work(pg, pg->parameters, NULL, role_written);
@@ -184,6 +185,7 @@ mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
 
 	if (!may_start(pg))
 		return;
+	postgres__end_cancel(pg);
 	postgres__job_begin(pg, MT_JOB_START,
 			    pg->conf->postgresql.pg_ctl_timeout_ms);
 	mt_info("starting PostgreSQL as a standby%s%s",

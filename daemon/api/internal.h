@@ -76,6 +76,14 @@ const char *api__member_state(const struct mt_view *view,
 json_t *api__history_document(const struct mt_state *s);
 void api__get_history(struct mt_api *api, struct mt_http_request *r);
 
+/* decisions.c */
+void api__get_decisions(struct mt_api *api, struct mt_http_request *r);
+/* Verdicts as a list of objects; a new reference. */
+json_t *api__verdicts(const struct mt_verdict *v, int n);
+
+/* forecast.c */
+void api__get_forecast(struct mt_api *api, struct mt_http_request *r);
+
 /* config.c */
 void api__get_config(struct mt_api *api, struct mt_http_request *r);
 /* config_change.c: PATCH and PUT */

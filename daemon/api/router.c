@@ -24,6 +24,8 @@ static const struct route {
     {"config", NULL, "GET", api__get_config},
     {"config", NULL, "PATCH", api__change_config},
     {"config", NULL, "PUT", api__change_config},
+    {"decisions", NULL, "GET", api__get_decisions},
+    {"forecast", NULL, "GET", api__get_forecast},
     {"raft", "state", "GET", api__get_raft_state},
     {"raft", NULL, "GET", api__get_raft},
     {"switchover", NULL, "POST", api__post_switchover},

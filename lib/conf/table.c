@@ -436,7 +436,7 @@ static const struct mt_option rows[] = {
 	    "leave PostgreSQL alone"),
 	ROW("suspect_timeout", MS, "500", 200, DYNAMIC, LIVE, KNOWN, NULL,
 	    "silence after which a primary is suspected"),
-	ROW("primary_hang_timeout", SECONDS, "10", 0, DYNAMIC, LIVE, KNOWN,
+	ROW("primary_hang_timeout", SECONDS, "10", 0, DYNAMIC, LIVE, EFFECTIVE,
 	    NULL, "how long a primary may not answer; 0 is off"),
 	ROW("synchronous_mode", ENUM, "off", NO_MIN, DYNAMIC, LIVE, KNOWN,
 	    "off,on,quorum", "synchronous replication"),

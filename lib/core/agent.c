@@ -114,6 +114,34 @@ plan_lease_ending(const struct mt_view *v, struct mt_plan *p)
 	agent__why(p, "no majority renews the lease, which is about to end");
 }
 
+/* ---- a primary that does not answer ---- */
+
+static bool
+hung(const struct mt_view *v)
+{
+	const struct mt_local *l = &v->local;
+	int64_t limit_ms = v->settings->primary_hang_timeout_ms;
+
+	return runs_as_primary(v) && limit_ms > 0 && !v->settings->pause &&
+	       l->unanswered_ms != 0 &&
+	       v->now_ms - l->unanswered_ms >= limit_ms;
+}
+
+/* Whatever else is under way: a fast stop would hang, too. */
+static void
+plan_hung(const struct mt_view *v, struct mt_plan *p)
+{
+	p->act = MT_ACT_STOP_IMMEDIATE;
+	p->cancel = true;
+	p->hung = true;
+	p->look_again_ms = v->local.deadline_ms;
+	mt_format(p->why, sizeof(p->why), "%s for %" PRId64 " s",
+		  v->local.volume_hangs
+		      ? "the data volume has taken no write"
+		      : "PostgreSQL has not answered a connection",
+		  v->settings->primary_hang_timeout_ms / 1000);
+}
+
 /* ---- the end of the daemon ---- */
 
 static bool
@@ -342,6 +370,7 @@ static const struct rule {
     {"lease-lapsed", lapsed, plan_lapsed},
     {"lease-ending", lease_ending, plan_lease_ending},
     {"leave", agent__leaves, plan_leave},
+    {"hung", hung, plan_hung},
     {"stopping", stopping_server, plan_stopping_server},
     {"exit", exit_time, plan_exit},
     {"being-stopped", being_stopped, plan_being_stopped},
@@ -393,10 +422,11 @@ mt_agent_may_ask(const struct mt_view *v)
 
 	if (l->witness || !agent__mine(v) || v->state->unknown_command != 0)
 		return false;
+	/* What hangs and cannot be ended is to lose its lease. */
 	if (l->running && l->as_primary)
 		return l->guarded && l->record.pg_epoch == epoch &&
 		       agent__in_turn(v) &&
-		       (l->exempt || agent__lease_lives(v));
+		       (l->exempt || (!l->hung && agent__lease_lives(v)));
 	if (l->running)
 		return agent__is_fit(v);
 	/* Down, and to be started as primary under the lease that it has, or

@@ -44,6 +44,7 @@ struct mt_plan {
 	uint32_t timeline; /* PROMOTE: the new one has at least this number */
 	struct mt_command command;
 	bool cancel;           /* ends a long action under way first */
+	bool hung;             /* STOP_IMMEDIATE: for it does not answer */
 	int64_t look_again_ms; /* the latest time of the next look; 0 = none */
 };
 

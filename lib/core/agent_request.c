@@ -19,7 +19,8 @@
 #include "core/request.h"
 
 static void
-clear_request(const struct mt_view *v, struct mt_plan *p, const char *why)
+clear_request(const struct mt_view *v, struct mt_plan *p, const char *why,
+	      const struct mt_candidates *found)
 {
 	const struct mt_request *r = &v->state->request;
 
@@ -30,6 +31,13 @@ clear_request(const struct mt_view *v, struct mt_plan *p, const char *why)
 		  sizeof(p->command.u.request_clear.text), "%s failed: %s",
 		  r->kind == MT_REQUEST_FAILOVER ? "Failover" : "Switchover",
 		  why);
+	p->command.seen.at_ms = v->wall_ms;
+	p->command.seen.optime = v->local.at;
+	if (found == NULL)
+		return;
+	p->command.seen.n_verdicts = found->n;
+	memcpy(p->command.seen.verdicts, found->verdicts,
+	       sizeof(found->verdicts));
 }
 
 static void
@@ -43,7 +51,7 @@ plan_due(const struct mt_view *v, struct mt_plan *p)
 
 		mt_format(why, sizeof(why), "its time passed %" PRId64 " s ago",
 			  late_ms / 1000);
-		clear_request(v, p, why);
+		clear_request(v, p, why, NULL);
 		return;
 	}
 	p->act = MT_ACT_PROPOSE;
@@ -85,16 +93,16 @@ agent__plan_request(const struct mt_view *v, struct mt_plan *p)
 	mt_candidates_judge(v, &rules, &found);
 	if (r->kind == MT_REQUEST_SWITCHOVER &&
 	    strcmp(r->leader, v->local.name) != 0) {
-		clear_request(v, p, "the leader has changed");
+		clear_request(v, p, "the leader has changed", NULL);
 	} else if (r->scheduled_ms != 0) {
 		plan_due(v, p);
 	} else if (v->settings->pause && r->candidate[0] == '\0') {
-		clear_request(v, p, "in pause it needs a candidate");
+		clear_request(v, p, "in pause it needs a candidate", NULL);
 	} else if (found.best < 0) {
 		char text[MT_WHY_MAX - 48];
 
 		mt_candidates_text(&found, text, sizeof(text));
-		clear_request(v, p, text);
+		clear_request(v, p, text, &found);
 	} else if (v->local.accepting && v->local.checkpoint_for != r->id) {
 		p->act = MT_ACT_CHECKPOINT;
 		p->request_id = r->id;

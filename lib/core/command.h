@@ -20,6 +20,8 @@
  *   history.put         epoch as seen, by its holder    holder
  *   status.put          epoch as seen, by its holder    holder
  *   config.put          config version as seen          any (for a client)
+ *   decision.put        decision as seen, by its `to`   holder
+ *   rejoin.put          epoch as seen, not named yet    who throws data away
  */
 #ifndef MT_CORE_COMMAND_H
 #define MT_CORE_COMMAND_H
@@ -40,6 +42,8 @@ enum mt_command_kind {
 	MT_CMD_STATUS_PUT,
 	MT_CMD_CONFIG_PUT,
 	MT_CMD_LEADER_EXEMPT,
+	MT_CMD_DECISION_PUT,
+	MT_CMD_REJOIN_PUT,
 };
 
 struct mt_command {
@@ -69,6 +73,7 @@ struct mt_command {
 			bool clean;
 			struct mt_position end;
 			char why[MT_WHY_MAX];
+			int64_t at_ms;
 		} release;
 		/* id is that of the scheduled request which it replaces, 0 =
 		 * there was none; its own is given at apply. An assignment to
@@ -100,7 +105,21 @@ struct mt_command {
 			uint64_t ends;
 			char reason[MT_RULE_MAX];
 		} exempt;
+		struct { /* the phases that only the new holder can know */
+			uint64_t id, epoch; /* of the decision */
+			char holder[MT_NAME_MAX];
+			struct mt_phases phases;
+		} decision_put;
+		struct {
+			uint64_t epoch;
+			char member[MT_NAME_MAX]; /* who throws it away */
+			char how[MT_RULE_MAX];    /* "pg_rewind", "clone" */
+			struct mt_loss loss;
+			int64_t at_ms;
+		} rejoin_put;
 	} u;
+	/* REQUEST_CLEAR: time and verdicts, for the record. */
+	struct mt_decision seen;
 };
 
 #define MT_COMMAND_MAX (256 * 1024) /* bytes of one encoded command */

@@ -25,6 +25,7 @@
 #define MEMBER_EVERY_MS 1000 /* for the same member */
 #define SETTLED_MS 5000      /* before Raft leadership is moved */
 #define TRANSFER_EVERY_MS 30000
+#define HANGS "hangs and cannot be ended"
 
 void
 mt_controller_init(struct mt_controller *c)
@@ -49,13 +50,14 @@ holder_seen(const struct mt_view *v)
 	return mt_reports_find(v->reports, v->state->leader.holder);
 }
 
-/* The holder's daemon talks to us. */
+/* The holder's daemon talks to us, and does not say that it cannot end a
+ * PostgreSQL which hangs: that one's lease runs out, and nobody renews it. */
 static bool
 holder_in_contact(const struct mt_view *v)
 {
 	const struct mt_seen *seen = holder_seen(v);
 
-	return seen != NULL && !seen->gone &&
+	return seen != NULL && !seen->gone && !seen->report.hung &&
 	       v->now_ms - seen->at_ms <= SILENT_MS;
 }
 
@@ -66,6 +68,7 @@ plan_assign(const struct mt_view *v, struct mt_control_plan *p,
 	const struct mt_leader *l = &v->state->leader;
 	struct mt_command *c = &p->command;
 	struct mt_decision *d = &c->u.assign.decision;
+	struct mt_candidates all;
 
 	p->propose = true;
 	c->kind = MT_CMD_LEADER_ASSIGN;
@@ -79,11 +82,22 @@ plan_assign(const struct mt_view *v, struct mt_control_plan *p,
 	mt_copy(d->from, sizeof(d->from), l->holder);
 	mt_copy(d->to, sizeof(d->to), holder);
 	mt_copy(d->why, sizeof(d->why), p->why);
-	if (found == NULL)
-		return;
-	c->u.assign.min = found->verdicts[found->best].at;
+	d->optime = mt_primary_position(v);
+	if (found == NULL) {
+		mt_candidates_seen(v, &all);
+		found = &all;
+	} else {
+		c->u.assign.min = found->verdicts[found->best].at;
+	}
 	d->n_verdicts = found->n;
 	memcpy(d->verdicts, found->verdicts, sizeof(d->verdicts));
+}
+
+/* At least 1: 0 is "not known". */
+static int64_t
+lasted(int64_t from_ms, int64_t to_ms)
+{
+	return to_ms > from_ms ? to_ms - from_ms : 1;
 }
 
 /* ---- members ---- */
@@ -243,6 +257,8 @@ plan_clear(const struct mt_view *v, struct mt_control_plan *p, const char *why)
 		  r->kind == MT_REQUEST_FAILOVER ? "Failover" : "Switchover",
 		  why);
 	mt_copy(p->why, sizeof(p->why), o->text);
+	p->command.seen.at_ms = v->wall_ms;
+	p->command.seen.optime = mt_primary_position(v);
 }
 
 static void
@@ -253,6 +269,9 @@ plan_clear_found(const struct mt_view *v, struct mt_control_plan *p,
 
 	mt_candidates_text(found, text, sizeof(text));
 	plan_clear(v, p, text);
+	p->command.seen.n_verdicts = found->n;
+	memcpy(p->command.seen.verdicts, found->verdicts,
+	       sizeof(found->verdicts));
 }
 
 /* May somebody still turn up who would be chosen instead? */
@@ -332,10 +351,13 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 		mt_candidates_judge(v, &rules, &found);
 	}
 	mt_candidates_text(&found, p->why, sizeof(p->why));
-	if (found.best >= 0)
+	if (found.best >= 0) {
 		plan_assign(v, p, found.verdicts[found.best].name, &found);
-	else if (asked)
+		p->command.u.assign.decision.phases.assigned_ms =
+		    lasted(0, long_ms);
+	} else if (asked) {
 		plan_clear_found(v, p, &found);
+	}
 	return true;
 }
 
@@ -498,11 +520,14 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 	bool asked = mt_state_is_asked(v->state);
 	struct mt_candidate_rules rules;
 	struct mt_candidates found;
+	struct mt_phases *ph;
 	const struct mt_seen *seen = holder_seen(v);
+	bool hangs;
 
 	if (!mt_state_held(v->state))
 		return false;
 	if (holder_in_contact(v)) {
+		c->suspect_ms = c->fenced_ms = 0;
 		p->look_again_ms = seen->at_ms + SILENT_MS + 1;
 		return false;
 	}
@@ -515,15 +540,23 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		c->since_rule = NULL;
 		return true;
 	}
+	if (c->suspect_ms == 0 || c->suspect_epoch != l->epoch) {
+		c->suspect_epoch = l->epoch;
+		c->suspect_ms = v->now_ms;
+		c->fenced_ms = 0;
+	}
+	hangs = seen != NULL && seen->report.hung;
 	if (!majority_fenced(c, v)) {
 		c->since_rule = NULL;
 		plan_fence(c, v, p);
 		mt_format(p->why, sizeof(p->why),
-			  "\"%s\" is silent; waiting for the promises of a "
-			  "majority to end",
-			  l->holder);
+			  "\"%s\" %s; waiting for the promises of a majority "
+			  "to end",
+			  l->holder, hangs ? HANGS : "is silent");
 		return true;
 	}
+	if (c->fenced_ms == 0)
+		c->fenced_ms = v->now_ms;
 	mt_request_of_nobody(v, &v->state->request, &rules);
 	mt_candidates_judge(v, &rules, &found);
 	if (!asked) {
@@ -547,9 +580,12 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		return true;
 	}
 	mt_format(p->why, sizeof(p->why),
-		  "\"%s\" is silent, and a majority has fenced epoch %" PRIu64,
-		  l->holder, l->epoch);
+		  "\"%s\" %s, and a majority has fenced epoch %" PRIu64,
+		  l->holder, hangs ? HANGS : "is silent", l->epoch);
 	plan_assign(v, p, found.verdicts[found.best].name, &found);
+	ph = &p->command.u.assign.decision.phases;
+	ph->fenced_ms = lasted(c->suspect_ms, c->fenced_ms);
+	ph->assigned_ms = lasted(c->suspect_ms, v->now_ms);
 	return true;
 }
 

@@ -24,6 +24,9 @@ struct mt_controller {
 	} fences[MT_NODES_MAX];
 	int n_fences;
 	int64_t fence_asked_ms;
+	uint64_t suspect_epoch; /* whose holder is suspected */
+	int64_t suspect_ms;     /* since when, 0 = not */
+	int64_t fenced_ms;      /* when a majority had fenced it, 0 = not yet */
 	int64_t since_ms;       /* when the present wait began */
 	const char *since_rule; /* and for what */
 	int64_t transfer_ms;    /* last transfer of Raft leadership */

@@ -24,6 +24,7 @@ enum flag {
 	F_HEALTHY = 1 << 8,
 	F_PENDING_RESTART = 1 << 9,
 	F_UNFENCED = 1 << 10,
+	F_HUNG = 1 << 11,
 	F_REWINDABLE = 1 << 12,
 };
 
@@ -41,7 +42,8 @@ flags_of(const struct mt_report *r)
 			  (r->healthy ? F_HEALTHY : 0) |
 			  (r->pending_restart ? F_PENDING_RESTART : 0) |
 			  (r->unfenced ? F_UNFENCED : 0) |
-			  (r->rewindable ? F_REWINDABLE : 0));
+			  (r->rewindable ? F_REWINDABLE : 0) |
+			  (r->hung ? F_HUNG : 0));
 }
 
 size_t
@@ -98,6 +100,7 @@ take_flags(struct mt_report *r, uint16_t f)
 	r->pending_restart = (f & F_PENDING_RESTART) != 0;
 	r->unfenced = (f & F_UNFENCED) != 0;
 	r->rewindable = (f & F_REWINDABLE) != 0;
+	r->hung = (f & F_HUNG) != 0;
 }
 
 static void

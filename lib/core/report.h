@@ -29,6 +29,7 @@ struct mt_report {
 	bool pending_restart;
 	bool rewindable; /* its control file is of its timeline: rewind to it */
 	bool unfenced;   /* fencing: off, no sentinel ends its primary */
+	bool hung;       /* its primary does not answer, nor end when killed */
 	int failover_priority;
 	char sysid[MT_SYSID_MAX];
 	struct mt_position at; /* primary: current; standby: received */

@@ -70,6 +70,7 @@ mt_request_holder_lives(const struct mt_view *view)
 	    mt_reports_find(view->reports, view->state->leader.holder);
 
 	return mt_state_held(view->state) && seen != NULL && !seen->gone &&
+	       !seen->report.hung &&
 	       view->now_ms - seen->at_ms <= MT_REQUEST_SILENT_MS;
 }
 

@@ -86,19 +86,53 @@ struct mt_request_result {
 	char text[MT_WHY_MAX];
 };
 
+/* A member as the proposer of a decision knew it, and what it made of that. */
 struct mt_verdict {
 	char name[MT_NAME_MAX];
 	char rule[MT_RULE_MAX]; /* "chosen", "behind", "nofailover", ... */
 	struct mt_position at;
+	uint64_t lag_bytes; /* behind the primary's last known position */
+	int64_t age_ms;     /* of its last report; -1: it never sent one */
+	enum mt_pg_state state;
+	enum mt_pg_role role;
+	int failover_priority;
+	bool nofailover;
+};
+
+/* How long each phase of an assignment took, by monotonic clocks. 0: it did not
+ * take place, or is not known; what took no time at all counts as 1 ms. */
+struct mt_phases {
+	/* Since the proposer suspected the holder, or saw its release: that
+	 * was at_ms - assigned_ms by the wall clock. */
+	int64_t fenced_ms;
+	int64_t assigned_ms;
+	/* Since the new holder saw the assignment. The commit of the log
+	 * between the two is in neither. */
+	int64_t leased_ms;
+	int64_t promoted_ms; /* told to promote */
+	int64_t writable_ms; /* first seen so */
+};
+
+/* What a member threw away to join: its own end of a timeline, from where the
+ * cluster's history left that. 0: not known. */
+struct mt_loss {
+	uint32_t timeline;
+	uint64_t from, to;
 };
 
 struct mt_decision {
 	uint64_t id;    /* from 1 */
-	uint64_t epoch; /* that it led to */
+	uint64_t epoch; /* that it led to, or during which it was made */
 	int64_t at_ms;  /* wall clock of the proposer */
+	/* The controller's rule, or "bootstrap", "release" (from gave the turn
+	 * up), "switchover-failed", "failover-failed", "rejoin" (from threw
+	 * data away). */
 	char rule[MT_RULE_MAX];
 	char from[MT_NAME_MAX], to[MT_NAME_MAX];
 	char why[MT_WHY_MAX];
+	struct mt_position optime; /* last known of the primary */
+	struct mt_phases phases;
+	struct mt_loss loss;
 	int n_verdicts;
 	struct mt_verdict verdicts[MT_NODES_MAX];
 };
@@ -147,6 +181,16 @@ const struct mt_member *mt_state_member_by_id(const struct mt_state *s,
 					      uint64_t raft_id);
 const struct mt_decision *mt_state_decision(const struct mt_state *s,
 					    uint64_t id);
+/* The newest assignment whose phases its holder has to tell: of its turn's
+ * first epoch. NULL: none, or told. */
+const struct mt_decision *mt_state_untimed(const struct mt_state *s);
+/* The decision that names what this member threw away, or NULL. */
+const struct mt_decision *mt_state_rejoin(const struct mt_state *s,
+					  const char *member,
+					  const struct mt_loss *loss);
+/* What is thrown away, in words: "throws away 96 bytes ..., by pg_rewind". */
+void mt_loss_text(const struct mt_loss *loss, const char *how, char *buf,
+		  size_t size);
 /* Does anybody hold the turn (assigned and not released)? */
 bool mt_state_held(const struct mt_state *s);
 bool mt_state_held_by(const struct mt_state *s, const char *name);

@@ -149,6 +149,25 @@ check_promotion(struct node *n, const struct mt_view *v, bool start)
 			 n->name, l->epoch, broken);
 }
 
+/* What is thrown away stands in the log before. */
+void
+check_named(struct node *n)
+{
+	struct mt_position at = pg_position(n->sim, n);
+	struct mt_loss loss = {
+	    .timeline = at.timeline,
+	    .from = mt_state_fork_lsn(n->state, at.timeline),
+	    .to = at.lsn,
+	};
+
+	if ((loss.from == 0 || loss.to > loss.from) &&
+	    mt_state_rejoin(n->state, n->name, &loss) == NULL)
+		sim_fail(n->sim,
+			 "%s throws away its end of timeline %u, which the "
+			 "log does not say",
+			 n->name, loss.timeline);
+}
+
 void
 check_record(struct node *n, const struct mt_record *next)
 {

@@ -221,6 +221,7 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 		copy_from(n, plan, MT_JOB_CLONE);
 		break;
 	case MT_ACT_REWIND:
+		check_named(n);
 		copy_from(n, plan, MT_JOB_REWIND);
 		break;
 	case MT_ACT_START_PRIMARY:

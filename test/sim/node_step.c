@@ -44,6 +44,8 @@ fill_server(const struct node *n, struct mt_local *l)
 		l->control = pg->control;
 		l->checkpoint = (struct mt_position){pg_timeline(w, pg),
 						     pg->checkpoint_lsn};
+		if (pg->data == MT_DATA_PRESENT)
+			l->end = pg_position(w, n);
 	}
 	l->streaming = pg_streams(w, n);
 	if (pg->upstream >= 0) {

@@ -391,6 +391,7 @@ void check_writable(struct node *n);
 void check_lease(struct node *n);
 void check_promotion(struct node *n, const struct mt_view *view, bool start);
 void check_exempt(struct node *n);
+void check_named(struct node *n);
 void check_branch(struct sim *w, int branch);
 void check_leader(struct node *n, uint64_t term);
 void check_batch(struct node *n, const struct mt_batch *batch);

@@ -115,6 +115,9 @@ START_TEST(a_failover_from_a_living_leader_goes_as_a_switchover)
 	EXPECT(strncmp(command->u.request_clear.text,
 		       "Failover failed: ", 17) == 0,
 	       "the word");
+	EXPECT(command->seen.at_ms == w.view.wall_ms &&
+		   command->seen.n_verdicts == 3,
+	       "on record");
 	ROW(given_failover("node3"), "nofailover", "turn", MT_ACT_PROPOSE,
 	    report_of(3)->nofailover = true);
 	EXPECT(command->kind == MT_CMD_REQUEST_CLEAR, "request.clear");

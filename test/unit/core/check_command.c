@@ -36,6 +36,8 @@ samples(struct mt_command out[24])
 	out[n++] = status_put(1, "a", BIG);
 	out[n++] = config_put(4, config);
 	out[n++] = exempt(4, "a", BIG, 0);
+	out[n++] = decision_put(BIG, 2, "a");
+	out[n++] = rejoin_put(2, "b", BIG);
 	return n;
 }
 
@@ -95,7 +97,7 @@ START_TEST(every_command_comes_back)
 		free(text);
 		kinds |= 1u << all[i].kind;
 	}
-	ck_assert_uint_eq(kinds, (2u << MT_CMD_LEADER_EXEMPT) - 2);
+	ck_assert_uint_eq(kinds, (2u << MT_CMD_REJOIN_PUT) - 2);
 }
 END_TEST
 

@@ -149,6 +149,9 @@ START_TEST(the_holder_lives_while_it_reports)
 {
 	given_cluster(2);
 	ck_assert(mt_request_holder_lives(&w.view));
+	report_of(1)->hung = true;
+	ck_assert(!mt_request_holder_lives(&w.view));
+	report_of(1)->hung = false;
 	seen_of(1)->at_ms = NOW - MT_REQUEST_SILENT_MS;
 	ck_assert(mt_request_holder_lives(&w.view));
 	seen_of(1)->at_ms--;
