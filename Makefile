@@ -58,7 +58,7 @@ archives = $(foreach l,$(1),$(B)/lib$(l).a)
 objects = $(patsubst %.c,$(B)/%.o,$(sort $(wildcard $(1)/*.c)))
 
 SENTINEL_OBJS = $(filter $(B)/daemon/sentinel%,$(call objects,daemon))
-SENTINEL_ONLY = $(B)/daemon/sentinel.o $(B)/daemon/sentinel_main.o
+SENTINEL_ONLY = $(SENTINEL_OBJS)
 DAEMON_LIBS = consensus peer pg http core conf base
 DAEMON_OBJS = $(filter-out $(SENTINEL_ONLY),$(call objects,daemon)) \
 	$(call objects,daemon/api)

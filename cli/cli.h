@@ -18,6 +18,8 @@
 #include "conf/conf.h"
 
 #define MT_CLI_TIMEOUT_MS 5000
+#define MT_CLI_CHANGE_MS \
+	30000 /* a change of the document waits for a majority */
 #define MT_CLI_DEFAULT_FILE "/etc/matriarch/matriarch.yml"
 
 enum mt_exit {
@@ -45,7 +47,13 @@ int mt_cmd_topology(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_switchover(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_failover(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_flush(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_pause(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_resume(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_show_config(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_edit_config(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_history(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_why(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_forecast(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_version(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_demo(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_help(struct mt_cli *cli, int argc, char **argv);

@@ -51,6 +51,10 @@ act_name(enum mt_act act)
 		return "names";
 	case MT_ACT_FENCE:
 		return "fence";
+	case MT_ACT_EXEMPT:
+		return "exempt";
+	case MT_ACT_ARM:
+		return "arm";
 	case MT_ACT_EXIT:
 		return "exit";
 	case MT_ACT_REFUSE:
@@ -69,7 +73,10 @@ log_plan(struct mt_node *n, const struct mt_view *v, const struct mt_plan *p)
 	n->agent_rule = p->rule;
 	n->agent_act = p->act;
 	mt_copy(n->agent_why, sizeof(n->agent_why), p->why);
-	if (p->act == MT_ACT_PROPOSE || (same && p->act != MT_ACT_NONE))
+	if (p->act == MT_ACT_PROPOSE && !same && p->why[0] != '\0')
+		mt_warn("agent: rule=%s act=%s why=%s", p->rule,
+			act_name(p->act), p->why);
+	else if (p->act == MT_ACT_PROPOSE || (same && p->act != MT_ACT_NONE))
 		mt_debug("agent: rule=%s act=%s %s", p->rule, act_name(p->act),
 			 mt_command_name(p->command.kind));
 	else if (p->act != MT_ACT_NONE)
@@ -94,6 +101,8 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 	switch (p->act) {
 	case MT_ACT_STOP_FAST:
 	case MT_ACT_STOP_IMMEDIATE:
+		if (p->hung)
+			mt_postgres_hung(n->pg, v->now_ms);
 		mt_postgres_stop(n->pg, p->act == MT_ACT_STOP_IMMEDIATE);
 		break;
 	case MT_ACT_BOOTSTRAP:
@@ -137,6 +146,12 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 	case MT_ACT_FENCE:
 		mt_postgres_fence(n->pg, p->epoch);
 		break;
+	case MT_ACT_EXEMPT:
+		mt_postgres_exempt(n->pg);
+		break;
+	case MT_ACT_ARM:
+		mt_postgres_rearm(n->pg, deadline_ms);
+		break;
 	case MT_ACT_NONE:
 	case MT_ACT_GIVE_UP:
 	case MT_ACT_TAKE_EPOCH:
@@ -159,6 +174,7 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	case MT_ACT_NONE:
 		break;
 	case MT_ACT_GIVE_UP:
+		mt_copy(n->gave_up_why, sizeof(n->gave_up_why), p->why);
 		mt_keep_give_up(&n->keep, p->epoch);
 		break;
 	case MT_ACT_TAKE_EPOCH:
@@ -167,6 +183,10 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	case MT_ACT_PROPOSE:
 		if (p->command.kind == MT_CMD_STATUS_PUT)
 			n->status_put_ms = v->now_ms;
+		/* From before it may be committed. */
+		if (p->command.kind == MT_CMD_LEADER_EXEMPT &&
+		    p->command.u.exempt.ends > n->exempt_ended)
+			n->exempt_ended = p->command.u.exempt.ends;
 		if (node__propose_planned(n, &p->command) &&
 		    p->command.kind == MT_CMD_SYNC_PUT)
 			n->sync_asked = version;
@@ -193,6 +213,8 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	case MT_ACT_SLOTS:
 	case MT_ACT_NAMES:
 	case MT_ACT_FENCE:
+	case MT_ACT_EXEMPT:
+	case MT_ACT_ARM:
 		execute_on_postgres(n, v, p);
 		break;
 	}

@@ -73,7 +73,11 @@ set_pace(struct mt_node *n, const struct mt_view *v)
 			(mt_state_held_by(&n->state, n->conf->name) &&
 			 (!v->local.as_primary || v->local.in_recovery));
 
-	if (n->pg == NULL || v->local.job == MT_JOB_PROMOTE)
+	if (n->pg == NULL)
+		return;
+	mt_postgres_watch_hang(
+	    n->pg, n->settings.pause ? 0 : n->settings.primary_hang_timeout_ms);
+	if (v->local.job == MT_JOB_PROMOTE)
 		return;
 	mt_postgres_hurry(
 	    n->pg, choosing || v->local.job == MT_JOB_START ? HURRY_MS : 0);
@@ -95,18 +99,21 @@ static void
 heartbeat(struct mt_node *n, const struct mt_view *v)
 {
 	const char *holder = n->state.leader.holder;
+	const char *paused = n->settings.pause ? "PAUSE: " : "";
 
 	if (n->pg == NULL || v->local.job != MT_JOB_NONE ||
 	    v->now_ms - n->heartbeat_ms < n->settings.loop_wait_ms)
 		return;
 	n->heartbeat_ms = v->now_ms;
 	if (v->local.as_primary && mt_state_held_by(&n->state, n->conf->name))
-		mt_info("no action. I am (%s), the leader with the lock",
-			n->conf->name);
+		mt_info("%sno action. I am (%s), the leader with the lock",
+			paused, n->conf->name);
 	else if (mt_state_held(&n->state) && v->local.accepting)
-		mt_info("no action. I am (%s), a secondary, and following a "
+		mt_info("%sno action. I am (%s), a secondary, and following a "
 			"leader (%s)",
-			n->conf->name, holder);
+			paused, n->conf->name, holder);
+	else if (n->settings.pause)
+		mt_info("%sno action. I am (%s)", paused, n->conf->name);
 }
 
 static int64_t

@@ -113,6 +113,11 @@ struct mt_node {
 	 * until the state is past it something may still come. */
 	uint64_t sync_asked;
 	int64_t status_put_ms;
+	uint64_t exempt_ended; /* the newest whose end was proposed */
+	uint64_t phases_of; /* the turn (its first epoch) that they speak of */
+	int64_t phases_ms;  /* when it was first seen, 0 = in its middle */
+	struct mt_phases phases;
+	char gave_up_why[MT_WHY_MAX];
 	const char *agent_rule, *control_rule;
 	enum mt_act agent_act;
 	char agent_why[MT_WHY_MAX], control_why[MT_WHY_MAX];

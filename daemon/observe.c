@@ -24,6 +24,45 @@ observe_raft(struct mt_node *n, struct mt_view *v)
 	v->local.state_current = mt_driver_is_current(n->driver);
 }
 
+static void
+note(int64_t *ms, bool is_so, int64_t at_ms, int64_t since_ms)
+{
+	if (is_so && *ms == 0)
+		*ms = at_ms > since_ms ? at_ms - since_ms : 1;
+}
+
+/* Each phase of the own turn when it is first seen. */
+static void
+observe_phases(struct mt_node *n, struct mt_view *v)
+{
+	struct mt_local *l = &v->local;
+	const struct mt_leader *lead = &n->state.leader;
+	struct mt_phases *ph = &n->phases;
+
+	if (!mt_state_held_by(&n->state, l->name))
+		return;
+	if (n->phases_of != lead->since) {
+		n->phases_of = lead->since;
+		n->phases_ms = lead->epoch == lead->since ? v->now_ms : 0;
+		memset(ph, 0, sizeof(*ph));
+	}
+	if (n->phases_ms == 0)
+		return;
+	note(&ph->leased_ms,
+	     l->had_lease && l->lease_epoch >= lead->since &&
+		 v->now_ms < l->deadline_ms,
+	     v->now_ms, n->phases_ms);
+	note(&ph->promoted_ms, l->promote_sent_ms >= n->phases_ms,
+	     l->promote_sent_ms, n->phases_ms);
+	note(&ph->writable_ms,
+	     l->accepting && !l->in_recovery && l->as_primary &&
+		 v->now_ms < l->deadline_ms,
+	     v->now_ms, n->phases_ms);
+	l->leased_ms = ph->leased_ms;
+	l->promoted_ms = ph->promoted_ms;
+	l->writable_ms = ph->writable_ms;
+}
+
 void
 node__observe(struct mt_node *n, struct mt_view *v)
 {
@@ -47,6 +86,7 @@ node__observe(struct mt_node *n, struct mt_view *v)
 	}
 	l->turn_ms = n->turn_ms;
 	l->status_put_ms = n->status_put_ms;
+	l->exempt_ended = n->exempt_ended;
 	if (n->pg != NULL) {
 		mt_postgres_observe(n->pg, &n->state, n->settings.use_slots, l);
 		v->history = mt_postgres_history(n->pg, &v->n_history);
@@ -56,6 +96,8 @@ node__observe(struct mt_node *n, struct mt_view *v)
 	}
 	observe_raft(n, v);
 	mt_keep_observe(&n->keep, l);
+	mt_copy(l->gave_up_why, sizeof(l->gave_up_why), n->gave_up_why);
+	observe_phases(n, v);
 }
 
 void
@@ -94,14 +136,19 @@ report_server(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	const struct mt_local *l = &v->local;
 
 	r->pg_state = mt_postgres_state(n->pg);
+	if (r->pg_state == MT_PG_CRASHED && n->settings.pause)
+		r->pg_state = MT_PG_STOPPED; /* as nobody will start it */
+	r->pending_restart = mt_postgres_pending_restart(n->pg);
 	r->pg_role = mt_postgres_role(n->pg);
 	r->has_data = l->data == MT_DATA_PRESENT && !l->bootstrapped;
 	r->bootstrap_ready = l->data == MT_DATA_EMPTY && l->can_bootstrap;
 	r->bootstrap_failed = mt_postgres_bootstrap_failed(n->pg);
 	r->streaming = l->streaming;
 	r->writable = l->accepting && !l->in_recovery && l->as_primary &&
-		      v->now_ms < l->deadline_ms && l->job != MT_JOB_STOP;
+		      (l->exempt || v->now_ms < l->deadline_ms) &&
+		      l->job != MT_JOB_STOP;
 	r->serving = r->writable && l->slots_ready;
+	r->hung = l->hung && l->running && l->as_primary;
 	r->healthy = l->accepting && l->job != MT_JOB_STOP && l->guarded;
 	if (l->running || l->accepting)
 		r->at = l->at;

@@ -21,6 +21,7 @@
 
 #define LOOK_EVERY_MS 1000
 #define UNFENCED_GRACE_MS 2000
+#define REWINDS_APART_MS 120000 /* then they are no loop */
 
 void
 postgres__wake(struct mt_postgres *pg)
@@ -70,12 +71,28 @@ postgres__job_end(struct mt_postgres *pg, const struct mt_err *err)
 
 	if (pg->job == MT_JOB_NONE)
 		return;
+	if (pg->job == MT_JOB_DISCARD && !failed) {
+		/* Making room is a part of what is tried again: it must not
+		 * make the pauses between the tries short. */
+		pg->job = MT_JOB_NONE;
+		pg->job_until_ms = 0;
+		postgres__wake(pg);
+		return;
+	}
 	pg->failures = failed && pg->last_job == pg->job ? pg->failures + 1
 		       : failed                          ? 1
 							 : 0;
 	pg->last_job = pg->job;
 	pg->last_job_failed = failed;
 	pg->last_job_ms = mt_clock_ms();
+	if (!failed && pg->job == MT_JOB_START)
+		pg->hung = false;
+	if (!failed && pg->job == MT_JOB_REWIND) {
+		if (pg->last_job_ms - pg->rewound_ms > REWINDS_APART_MS)
+			pg->rewinds = 0;
+		pg->rewinds++;
+		pg->rewound_ms = pg->last_job_ms;
+	}
 	pg->job = MT_JOB_NONE;
 	pg->job_until_ms = 0;
 	if (failed)
@@ -106,6 +123,8 @@ watch_foreign(struct mt_postgres *pg, const struct mt_pg_pidfile *f)
 	}
 }
 
+static void configure(struct mt_postgres *pg);
+
 static void
 version_cb(void *arg, const struct mt_err *err)
 {
@@ -121,7 +140,10 @@ version_cb(void *arg, const struct mt_err *err)
 		mt_error("could not find PostgreSQL's version: %s", err->text);
 		return;
 	}
-	mt_postgres_configure(pg, pg->conf->bootstrap.dcs, NULL);
+	if (pg->document != NULL)
+		configure(pg);
+	else
+		mt_postgres_configure(pg, pg->conf->bootstrap.dcs, NULL);
 	if (mt_guard_attach(&pg->guard, pg->loop,
 			    postgres__sock_path(pg, sock, sizeof(sock)),
 			    postgres__guard_events(pg), &e) == 0)
@@ -189,6 +211,7 @@ on_started(void *arg, pid_t pid, const struct mt_err *err)
 	if (pg->job != MT_JOB_START) { /* it was there before us */
 		pg->adopting = true;
 		pg->armed_ms = mt_guard_deadline_ms(pg->guard);
+		pg->exempt = pg->armed_ms == POSTGRES_NEVER_MS;
 		postgres__adopt(pg);
 		return;
 	}
@@ -216,7 +239,7 @@ postgres__adopted(struct mt_postgres *pg, bool as_primary, uint64_t data_id)
 	pg->data_id = data_id;
 	/* An unfenced server's lease is not known any more. It gets a moment
 	 * to find support, for that is what "fencing: off" asks for. */
-	if (as_primary && !pg->conf->fencing)
+	if (as_primary && !pg->conf->fencing && !pg->exempt)
 		pg->armed_ms = mt_clock_ms() + UNFENCED_GRACE_MS;
 	mt_info("found PostgreSQL running, pid %d, as %s",
 		(int)mt_guard_pid(pg->guard),
@@ -268,6 +291,8 @@ postgres__guard_gone(struct mt_postgres *pg)
 	pg->upstream[0] = '\0';
 	pg->upstream_url[0] = '\0';
 	pg->armed_ms = 0;
+	pg->exempt = false;
+	pg->reloading = pg->pending_restart = false;
 	pg->promote_sent_ms = 0;
 	postgres__server_down(pg);
 }
@@ -379,7 +404,8 @@ observe_server(const struct mt_postgres *pg, struct mt_local *l)
 	l->died = pg->died;
 	l->died_ms = pg->died_ms;
 	l->promote_sent_ms = pg->promote_sent_ms;
-	l->deadline_ms = pg->armed_ms;
+	l->exempt = l->running && pg->as_primary && pg->exempt;
+	l->deadline_ms = l->exempt ? 0 : pg->armed_ms;
 	mt_copy(l->upstream, sizeof(l->upstream), pg->upstream);
 	mt_copy(l->upstream_url, sizeof(l->upstream_url), pg->upstream_url);
 	if (info->at_ms == 0)
@@ -408,6 +434,11 @@ mt_postgres_observe(const struct mt_postgres *pg, const struct mt_state *s,
 	l->names_any = pg->names_any;
 	l->names_mark = pg->names_mark;
 	l->stopped = pg->stopped;
+	l->end_pending = pg->ending != NULL;
+	l->end = pg->end;
+	l->rewound_ms = pg->rewound_ms;
+	l->rewinds = pg->rewinds;
+	postgres__hang_observe(pg, l);
 	l->slots_ready = !use_slots || have_slots(pg, s, l->name);
 	l->job = pg->job;
 	l->job_since_ms = pg->job_since_ms;
@@ -502,15 +533,14 @@ mt_postgres_bootstrap_failed(const struct mt_postgres *pg)
 
 /* ---- configuration ---- */
 
-void
-mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
-		      const struct mt_state *s)
+static void
+configure(struct mt_postgres *pg)
 {
 	json_t *p;
 
 	if (pg->bins.version_num == 0)
 		return; /* called again when it is known */
-	p = mt_pgconf_parameters(pg->conf, document, pg->bins.version_num);
+	p = mt_pgconf_parameters(pg->conf, pg->document, pg->bins.version_num);
 	if (p == NULL)
 		return;
 	/* A standby comes back at once after its primary's restart, not after
@@ -518,8 +548,24 @@ mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 	if (json_object_get(p, "wal_retrieve_retry_interval") == NULL)
 		json_object_set_new(p, "wal_retrieve_retry_interval",
 				    json_string("500ms"));
+	if (!json_equal(p, pg->parameters)) {
+		pg->version++;
+		pg->stale = true;
+	}
 	json_decref(pg->parameters);
 	pg->parameters = p;
+	postgres__refresh(pg);
+	postgres__wake(pg);
+}
+
+void
+mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
+		      const struct mt_state *s)
+{
+	json_t *old = pg->document;
+
+	pg->document = json_incref((json_t *)document);
+	json_decref(old);
 	if (s != NULL) {
 		pg->n_members = 0;
 		for (int i = 0; i < s->n_members; i++)
@@ -528,7 +574,7 @@ mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 					MT_NAME_MAX, s->members[i].name);
 		postgres__write_pgpass(pg, s);
 	}
-	postgres__wake(pg);
+	configure(pg);
 }
 
 /* ---- the end ---- */
@@ -540,6 +586,7 @@ postgres__one_closed(void *arg)
 
 	if (--pg->closing > 0)
 		return;
+	json_decref(pg->document);
 	json_decref(pg->parameters);
 	json_decref(pg->work_parameters);
 	if (pg->closed_cb != NULL)
@@ -574,7 +621,9 @@ mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
 	}
 	pg->closing++;
 	uv_close((uv_handle_t *)&pg->again, again_closed_cb);
-	pg->closing += 3 + postgres__file_close(pg);
+	postgres__end_cancel(pg);
+	pg->closing += 4 + postgres__file_close(pg) + postgres__hang_close(pg);
+	mt_session_close(pg->probe, postgres__one_closed, pg);
 	mt_session_close(pg->session, postgres__one_closed, pg);
 	mt_session_close(pg->worker, postgres__one_closed, pg);
 	mt_session_close(pg->settler, postgres__one_closed, pg);

@@ -44,12 +44,26 @@ void mt_postgres_tick(struct mt_postgres *pg, int64_t now_ms);
 /* Look at positions at least so often from now on; 0 = the usual second. */
 void mt_postgres_hurry(struct mt_postgres *pg, int64_t every_ms);
 
+/* Ask a running primary and its data volume whether they still answer, so that
+ * it can be told when they have not for timeout_ms; 0 = do not ask. */
+void mt_postgres_watch_hang(struct mt_postgres *pg, int64_t timeout_ms);
+/* It is about to be stopped because they did not. */
+void mt_postgres_hung(struct mt_postgres *pg, int64_t now_ms);
+
 /* The cluster's document (or the file's, before there is one) and the members:
  * configuration files are written anew, a running server is reloaded. */
 void mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 			   const struct mt_state *s);
 
+/* Some parameter waits for a restart. */
+bool mt_postgres_pending_restart(const struct mt_postgres *pg);
+
 /* Actions; failures become facts. */
+/* No deadline from now on, told to the sentinel in a way that a restarted
+ * daemon finds again; until mt_postgres_rearm, what mt_postgres_arm says is
+ * ignored. */
+void mt_postgres_exempt(struct mt_postgres *pg);
+void mt_postgres_rearm(struct mt_postgres *pg, int64_t deadline_ms);
 void mt_postgres_arm(struct mt_postgres *pg, int64_t deadline_ms);
 void mt_postgres_stop(struct mt_postgres *pg, bool immediate);
 void mt_postgres_cancel(struct mt_postgres *pg);

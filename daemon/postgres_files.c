@@ -129,8 +129,10 @@ inspect_work(struct file_work *w)
 	if (mt_pg_unfinished_read(c->raft.data_dir, w->what, sizeof(w->what),
 				  &w->err) != 0)
 		w->what[0] = '\0';
-	if (w->kind == MT_PG_DIR_CLUSTER)
+	if (w->kind == MT_PG_DIR_CLUSTER) {
 		read_data_id(w);
+		mt_pg_wal_newest(c->postgresql.data_dir, w->first_segment);
+	}
 }
 
 static void
@@ -152,6 +154,7 @@ control_cb(void *arg, const struct mt_pg_control *control,
 		pg->control_known = true;
 		mt_copy(pg->sysid, sizeof(pg->sysid), control->sysid);
 		pg->data = MT_DATA_PRESENT;
+		postgres__end_find(pg);
 	}
 	postgres__wake(pg);
 }
@@ -182,6 +185,8 @@ inspect_done(struct file_work *w)
 	} else {
 		pg->bootstrapped = unclaimed;
 		pg->data_id = w->data_id;
+		mt_copy(pg->first_segment, sizeof(pg->first_segment),
+			w->first_segment);
 		if (pg->reading == NULL &&
 		    mt_pg_control_read(&pg->reading, pg->loop, &pg->bins, dir,
 				       control_cb, pg, &err) != 0) {
@@ -195,6 +200,10 @@ inspect_done(struct file_work *w)
 void
 postgres__inspect(struct mt_postgres *pg)
 {
+	/* pg_rewind has its target recovered, which ends with a checkpoint:
+	 * what was its end before that is still its end. */
+	if (pg->job != MT_JOB_REWIND)
+		postgres__end_cancel(pg);
 	pg->control_known = false;
 	pg->sysid[0] = '\0';
 	pg->data_id = 0;
@@ -239,8 +248,9 @@ role_work(struct file_work *w)
 	w->rv = postgres__keep_names(w);
 	if (w->rv != 0)
 		return;
-	w->rv = mt_pg_conf_write(c, w->parameters,
-				 w->standby ? &w->follow : NULL, NULL, &w->err);
+	w->rv =
+	    mt_pg_conf_write(c, w->parameters, w->standby ? &w->follow : NULL,
+			     &w->changed, &w->err);
 	if (w->rv != 0 || w->only_conf)
 		return;
 	w->rv = mt_pg_standby_signal(c->data_dir, w->standby, &w->err);
@@ -264,6 +274,7 @@ postgres__role_work(struct mt_postgres *pg, json_t *parameters,
 	w->parameters = json_deep_copy(parameters);
 	w->names = pg->names;
 	w->names_any = pg->names_any;
+	w->version = pg->version;
 	w->standby = follow != NULL;
 	if (follow != NULL)
 		w->follow = *follow;

@@ -11,12 +11,18 @@
 #include "pg/files.h"
 #include "pg/jobs.h"
 #include "pg/session.h"
+#include "pg/walend.h"
 
 /* What the "unfinished" marker says of a bootstrapped directory that the
  * cluster has not taken yet: all there, and nobody's. */
 #define POSTGRES_UNCLAIMED "unclaimed"
 
+/* A deadline that never comes: an exemption in the sentinel's page. */
+#define POSTGRES_NEVER_MS (INT64_MAX / 2)
+
 struct mt_postgres;
+struct postgres__volume; /* postgres_hang.c */
+struct postgres__end;    /* postgres_end.c */
 
 /* A piece of file work: inputs, then what came of it. */
 struct file_work {
@@ -31,11 +37,13 @@ struct file_work {
 	enum mt_pg_dir kind;
 	char what[MT_PG_UNFINISHED_MAX];
 	uint64_t data_id;
+	char first_segment[MT_PG_SEGMENT_MAX];
 	bool only_read;
 	/* role */
 	json_t *parameters; /* owned */
+	uint64_t version;   /* of them */
 	struct mt_pg_follow follow;
-	bool standby, only_conf;
+	bool standby, only_conf, changed;
 	struct mt_names names; /* kept beside, for a restarted daemon */
 	bool names_any;
 	int64_t deadline_ms;
@@ -68,7 +76,9 @@ struct mt_postgres {
 	void (*wake)(void *arg);
 	void *wake_arg;
 	struct mt_pg_bins bins;
+	json_t *document;   /* last given; NULL: none yet */
 	json_t *parameters; /* as they shall be now */
+	uint64_t version;   /* counts their changes */
 	bool has_members;   /* pgpass is written for those there are */
 	char trouble[MT_WHY_MAX];
 
@@ -81,7 +91,12 @@ struct mt_postgres {
 	bool bootstrap_failed;
 	struct mt_pg_control control;
 	bool control_known;
-	struct mt_child *reading; /* pg_controldata under way */
+	struct mt_child *reading;              /* pg_controldata under way */
+	struct postgres__end *ending;          /* pg_waldump under way */
+	char first_segment[MT_PG_SEGMENT_MAX]; /* of the newest timeline */
+	struct mt_position end; /* of the write-ahead log; timeline 0 unknown */
+	int64_t rewound_ms;
+	int rewinds; /* in short succession */
 
 	/* server */
 	struct mt_guard *guard;
@@ -94,6 +109,13 @@ struct mt_postgres {
 	enum stop_mode stopping;
 	char upstream[MT_NAME_MAX], upstream_url[MT_URL_MAX];
 	int64_t armed_ms;
+	bool exempt; /* armed_ms does not count */
+
+	/* configuration of the running server, postgres_reload.c */
+	bool stale; /* its files are not those of parameters */
+	bool reloading;
+	bool pending_asked, pending_restart;
+	int64_t pending_ms; /* when it was last asked for */
 
 	/* sessions */
 	struct mt_session *session; /* looks and short statements */
@@ -141,6 +163,19 @@ struct mt_postgres {
 	int slots_waiting;
 	bool slots_failed;
 
+	/* postgres_hang.c */
+	int64_t hang_timeout_ms, hang_tick_ms;
+	struct mt_session *probe; /* a fresh connection each time */
+	bool probing;
+	int64_t probe_since_ms; /* of the first question without an answer */
+	int64_t probe_next_ms;
+	struct postgres__volume *volume;
+	int64_t volume_every_ms;
+	int64_t volume_due_ms;   /* when its next sign is due */
+	int64_t volume_again_ms; /* start its watcher not before */
+	bool hung; /* ended for that, and no server started since */
+	int64_t hung_ms, hung_before_ms; /* the last time, and the one before */
+
 	struct file_work *files; /* the first runs */
 
 	int closing; /* handles still open */
@@ -178,6 +213,15 @@ struct file_work *postgres__role_work(struct mt_postgres *pg,
 				      void (*done)(struct file_work *));
 void postgres__backup_files(struct mt_postgres *pg);
 void postgres__write_pgpass(struct mt_postgres *pg, const struct mt_state *s);
+/* postgres_reload.c: write the files of a running server anew, if they are
+ * stale and nothing stands in the way, and have them read. */
+void postgres__refresh(struct mt_postgres *pg);
+/* Whether a parameter waits for a restart is asked from time to time. */
+void postgres__ask_pending(struct mt_postgres *pg);
+/* postgres_run.c */
+int postgres__follow_of(struct mt_postgres *pg, const char *member,
+			const char *url, struct mt_pg_follow *f,
+			struct mt_err *err);
 /* postgres_look.c */
 int postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err);
 void postgres__server_up(struct mt_postgres *pg);
@@ -191,5 +235,18 @@ json_t *postgres__parameters(const struct mt_postgres *pg);
 int postgres__keep_names(struct file_work *w);
 void postgres__recall_names(struct mt_postgres *pg);
 void postgres__look_now(struct mt_postgres *pg);
+int postgres__open_session(struct mt_postgres *pg, struct mt_session **s,
+			   const struct mt_session_options *more,
+			   struct mt_err *err);
+/* postgres_hang.c */
+int postgres__hang_open(struct mt_postgres *pg, struct mt_err *err);
+void postgres__hang_tick(struct mt_postgres *pg, int64_t now_ms);
+int64_t postgres__hang_next_ms(const struct mt_postgres *pg);
+void postgres__hang_observe(const struct mt_postgres *pg, struct mt_local *l);
+/* How many calls of postgres__one_closed will come. */
+int postgres__hang_close(struct mt_postgres *pg);
+/* postgres_end.c: with the control file read, and no server */
+void postgres__end_find(struct mt_postgres *pg);
+void postgres__end_cancel(struct mt_postgres *pg);
 
 #endif

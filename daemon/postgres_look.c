@@ -182,6 +182,8 @@ look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 	}
 	end_of_wait(pg);
 	ask_history(pg);
+	postgres__refresh(pg);
+	postgres__ask_pending(pg);
 	postgres__wake(pg);
 }
 
@@ -208,12 +210,15 @@ mt_postgres_hurry(struct mt_postgres *pg, int64_t every_ms)
 int64_t
 mt_postgres_next_ms(const struct mt_postgres *pg)
 {
-	int64_t next = 0;
+	int64_t next = 0, hang;
 
 	if (mt_session_accepting(pg->session) && !pg->looking)
 		next = pg->look_ms;
 	if (pg->job_until_ms != 0 && (next == 0 || pg->job_until_ms < next))
 		next = pg->job_until_ms;
+	hang = postgres__hang_next_ms(pg);
+	if (hang != 0 && (next == 0 || hang < next))
+		next = hang;
 	return next;
 }
 
@@ -222,6 +227,7 @@ mt_postgres_tick(struct mt_postgres *pg, int64_t now_ms)
 {
 	struct mt_err err;
 
+	postgres__hang_tick(pg, now_ms);
 	if (mt_session_accepting(pg->session) && now_ms >= pg->look_ms)
 		postgres__look_now(pg);
 	if (pg->job_until_ms == 0 || now_ms < pg->job_until_ms)
@@ -253,21 +259,18 @@ on_accepting(void *arg, bool accepting, const struct mt_err *err)
 	postgres__wake(pg);
 }
 
-static int
-open_session(struct mt_postgres *pg, struct mt_session **s,
-	     void (*accepting)(void *arg, bool accepting,
-			       const struct mt_err *err),
-	     struct mt_err *err)
+int
+postgres__open_session(struct mt_postgres *pg, struct mt_session **s,
+		       const struct mt_session_options *more,
+		       struct mt_err *err)
 {
 	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
-	struct mt_session_options o = {
-	    .user = c->superuser.username,
-	    .password = c->superuser.password,
-	    .database = c->database,
-	    .on_accepting = accepting,
-	    .arg = pg,
-	};
+	struct mt_session_options o = *more;
 
+	o.user = c->superuser.username;
+	o.password = c->superuser.password;
+	o.database = c->database;
+	o.arg = pg;
 	mt_pg_target_local(&o.target, c, c->parameters);
 	return mt_session_create(s, pg->loop, &o, err);
 }
@@ -275,18 +278,26 @@ open_session(struct mt_postgres *pg, struct mt_session **s,
 int
 postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err)
 {
-	int rv = open_session(pg, &pg->session, on_accepting, err);
+	static const struct mt_session_options looks = {
+	    .on_accepting = on_accepting,
+	};
+	static const struct mt_session_options works;
+	int rv = postgres__open_session(pg, &pg->session, &looks, err);
 
 	if (rv != 0)
 		return rv;
-	rv = open_session(pg, &pg->worker, NULL, err);
+	rv = postgres__open_session(pg, &pg->worker, &works, err);
 	if (rv == 0)
-		rv = open_session(pg, &pg->settler, NULL, err);
+		rv = postgres__open_session(pg, &pg->settler, &works, err);
+	if (rv == 0)
+		rv = postgres__hang_open(pg, err);
 	if (rv == 0)
 		return 0;
 	mt_session_close(pg->session, NULL, NULL);
 	if (pg->worker != NULL)
 		mt_session_close(pg->worker, NULL, NULL);
+	if (pg->settler != NULL)
+		mt_session_close(pg->settler, NULL, NULL);
 	return rv;
 }
 
@@ -297,6 +308,8 @@ postgres__server_up(struct mt_postgres *pg)
 	memset(&pg->at, 0, sizeof(pg->at));
 	pg->history_of = 0;
 	postgres__expect_standbys(pg);
+	pg->pending_restart = pg->pending_asked = false;
+	pg->pending_ms = 0;
 	mt_session_want(pg->session, true);
 }
 

@@ -21,11 +21,45 @@
 void
 mt_postgres_arm(struct mt_postgres *pg, int64_t deadline_ms)
 {
-	if (!postgres__running(pg) || deadline_ms == pg->armed_ms)
+	if (!postgres__running(pg) || pg->exempt || deadline_ms == pg->armed_ms)
 		return;
 	pg->armed_ms = deadline_ms;
 	if (pg->conf->fencing && mt_guard_arm(pg->guard, deadline_ms) != 0)
 		mt_debug("could not arm the sentinel");
+}
+
+void
+mt_postgres_exempt(struct mt_postgres *pg)
+{
+	if (!postgres__running(pg) || pg->exempt)
+		return;
+	/* Whether fencing is on or not: the page remembers it. */
+	if (mt_guard_arm(pg->guard, POSTGRES_NEVER_MS) != 0) {
+		mt_error("could not exempt PostgreSQL from its deadline");
+		return;
+	}
+	mt_info("PostgreSQL goes on whatever becomes of the lease");
+	pg->exempt = true;
+	postgres__wake(pg);
+}
+
+void
+mt_postgres_rearm(struct mt_postgres *pg, int64_t deadline_ms)
+{
+	int rv;
+
+	if (!postgres__running(pg) || !pg->exempt)
+		return;
+	rv = pg->conf->fencing ? mt_guard_arm(pg->guard, deadline_ms)
+			       : mt_guard_disarm(pg->guard);
+	if (rv != 0) {
+		mt_error("could not arm the sentinel");
+		return;
+	}
+	mt_info("PostgreSQL ends with its lease again");
+	pg->exempt = false;
+	pg->armed_ms = deadline_ms;
+	postgres__wake(pg);
 }
 
 /* ---- stop ---- */
@@ -100,6 +134,8 @@ role_written(struct file_work *w)
 	}
 	pg->as_primary = !w->standby;
 	pg->armed_ms = w->deadline_ms;
+	pg->exempt = false;
+	pg->stale = w->version != pg->version;
 }
 
 static bool
@@ -118,6 +154,7 @@ mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms,
 
 	if (!may_start(pg))
 		return;
+	postgres__end_cancel(pg);
 	postgres__job_begin(pg, MT_JOB_START, timeout_ms);
 	mt_info("starting PostgreSQL as primary");
 	pg->is_standby = false;
@@ -138,9 +175,9 @@ standby_parameters(const struct mt_postgres *pg)
 	return p;
 }
 
-static int
-follow_of(struct mt_postgres *pg, const char *member, const char *url,
-	  struct mt_pg_follow *f, struct mt_err *err)
+int
+postgres__follow_of(struct mt_postgres *pg, const char *member, const char *url,
+		    struct mt_pg_follow *f, struct mt_err *err)
 {
 	memset(f, 0, sizeof(*f));
 	if (member[0] == '\0')
@@ -162,13 +199,14 @@ mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
 
 	if (!may_start(pg))
 		return;
+	postgres__end_cancel(pg);
 	postgres__job_begin(pg, MT_JOB_START,
 			    pg->conf->postgresql.pg_ctl_timeout_ms);
 	mt_info("starting PostgreSQL as a standby%s%s",
 		member[0] != '\0' ? " of " : "", member);
 	p = standby_parameters(pg);
 	rv = p == NULL ? mt_err_set(&err, MT_ENOMEM, "out of memory")
-		       : follow_of(pg, member, url, &f, &err);
+		       : postgres__follow_of(pg, member, url, &f, &err);
 	if (rv != 0) {
 		json_decref(p);
 		postgres__job_end(pg, &err);
@@ -203,10 +241,12 @@ follow_written(struct file_work *w)
 		return;
 	if (w->rv != 0) {
 		/* Whom it follows is not known: to be told anew. */
+		pg->stale = true;
 		pg->upstream[0] = '\0';
 		postgres__job_end(pg, &w->err);
 		return;
 	}
+	pg->stale = w->version != pg->version;
 	mt_session_reload(pg->session, SHORT_TIMEOUT_MS, statement_cb, pg);
 }
 
@@ -225,7 +265,7 @@ mt_postgres_follow(struct mt_postgres *pg, const char *member, const char *url)
 	mt_info("following \"%s\"", member);
 	p = standby_parameters(pg);
 	rv = p == NULL ? mt_err_set(&err, MT_ENOMEM, "out of memory")
-		       : follow_of(pg, member, url, &f, &err);
+		       : postgres__follow_of(pg, member, url, &f, &err);
 	if (rv != 0) {
 		json_decref(p);
 		postgres__job_end(pg, &err);
@@ -284,6 +324,7 @@ mt_postgres_promote(struct mt_postgres *pg, int64_t deadline_ms,
 	if (pg->job != MT_JOB_NONE || !postgres__running(pg))
 		return;
 	mt_info("promoting PostgreSQL to timeline %u", timeline);
+	pg->exempt = false;
 	/* Armed and a primary in our eyes from before the command: it may be
 	 * obeyed although its answer never comes. */
 	pg->as_primary = true;

@@ -189,6 +189,15 @@ may_propose(const struct mt_node *n, uint64_t from,
 	case MT_CMD_SYNC_PUT:
 		who = cmd->u.sync_put.sync.leader;
 		break;
+	case MT_CMD_LEADER_EXEMPT:
+		who = cmd->u.exempt.holder;
+		break;
+	case MT_CMD_DECISION_PUT:
+		who = cmd->u.decision_put.holder;
+		break;
+	case MT_CMD_REJOIN_PUT:
+		who = cmd->u.rejoin_put.member;
+		break;
 	case MT_CMD_REQUEST_PUT:
 	case MT_CMD_REQUEST_CLEAR:
 	case MT_CMD_CONFIG_PUT:

@@ -20,6 +20,8 @@ struct mt_sentinel_options {
 	uint64_t watch_ticks;  /* its start time; 0 = do not compare */
 	int64_t deadline_ms;   /* armed with it from the first; 0 = not */
 	int conn_fd;           /* the starting daemon's socket; taken */
+	const char *volume;    /* not a sentinel: mt_sentinel_volume() */
+	int64_t every_ms;
 };
 
 /*
@@ -28,5 +30,9 @@ struct mt_sentinel_options {
  * is a process of one thread that holds no other descriptor above 2.
  */
 int mt_sentinel_run(const struct mt_sentinel_options *options);
+
+/* sentinel_volume.c: write and sync this file every so often, and a line to
+ * standard output each time, until nobody reads that any more. */
+int mt_sentinel_volume(const char *path, int64_t every_ms);
 
 #endif

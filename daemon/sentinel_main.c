@@ -7,6 +7,9 @@
  * It forks once before anything else: the first process ends at once, so that
  * the daemon has no child to wait for and the sentinel no parent to lose.
  *
+ * With --volume it is something else, a child of the daemon that watches the
+ * data volume (sentinel_volume.c).
+ *
  * It says what it did only after it has done it, and only if standard error
  * takes it: a log reader that hangs must not keep it from its deadline.
  *
@@ -72,6 +75,8 @@ parse_args(int argc, char **argv, struct mt_sentinel_options *o)
 	    {"watch", required_argument, NULL, 'w'},
 	    {"ticks", required_argument, NULL, 't'},
 	    {"deadline", required_argument, NULL, 'd'},
+	    {"volume", required_argument, NULL, 'v'},
+	    {"every", required_argument, NULL, 'e'},
 	    {NULL, 0, NULL, 0},
 	};
 	long long value = 0;
@@ -79,7 +84,7 @@ parse_args(int argc, char **argv, struct mt_sentinel_options *o)
 
 	o->conn_fd = -1;
 	while ((c = getopt_long(argc, argv, "+", names, NULL)) != -1) {
-		if (strchr("fwtd", c) != NULL &&
+		if (strchr("fwtde", c) != NULL &&
 		    parse_number(optarg, 0, &value) != 0)
 			return MT_EINVAL;
 		switch (c) {
@@ -104,12 +109,20 @@ parse_args(int argc, char **argv, struct mt_sentinel_options *o)
 		case 'd':
 			o->deadline_ms = value;
 			break;
+		case 'v':
+			o->volume = optarg;
+			break;
+		case 'e':
+			o->every_ms = value;
+			break;
 		default:
 			return MT_EINVAL;
 		}
 	}
 	if (optind < argc)
 		o->argv = argv + optind;
+	if (o->volume != NULL)
+		return o->every_ms > 0 ? 0 : MT_EINVAL;
 	if (o->sock_path == NULL || o->conn_fd <= STDERR_FILENO ||
 	    (o->argv == NULL) == (o->watch_pid <= 0))
 		return MT_EINVAL;
@@ -137,6 +150,8 @@ main(int argc, char **argv)
 				"matriarchd starts this program\n");
 		return 2;
 	}
+	if (options.volume != NULL)
+		return mt_sentinel_volume(options.volume, options.every_ms);
 	mt_log_set_sink(log_unless_blocked, NULL);
 	close_all_but(options.conn_fd);
 	pid = fork();

@@ -35,6 +35,7 @@ static void
 on_change(void *arg)
 {
 	api__switchovers_look(arg);
+	api__changes_look(arg);
 }
 
 int
@@ -75,5 +76,6 @@ mt_api_close(struct mt_api *api, void (*cb)(void *arg), void *arg)
 	api->closed_arg = arg;
 	api->backend->unwatch(api->backend->arg, on_change, api);
 	api__switchovers_end(api);
+	api__changes_end(api);
 	mt_http_close(api->http, on_http_closed, api);
 }

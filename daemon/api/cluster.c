@@ -162,6 +162,8 @@ member(const struct mt_view *view, const struct mt_member *m)
 		json_object_set_new(o, "pending_restart", json_true());
 	if (report != NULL && report->unfenced)
 		json_object_set_new(o, "fencing", json_string("off"));
+	if (report != NULL && *report->why != '\0')
+		json_object_set_new(o, "why", json_string(report->why));
 	tags = api__member_tags(m);
 	if (tags != NULL)
 		json_object_set_new(o, "tags", tags);

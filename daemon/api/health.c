@@ -177,13 +177,24 @@ tags_match(const struct mt_health_input *in, const char *query)
 static bool
 lease_is_valid(const struct mt_health_input *in)
 {
-	return in->holds && in->epoch != 0 && in->lease_epoch == in->epoch &&
-	       in->deadline_ms > in->now_ms;
+	return in->holds && in->epoch != 0 &&
+	       (in->exempt ||
+		(in->lease_epoch == in->epoch && in->deadline_ms > in->now_ms));
+}
+
+/* While paused and cut off, what PostgreSQL is counts, not who holds the turn.
+ */
+static bool
+is_paused_primary(const struct mt_health_input *in)
+{
+	return in->paused && !in->fresh && in->accepting && !in->in_recovery;
 }
 
 static bool
 is_primary(const struct mt_health_input *in)
 {
+	if (is_paused_primary(in))
+		return true;
 	return lease_is_valid(in) && in->accepting && !in->in_recovery;
 }
 
@@ -246,7 +257,8 @@ mt_health_code(const struct mt_health_input *in, enum mt_health_kind kind,
 		filter = false;
 		break;
 	case MT_HEALTH_LEADER:
-		yes = lease_is_valid(in);
+		yes = in->paused && !in->fresh ? is_paused_primary(in)
+					       : lease_is_valid(in);
 		filter = false;
 		break;
 	case MT_HEALTH_LIVENESS:
@@ -332,6 +344,8 @@ api__health_input(const struct mt_api *api, const struct mt_view *view,
 	    .epoch = s->leader.epoch,
 	    .lease_epoch = l->lease_epoch,
 	    .deadline_ms = l->deadline_ms,
+	    .exempt = l->exempt,
+	    .paused = view->settings->pause,
 	    /* one second more: the time of the contact is in whole ones */
 	    .fresh = seen_s > 0 && view->wall_ms - seen_s * 1000 <
 				       view->settings->ttl_ms + 1000,

@@ -35,8 +35,10 @@ struct mt_health_input {
 	uint64_t epoch; /* of that assignment */
 	uint64_t lease_epoch;
 	int64_t deadline_ms; /* of the lease; 0 = none */
+	bool exempt; /* needs none: nobody else gets the turn meanwhile */
 	/* cluster */
 	bool fresh; /* a Raft leader was heard of within a ttl */
+	bool paused;
 	/* PostgreSQL; a witness has none and leaves all this false */
 	bool accepting; /* answers, and is not being stopped */
 	bool in_recovery;

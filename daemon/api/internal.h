@@ -13,12 +13,14 @@
 #include "http/server.h"
 
 struct api__switchover;
+struct api__change;
 
 struct mt_api {
 	const struct mt_api_backend *backend;
 	struct mt_http_server *http;
 	uv_timer_t timer; /* the earliest deadline of those that wait */
 	struct api__switchover *switchovers;
+	struct api__change *changes;
 	void (*closed_cb)(void *arg);
 	void *closed_arg;
 };
@@ -77,8 +79,22 @@ const char *api__member_state(const struct mt_view *view,
 json_t *api__history_document(const struct mt_state *s);
 void api__get_history(struct mt_api *api, struct mt_http_request *r);
 
+/* decisions.c */
+void api__get_decisions(struct mt_api *api, struct mt_http_request *r);
+/* Verdicts as a list of objects; a new reference. */
+json_t *api__verdicts(const struct mt_verdict *v, int n);
+
+/* forecast.c */
+void api__get_forecast(struct mt_api *api, struct mt_http_request *r);
+
 /* config.c */
 void api__get_config(struct mt_api *api, struct mt_http_request *r);
+/* config_change.c: PATCH and PUT */
+void api__change_config(struct mt_api *api, struct mt_http_request *r);
+/* Something changed: does it answer those that wait? */
+void api__changes_look(struct mt_api *api);
+/* Answer all that wait: the daemon ends. */
+void api__changes_end(struct mt_api *api);
 
 /* raft.c */
 void api__get_raft(struct mt_api *api, struct mt_http_request *r);

@@ -229,6 +229,10 @@ api__get_raft_state(struct mt_api *api, struct mt_http_request *r)
 	json_object_set_new(o, "history", api__history_document(s));
 	json_object_set_new(o, "failsafe", json_null());
 	json_object_set_new(o, "epoch", number(s->leader.epoch));
+	if (s->leader.exempt != 0)
+		json_object_set_new(o, "exempt",
+				    json_string(s->leader.exempt_reason));
+	json_object_set_new(o, "config_version", number(s->config_version));
 	json_object_set_new(o, "index", number(s->index));
 	api__respond_json(r, 200, o);
 }

@@ -156,6 +156,12 @@ about_us(const struct mt_api_backend *b, const struct mt_view *view,
 	    in->deadline_ms > in->now_ms)
 		json_object_set_new(o, "lease_ms",
 				    json_integer(in->deadline_ms - in->now_ms));
+	if (in->exempt)
+		json_object_set_new(
+		    o, "exempt",
+		    json_string(*view->state->leader.exempt_reason != '\0'
+				    ? view->state->leader.exempt_reason
+				    : "unknown"));
 	if (*doing != '\0')
 		json_object_set_new(o, "doing", json_string(doing));
 	if (view->local.stopping)

@@ -607,5 +607,6 @@ api__delete_switchover(struct mt_api *api, struct mt_http_request *r)
 	cmd.u.request_clear.id = view.state->request.id;
 	mt_copy(cmd.u.request_clear.text, sizeof(cmd.u.request_clear.text),
 		"Switchover failed: it was cancelled");
+	cmd.seen.at_ms = view.wall_ms;
 	propose(api, r, &view, ERRAND_CANCEL, &cmd);
 }

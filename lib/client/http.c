@@ -4,7 +4,7 @@
  *
  * A request goes through the list of servers, the one that answered last at
  * the front. GET goes on to the next one after any failure and after a server
- * error (a node without quorum may not know what another does); POST and DELETE
+ * error (a node without quorum may not know what another does); all others
  * go on only while no connection came about, for a request that may have been
  * heard must not be made twice.
  *
@@ -40,8 +40,6 @@ struct sink {
 	size_t n, cap;
 	bool failed;
 };
-
-enum method { M_GET, M_POST, M_DELETE };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_ready;
@@ -201,7 +199,7 @@ explain(struct mt_http *http, CURLcode rc, const struct sink *sink,
 
 /* One request to one URL. */
 static int
-perform(struct mt_http *http, enum method method, const char *url,
+perform(struct mt_http *http, const char *method, const char *url,
 	const char *body, int64_t timeout_ms, struct mt_http_reply *reply,
 	struct mt_err *why)
 {
@@ -231,9 +229,8 @@ perform(struct mt_http *http, enum method method, const char *url,
 		headers = more != NULL ? more : headers;
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
 	}
-	if (method == M_DELETE)
-		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, "DELETE");
-	if (method != M_GET) {
+	if (!mt_streq(method, "GET")) {
+		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
 		/* A kept connection that the server has just closed would
 		 * fail, and libcurl would send the request once more. */
 		curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
@@ -276,7 +273,7 @@ add_reason(char *reasons, size_t size, const char *base,
 
 /* Try the servers in order, the one that answered last first. */
 static int
-try_all(struct mt_http *http, enum method method, const char *path,
+try_all(struct mt_http *http, const char *method, const char *path,
 	const char *body, int64_t timeout_ms, struct mt_http_reply *reply,
 	struct mt_err *err)
 {
@@ -292,7 +289,8 @@ try_all(struct mt_http *http, enum method method, const char *path,
 		mt_format(url, sizeof(url), "%s%s", http->bases[i], path);
 		*reply = (struct mt_http_reply){0};
 		rv = perform(http, method, url, body, timeout_ms, reply, &why);
-		if (rv == 0 && (method != M_GET || reply->status < 500)) {
+		if (rv == 0 &&
+		    (!mt_streq(method, "GET") || reply->status < 500)) {
 			mt_http_reply_release(&poor);
 			http->first = i;
 			return 0;
@@ -304,7 +302,7 @@ try_all(struct mt_http *http, enum method method, const char *path,
 		else
 			add_reason(reasons, sizeof(reasons), http->bases[i],
 				   &why);
-		if (method != M_GET && rv != MT_ENOENT)
+		if (!mt_streq(method, "GET") && rv != MT_ENOENT)
 			break; /* it may have been heard */
 	}
 	if (poor.body != NULL) {
@@ -315,9 +313,9 @@ try_all(struct mt_http *http, enum method method, const char *path,
 	if (http->n == 0)
 		return mt_err_set(err, MT_ENOENT, "no server to ask is known");
 	return mt_err_set(err, rv, "could not %s \"%s\": %s",
-			  method == M_GET    ? "get"
-			  : method == M_POST ? "post to"
-					     : "delete",
+			  mt_streq(method, "GET")      ? "get"
+			  : mt_streq(method, "DELETE") ? "delete"
+						       : "send to",
 			  path, reasons);
 }
 
@@ -325,14 +323,14 @@ int
 mt_http_get(struct mt_http *http, const char *path, int64_t timeout_ms,
 	    struct mt_http_reply *reply, struct mt_err *err)
 {
-	return try_all(http, M_GET, path, NULL, timeout_ms, reply, err);
+	return try_all(http, "GET", path, NULL, timeout_ms, reply, err);
 }
 
 int
 mt_http_delete(struct mt_http *http, const char *path, int64_t timeout_ms,
 	       struct mt_http_reply *reply, struct mt_err *err)
 {
-	return try_all(http, M_DELETE, path, NULL, timeout_ms, reply, err);
+	return try_all(http, "DELETE", path, NULL, timeout_ms, reply, err);
 }
 
 int
@@ -340,13 +338,21 @@ mt_http_post(struct mt_http *http, const char *path, const json_t *body,
 	     int64_t timeout_ms, struct mt_http_reply *reply,
 	     struct mt_err *err)
 {
+	return mt_http_send(http, "POST", path, body, timeout_ms, reply, err);
+}
+
+int
+mt_http_send(struct mt_http *http, const char *method, const char *path,
+	     const json_t *body, int64_t timeout_ms,
+	     struct mt_http_reply *reply, struct mt_err *err)
+{
 	char *text = json_dumps(body, JSON_COMPACT);
 	int rv;
 
 	if (text == NULL)
 		return mt_err_set(err, MT_ENOMEM,
 				  "could not write the request as JSON");
-	rv = try_all(http, M_POST, path, text, timeout_ms, reply, err);
+	rv = try_all(http, method, path, text, timeout_ms, reply, err);
 	free(text);
 	return rv;
 }
@@ -359,7 +365,7 @@ mt_http_get_url(struct mt_http *http, const char *url, int64_t timeout_ms,
 	int rv;
 
 	*reply = (struct mt_http_reply){0};
-	rv = perform(http, M_GET, url, NULL, timeout_ms, reply, &why);
+	rv = perform(http, "GET", url, NULL, timeout_ms, reply, &why);
 	if (rv != 0)
 		return mt_err_set(err, rv, "could not get \"%s\": %s", url,
 				  why.text);

@@ -61,6 +61,11 @@ int mt_http_post(struct mt_http *http, const char *path, const json_t *body,
 		 int64_t timeout_ms, struct mt_http_reply *reply,
 		 struct mt_err *err) MT_MUSTCHECK;
 
+/* The same with another method: "PATCH", "PUT". */
+int mt_http_send(struct mt_http *http, const char *method, const char *path,
+		 const json_t *body, int64_t timeout_ms,
+		 struct mt_http_reply *reply, struct mt_err *err) MT_MUSTCHECK;
+
 /* DELETE path, with the caution of POST. */
 int mt_http_delete(struct mt_http *http, const char *path, int64_t timeout_ms,
 		   struct mt_http_reply *reply,

@@ -64,7 +64,8 @@ plan_witness(const struct mt_view *v, struct mt_plan *p)
 static bool
 unguarded(const struct mt_view *v)
 {
-	return v->local.running && !v->local.guarded;
+	return v->local.running && !v->local.guarded &&
+	       (!agent__paused(v) || agent__needs_lease(v));
 }
 
 static void
@@ -85,7 +86,7 @@ runs_as_primary(const struct mt_view *v)
 static bool
 lapsed(const struct mt_view *v)
 {
-	return runs_as_primary(v) && !agent__lease_lives(v);
+	return agent__needs_lease(v) && !agent__lease_lives(v);
 }
 
 static void
@@ -100,8 +101,8 @@ plan_lapsed(const struct mt_view *v, struct mt_plan *p)
 static bool
 lease_ending(const struct mt_view *v)
 {
-	return runs_as_primary(v) &&
-	       v->now_ms >= v->local.deadline_ms - v->state->leader.ttl_ms / 4;
+	return agent__needs_lease(v) &&
+	       v->now_ms >= v->local.deadline_ms - agent__stop_ahead_ms(v);
 }
 
 static void
@@ -113,12 +114,40 @@ plan_lease_ending(const struct mt_view *v, struct mt_plan *p)
 	agent__why(p, "no majority renews the lease, which is about to end");
 }
 
+/* ---- a primary that does not answer ---- */
+
+static bool
+hung(const struct mt_view *v)
+{
+	const struct mt_local *l = &v->local;
+	int64_t limit_ms = v->settings->primary_hang_timeout_ms;
+
+	return runs_as_primary(v) && limit_ms > 0 && !v->settings->pause &&
+	       l->unanswered_ms != 0 &&
+	       v->now_ms - l->unanswered_ms >= limit_ms;
+}
+
+/* Whatever else is under way: a fast stop would hang, too. */
+static void
+plan_hung(const struct mt_view *v, struct mt_plan *p)
+{
+	p->act = MT_ACT_STOP_IMMEDIATE;
+	p->cancel = true;
+	p->hung = true;
+	p->look_again_ms = v->local.deadline_ms;
+	mt_format(p->why, sizeof(p->why), "%s for %" PRId64 " s",
+		  v->local.volume_hangs
+		      ? "the data volume has taken no write"
+		      : "PostgreSQL has not answered a connection",
+		  v->settings->primary_hang_timeout_ms / 1000);
+}
+
 /* ---- the end of the daemon ---- */
 
 static bool
 stopping_server(const struct mt_view *v)
 {
-	return v->local.stopping && v->local.running;
+	return v->local.stopping && v->local.running && !agent__will_leave(v);
 }
 
 static void
@@ -127,6 +156,15 @@ plan_stopping_server(const struct mt_view *v, struct mt_plan *p)
 	p->act = MT_ACT_STOP_FAST;
 	p->cancel = v->local.job != MT_JOB_STOP;
 	agent__why(p, "the daemon was asked to end");
+}
+
+static void
+plan_leave(const struct mt_view *v, struct mt_plan *p)
+{
+	(void)v;
+	p->act = MT_ACT_EXIT;
+	p->cancel = true;
+	agent__why(p, "paused: PostgreSQL is left as it is");
 }
 
 static bool
@@ -161,7 +199,7 @@ being_stopped(const struct mt_view *v)
 static void
 plan_being_stopped(const struct mt_view *v, struct mt_plan *p)
 {
-	if (runs_as_primary(v))
+	if (agent__needs_lease(v))
 		p->look_again_ms = v->local.deadline_ms;
 	agent__why(p, "stopping PostgreSQL");
 }
@@ -186,9 +224,9 @@ plan_state_unknown(const struct mt_view *v, struct mt_plan *p)
 			      "not know; upgrade it");
 	else
 		agent__why(p, "waiting for the Raft leader's state");
-	if (runs_as_primary(v))
+	if (agent__needs_lease(v))
 		p->look_again_ms =
-		    v->local.deadline_ms - v->state->leader.ttl_ms / 4;
+		    v->local.deadline_ms - agent__stop_ahead_ms(v);
 }
 
 /* ---- bootstrap ---- */
@@ -282,7 +320,8 @@ plan_bootstrap(const struct mt_view *v, struct mt_plan *p)
 static bool
 other_cluster(const struct mt_view *v)
 {
-	return v->local.data == MT_DATA_PRESENT && v->local.sysid[0] != '\0' &&
+	return !agent__paused(v) && v->local.data == MT_DATA_PRESENT &&
+	       v->local.sysid[0] != '\0' &&
 	       strcmp(v->local.sysid, v->state->sysid) != 0;
 }
 
@@ -301,7 +340,9 @@ plan_other_cluster(const struct mt_view *v, struct mt_plan *p)
 static bool
 deposed(const struct mt_view *v)
 {
-	return runs_as_primary(v) && !(agent__mine(v) && agent__in_turn(v));
+	/* While paused a second primary is the operator's affair. */
+	return runs_as_primary(v) && !(agent__mine(v) && agent__in_turn(v)) &&
+	       (!agent__paused(v) || mt_state_held_by(v->state, v->local.name));
 }
 
 static void
@@ -328,6 +369,8 @@ static const struct rule {
     {"unguarded", unguarded, plan_unguarded},
     {"lease-lapsed", lapsed, plan_lapsed},
     {"lease-ending", lease_ending, plan_lease_ending},
+    {"leave", agent__leaves, plan_leave},
+    {"hung", hung, plan_hung},
     {"stopping", stopping_server, plan_stopping_server},
     {"exit", exit_time, plan_exit},
     {"being-stopped", being_stopped, plan_being_stopped},
@@ -338,6 +381,7 @@ static const struct rule {
     {"deposed", deposed, plan_deposed},
     {"turn", agent__mine, agent__plan_turn},
     {"release", agent__must_release, agent__plan_release},
+    {"paused", agent__paused, agent__plan_paused},
     {"standby", agent__always, agent__plan_standby},
 };
 
@@ -378,9 +422,11 @@ mt_agent_may_ask(const struct mt_view *v)
 
 	if (l->witness || !agent__mine(v) || v->state->unknown_command != 0)
 		return false;
+	/* What hangs and cannot be ended is to lose its lease. */
 	if (l->running && l->as_primary)
 		return l->guarded && l->record.pg_epoch == epoch &&
-		       agent__in_turn(v) && agent__lease_lives(v);
+		       agent__in_turn(v) &&
+		       (l->exempt || (!l->hung && agent__lease_lives(v)));
 	if (l->running)
 		return agent__is_fit(v);
 	/* Down, and to be started as primary under the lease that it has, or

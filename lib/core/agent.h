@@ -29,6 +29,8 @@ enum mt_act {
 	MT_ACT_SLOTS,      /* create those that are missing */
 	MT_ACT_NAMES,      /* names: bring them into effect, and prove it */
 	MT_ACT_FENCE,      /* receive no more WAL, read the position; epoch */
+	MT_ACT_EXEMPT,     /* the sentinel forgets its deadline */
+	MT_ACT_ARM,        /* and has one again */
 	MT_ACT_EXIT,       /* the daemon's work is done */
 	MT_ACT_REFUSE,     /* end with an error: why */
 };
@@ -45,6 +47,7 @@ struct mt_plan {
 	struct mt_names names;
 	struct mt_command command;
 	bool cancel;           /* ends a long action under way first */
+	bool hung;             /* STOP_IMMEDIATE: for it does not answer */
 	int64_t look_again_ms; /* the latest time of the next look; 0 = none */
 };
 

@@ -36,4 +36,20 @@ bool agent__too_early(const struct mt_view *v, enum mt_job job,
 /* agent_standby.c */
 void agent__plan_standby(const struct mt_view *v, struct mt_plan *p);
 
+/* agent_pause.c */
+/* The cluster exists, and its document says pause. */
+bool agent__paused(const struct mt_view *v);
+/* It runs as primary, and only a lease allows it that. */
+bool agent__needs_lease(const struct mt_view *v);
+/* How long before the deadline a fast stop begins. */
+int64_t agent__stop_ahead_ms(const struct mt_view *v);
+bool agent__lease_lasts(const struct mt_view *v);
+/* A daemon that ends leaves its PostgreSQL as it is. */
+bool agent__leaves(const struct mt_view *v);
+/* The same as soon as the exemption stands; that is waited for a while. */
+bool agent__will_leave(const struct mt_view *v);
+void agent__plan_paused(const struct mt_view *v, struct mt_plan *p);
+/* Begin or end the exemption; false: nothing to do about it. */
+bool agent__plan_exempt(const struct mt_view *v, struct mt_plan *p);
+
 #endif

@@ -7,8 +7,9 @@
  * lets the walsenders send all that there is. The rest is as after any stop:
  * the epoch is given up and released.
  *
- * What cannot be is ended with a reason, and the primary goes on. In pause a
- * scheduled request is left alone, and its time may pass.
+ * What cannot be is ended with a reason, and the primary goes on. In pause, and
+ * until the exemption has ended after it, a scheduled request is left alone,
+ * and its time may pass.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -18,7 +19,8 @@
 #include "core/request.h"
 
 static void
-clear_request(const struct mt_view *v, struct mt_plan *p, const char *why)
+clear_request(const struct mt_view *v, struct mt_plan *p, const char *why,
+	      const struct mt_candidates *found)
 {
 	const struct mt_request *r = &v->state->request;
 
@@ -29,6 +31,13 @@ clear_request(const struct mt_view *v, struct mt_plan *p, const char *why)
 		  sizeof(p->command.u.request_clear.text), "%s failed: %s",
 		  r->kind == MT_REQUEST_FAILOVER ? "Failover" : "Switchover",
 		  why);
+	p->command.seen.at_ms = v->wall_ms;
+	p->command.seen.optime = v->local.at;
+	if (found == NULL)
+		return;
+	p->command.seen.n_verdicts = found->n;
+	memcpy(p->command.seen.verdicts, found->verdicts,
+	       sizeof(found->verdicts));
 }
 
 static void
@@ -42,7 +51,7 @@ plan_due(const struct mt_view *v, struct mt_plan *p)
 
 		mt_format(why, sizeof(why), "its time passed %" PRId64 " s ago",
 			  late_ms / 1000);
-		clear_request(v, p, why);
+		clear_request(v, p, why, NULL);
 		return;
 	}
 	p->act = MT_ACT_PROPOSE;
@@ -67,7 +76,10 @@ agent__request_is_due(const struct mt_view *v, struct mt_plan *p)
 	if (left_ms > 0 &&
 	    (p->look_again_ms == 0 || v->now_ms + left_ms < p->look_again_ms))
 		p->look_again_ms = v->now_ms + left_ms;
-	return left_ms <= 0 && !v->settings->pause;
+	/* While it is exempt, a request without a time is an order to go past
+	 * it if it falls silent: that one people give, and no clock. */
+	return left_ms <= 0 && !v->settings->pause &&
+	       v->state->leader.exempt == 0;
 }
 
 void
@@ -81,16 +93,16 @@ agent__plan_request(const struct mt_view *v, struct mt_plan *p)
 	mt_candidates_judge(v, &rules, &found);
 	if (r->kind == MT_REQUEST_SWITCHOVER &&
 	    strcmp(r->leader, v->local.name) != 0) {
-		clear_request(v, p, "the leader has changed");
+		clear_request(v, p, "the leader has changed", NULL);
 	} else if (r->scheduled_ms != 0) {
 		plan_due(v, p);
 	} else if (v->settings->pause && r->candidate[0] == '\0') {
-		clear_request(v, p, "in pause it needs a candidate");
+		clear_request(v, p, "in pause it needs a candidate", NULL);
 	} else if (found.best < 0) {
 		char text[MT_WHY_MAX - 48];
 
 		mt_candidates_text(&found, text, sizeof(text));
-		clear_request(v, p, text);
+		clear_request(v, p, text, &found);
 	} else if (v->local.accepting && v->local.checkpoint_for != r->id) {
 		p->act = MT_ACT_CHECKPOINT;
 		p->request_id = r->id;

@@ -83,19 +83,26 @@ mt_agent_join(const struct mt_state *s, const struct mt_local *l,
 	return l->replayed_lsn <= fork ? MT_JOIN_FOLLOW : MT_JOIN_REWIND;
 }
 
-/* After a failed job: is it too early to try again? Doubling, capped. */
+/* Doubling, capped. */
+static int64_t
+pause_after(int times)
+{
+	int64_t pause_ms = RETRY_LEAST_MS;
+
+	for (int i = 1; i < times && pause_ms < RETRY_MOST_MS; i++)
+		pause_ms *= 2;
+	return pause_ms < RETRY_MOST_MS ? pause_ms : RETRY_MOST_MS;
+}
+
+/* After a failed job: is it too early to try again? */
 bool
 agent__too_early(const struct mt_view *v, enum mt_job job, struct mt_plan *p)
 {
 	const struct mt_local *l = &v->local;
-	int64_t pause_ms = RETRY_LEAST_MS;
+	int64_t pause_ms = pause_after(l->failures);
 
 	if (l->last_job != job || !l->last_job_failed)
 		return false;
-	for (int i = 1; i < l->failures && pause_ms < RETRY_MOST_MS; i++)
-		pause_ms *= 2;
-	if (pause_ms > RETRY_MOST_MS)
-		pause_ms = RETRY_MOST_MS;
 	if (v->now_ms - l->last_job_ms >= pause_ms)
 		return false;
 	if (p->look_again_ms == 0 ||
@@ -132,6 +139,79 @@ plan_clone(const struct mt_view *v, struct mt_plan *p,
 	}
 }
 
+/* ---- what joining throws away ---- */
+
+static struct mt_loss
+loss_of(const struct mt_view *v)
+{
+	const struct mt_local *l = &v->local;
+	struct mt_position end = l->checkpoint;
+	struct mt_loss loss;
+
+	/* A crashed primary's control file knows where it was, not where it
+	 * came to; a standby's knows what it must have. */
+	if (l->end.timeline != 0)
+		end = l->end;
+	else if (l->control == MT_CONTROL_PRODUCTION ||
+		 l->control == MT_CONTROL_OTHER)
+		end.lsn = 0;
+	loss = (struct mt_loss){
+	    .timeline = end.timeline,
+	    .from = mt_state_fork_lsn(v->state, end.timeline),
+	    .to = end.lsn,
+	};
+	return loss;
+}
+
+/* Before anything is thrown away it stands in the log what. False: it does not
+ * yet, and the plan sees to that. */
+static bool
+is_named(const struct mt_view *v, struct mt_plan *p, const char *how)
+{
+	struct mt_loss loss = loss_of(v);
+	struct mt_command *c = &p->command;
+
+	if (v->local.end_pending) {
+		agent__why(p, "looking for the end of the write-ahead log");
+		return false;
+	}
+	if (loss.from != 0 && loss.to != 0 && loss.to <= loss.from) {
+		agent__why(p, "nothing is thrown away");
+		return true;
+	}
+	mt_loss_text(&loss, how, p->why, sizeof(p->why));
+	if (mt_state_rejoin(v->state, v->local.name, &loss) != NULL)
+		return true;
+	p->act = MT_ACT_PROPOSE;
+	c->kind = MT_CMD_REJOIN_PUT;
+	c->u.rejoin_put.epoch = v->state->leader.epoch;
+	mt_copy(c->u.rejoin_put.member, sizeof(c->u.rejoin_put.member),
+		v->local.name);
+	mt_copy(c->u.rejoin_put.how, sizeof(c->u.rejoin_put.how), how);
+	c->u.rejoin_put.loss = loss;
+	c->u.rejoin_put.at_ms = v->wall_ms;
+	return false;
+}
+
+/* Rewound a moment ago, and it did not help: the primary may not have come to
+ * the checkpoint that pg_rewind goes by. Or it never helps: not all day long.
+ */
+static bool
+rewound_lately(const struct mt_view *v, struct mt_plan *p)
+{
+	int64_t since_ms = v->local.rewound_ms;
+	int64_t pause_ms = pause_after(v->local.rewinds);
+
+	if (since_ms == 0 || v->now_ms - since_ms >= pause_ms)
+		return false;
+	p->look_again_ms = since_ms + pause_ms;
+	mt_format(p->why, sizeof(p->why),
+		  "the data was rewound and still differs from the primary's "
+		  "(%d times); trying again later",
+		  v->local.rewinds);
+	return true;
+}
+
 static void
 plan_rewind(const struct mt_view *v, struct mt_plan *p,
 	    const struct mt_seen *primary)
@@ -155,12 +235,13 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 		if (!primary->report.rewindable)
 			agent__why(p, "waiting for the primary's first "
 				      "checkpoint on its timeline");
-		else if (!agent__too_early(v, MT_JOB_REWIND, p))
+		else if (!agent__too_early(v, MT_JOB_REWIND, p) &&
+			 !rewound_lately(v, p) && is_named(v, p, "pg_rewind"))
 			toward(v, p, MT_ACT_REWIND, primary);
 	} else if (set->remove_data_directory_on_diverged_timelines ||
 		   (failed && set->remove_data_directory_on_rewind_failure)) {
-		p->act = MT_ACT_DISCARD;
-		agent__why(p, "the data has diverged from the primary's");
+		if (is_named(v, p, "a new clone"))
+			p->act = MT_ACT_DISCARD;
 	} else {
 		mt_format(p->why, sizeof(p->why),
 			  "the data has diverged from \"%s\": set "

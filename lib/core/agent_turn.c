@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "core/agent_internal.h"
+#include "core/candidate.h"
 
 #define FIT_WITHIN_MS 15000     /* to become fit, and to find support */
 #define PROMOTE_WITHIN_MS 60000 /* from the command to the end of recovery */
@@ -46,6 +47,17 @@ was_primary(const struct mt_local *l)
 	       l->control == MT_CONTROL_SHUT_DOWN;
 }
 
+/* Is there another member that would be chosen now? */
+static bool
+can_hand_over(const struct mt_view *v)
+{
+	struct mt_candidate_rules others = {.except = v->local.name};
+	struct mt_candidates found;
+
+	mt_candidates_judge(v, &others, &found);
+	return found.best >= 0;
+}
+
 /* Its postmaster died or never ran, and the lease under which it may run as
  * primary is the one that it had or the first. */
 bool
@@ -59,7 +71,14 @@ agent__may_start_primary(const struct mt_view *v)
 	if (l->last_job == MT_JOB_START && l->last_job_failed &&
 	    l->failures >= START_TRIES)
 		return false;
-	if (l->died || (l->last_job == MT_JOB_START && l->last_job_failed))
+	if (agent__paused(v))
+		return first_start(v);
+	/* What hung is restarted where nobody else can take over, and not
+	 * again and again. */
+	if (l->hung && (l->hung_again || can_hand_over(v)))
+		return false;
+	if (l->died || l->hung ||
+	    (l->last_job == MT_JOB_START && l->last_job_failed))
 		return l->had_lease && agent__lease_lives(v) &&
 		       was_primary(l) &&
 		       v->settings->primary_start_timeout_ms > 0;
@@ -74,6 +93,27 @@ give_up(const struct mt_view *v, struct mt_plan *p, const char *why)
 	agent__why(p, why);
 }
 
+/* Why the holder's server is down and not started again. */
+static const char *
+why_down(const struct mt_view *v)
+{
+	const struct mt_local *l = &v->local;
+
+	if (l->stopping)
+		return "the daemon was asked to end";
+	if (l->hung)
+		return "PostgreSQL hung, and was ended by force";
+	if (l->died)
+		return "PostgreSQL died";
+	if (mt_state_is_asked(v->state) &&
+	    v->state->request.kind == MT_REQUEST_FAILOVER)
+		return "a failover was asked for";
+	if (mt_state_is_asked(v->state) &&
+	    strcmp(v->state->request.leader, l->name) == 0)
+		return "a switchover was asked for";
+	return "PostgreSQL does not run";
+}
+
 static void
 take_epoch(const struct mt_view *v, struct mt_plan *p)
 {
@@ -82,15 +122,6 @@ take_epoch(const struct mt_view *v, struct mt_plan *p)
 }
 
 /* ---- a standby that is to be promoted ---- */
-
-/* A lease of this turn with more left than what is kept for a fast stop. */
-static bool
-lease_lasts(const struct mt_view *v)
-{
-	return v->local.had_lease &&
-	       v->local.lease_epoch >= v->state->leader.since &&
-	       v->now_ms + v->state->leader.ttl_ms / 4 < v->local.deadline_ms;
-}
 
 static void
 plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
@@ -110,7 +141,7 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;
 		return;
 	}
-	if (!lease_lasts(v)) {
+	if (!agent__lease_lasts(v)) {
 		if (late)
 			give_up(v, p, "found no support in time");
 		else
@@ -147,6 +178,11 @@ plan_down(const struct mt_view *v, struct mt_plan *p)
 {
 	const struct mt_local *l = &v->local;
 
+	/* Its volume may be what hangs: that is not waited for. */
+	if (l->hung && (l->hung_again || can_hand_over(v))) {
+		give_up(v, p, why_down(v));
+		return;
+	}
 	if (l->data == MT_DATA_UNKNOWN) {
 		agent__why(p, "looking at the data directory");
 		return;
@@ -155,20 +191,18 @@ plan_down(const struct mt_view *v, struct mt_plan *p)
 		take_epoch(v, p);
 		return;
 	}
-	if (l->died && l->data == MT_DATA_PRESENT &&
+	if ((l->died || l->hung) && l->data == MT_DATA_PRESENT &&
 	    l->control == MT_CONTROL_UNKNOWN) {
 		agent__why(p, "reading the control file");
 		return;
 	}
 	if (!agent__may_start_primary(v)) {
-		give_up(v, p,
-			l->died ? "PostgreSQL died"
-				: "PostgreSQL does not run");
+		give_up(v, p, why_down(v));
 		return;
 	}
 	if (l->record.pg_epoch != v->state->leader.epoch) {
 		take_epoch(v, p);
-	} else if (lease_lasts(v)) {
+	} else if (agent__lease_lasts(v)) {
 		p->act = MT_ACT_START_PRIMARY;
 	} else if (v->now_ms - l->turn_ms > FIT_WITHIN_MS) {
 		give_up(v, p, "found no support in time");
@@ -206,6 +240,31 @@ plan_history(const struct mt_view *v, struct mt_plan *p)
 		c->u.history_put.lines[c->u.history_put.n++] = v->history[i];
 }
 
+/* The turn's assignment is recorded without what only this node can tell. */
+static bool
+is_untimed(const struct mt_view *v)
+{
+	return v->local.leased_ms != 0 && v->local.promoted_ms != 0 &&
+	       v->local.writable_ms != 0 && mt_state_untimed(v->state) != NULL;
+}
+
+static void
+plan_times(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+	struct mt_command *c = &p->command;
+
+	p->act = MT_ACT_PROPOSE;
+	c->kind = MT_CMD_DECISION_PUT;
+	c->u.decision_put.id = mt_state_untimed(v->state)->id;
+	c->u.decision_put.epoch = v->state->leader.since;
+	mt_copy(c->u.decision_put.holder, sizeof(c->u.decision_put.holder),
+		l->name);
+	c->u.decision_put.phases.leased_ms = l->leased_ms;
+	c->u.decision_put.phases.promoted_ms = l->promoted_ms;
+	c->u.decision_put.phases.writable_ms = l->writable_ms;
+}
+
 static bool
 status_is_old(const struct mt_view *v)
 {
@@ -232,7 +291,8 @@ plan_primary(const struct mt_view *v, struct mt_plan *p)
 {
 	const struct mt_local *l = &v->local;
 
-	p->look_again_ms = l->deadline_ms - v->state->leader.ttl_ms / 4;
+	if (!l->exempt)
+		p->look_again_ms = l->deadline_ms - agent__stop_ahead_ms(v);
 	if (l->record.pg_epoch != v->state->leader.epoch) {
 		take_epoch(v, p);
 	} else if (l->accepting && l->in_recovery && l->promote_sent_ms != 0 &&
@@ -247,12 +307,16 @@ plan_primary(const struct mt_view *v, struct mt_plan *p)
 		agent__plan_request(v, p);
 	} else if (!l->accepting || l->in_recovery || l->job != MT_JOB_NONE) {
 		agent__why(p, mt_job_name(l->job));
+	} else if (agent__plan_exempt(v, p)) {
+		return;
 	} else if (!l->slots_ready) {
 		p->act = MT_ACT_SLOTS;
 	} else if (history_is_old(v)) {
 		plan_history(v, p);
 	} else if (agent__plan_sync(v, p)) {
 		return;
+	} else if (is_untimed(v)) {
+		plan_times(v, p);
 	} else if (agent__request_is_due(v, p)) {
 		agent__plan_request(v, p);
 	} else if (status_is_old(v)) {
@@ -309,4 +373,8 @@ agent__plan_release(const struct mt_view *v, struct mt_plan *p)
 	c->u.release.clean = was_primary && l->control == MT_CONTROL_SHUT_DOWN;
 	if (c->u.release.clean)
 		c->u.release.end = l->checkpoint;
+	c->u.release.at_ms = v->wall_ms;
+	mt_copy(c->u.release.why, sizeof(c->u.release.why),
+		l->gave_up_why[0] != '\0' ? l->gave_up_why
+					  : "it gave the turn up earlier");
 }

@@ -159,6 +159,13 @@ settle_request(struct mt_state *s, const char *from)
 	memset(r, 0, sizeof(*r));
 }
 
+static void
+end_exemption(struct mt_leader *l)
+{
+	l->exempt = l->exempt_incarnation = 0;
+	memset(l->exempt_reason, 0, sizeof(l->exempt_reason));
+}
+
 static int
 apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	     struct mt_err *err)
@@ -190,8 +197,15 @@ apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	    (l->released || strcmp(l->holder, cmd->u.assign.holder) != 0))
 		return mt_err_set(err, MT_EREFUSED,
 				  "only the present holder can continue");
+	/* It runs on beyond its lease's end: that end proves nothing. */
+	if (l->exempt != 0 && !continues && !l->released &&
+	    !mt_state_asked_for(s, cmd->u.assign.holder))
+		return mt_err_set(err, MT_EREFUSED,
+				  "\"%s\" is exempt from stopping (%s)",
+				  l->holder, l->exempt_reason);
 	l->epoch++;
 	if (!continues) {
+		end_exemption(l);
 		l->since = l->epoch;
 		if (l->timeline < cmd->u.assign.min.timeline)
 			l->timeline = cmd->u.assign.min.timeline;
@@ -233,6 +247,7 @@ static int
 apply_release(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	      struct mt_err *err)
 {
+	struct mt_decision d = {0};
 	int rv =
 	    check_holder(s, cmd->u.release.epoch, cmd->u.release.holder, err);
 
@@ -242,8 +257,15 @@ apply_release(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	s->leader.clean = cmd->u.release.clean;
 	s->leader.end = cmd->u.release.end;
 	s->leader.index = index;
+	end_exemption(&s->leader);
 	if (s->leader.clean)
 		s->status.optime = s->leader.end;
+	mt_copy(d.rule, sizeof(d.rule), "release");
+	mt_copy(d.from, sizeof(d.from), cmd->u.release.holder);
+	mt_copy(d.why, sizeof(d.why), cmd->u.release.why);
+	d.at_ms = cmd->u.release.at_ms;
+	d.optime = s->status.optime;
+	record_decision(s, &d);
 	return 0;
 }
 
@@ -306,13 +328,76 @@ apply_request_put(struct mt_state *s, uint64_t index,
 }
 
 static int
-apply_request_clear(struct mt_state *s, const struct mt_request_result *o,
+apply_request_clear(struct mt_state *s, const struct mt_command *cmd,
 		    struct mt_err *err)
 {
+	const struct mt_request_result *o = &cmd->u.request_clear;
+	struct mt_decision d = cmd->seen;
+
 	if (s->request.kind == MT_REQUEST_NONE || s->request.id != o->id)
 		return mt_err_set(err, MT_EREFUSED, "no such request stands");
+	if (!o->ok) {
+		mt_copy(d.rule, sizeof(d.rule),
+			s->request.kind == MT_REQUEST_FAILOVER
+			    ? "failover-failed"
+			    : "switchover-failed");
+		mt_copy(d.from, sizeof(d.from), s->request.leader);
+		mt_copy(d.to, sizeof(d.to), s->request.candidate);
+		mt_copy(d.why, sizeof(d.why), o->text);
+		record_decision(s, &d);
+	}
 	s->outcome = *o;
 	memset(&s->request, 0, sizeof(s->request));
+	return 0;
+}
+
+/* Once: whoever comes a second time knows less. */
+static int
+apply_decision(struct mt_state *s, const struct mt_command *cmd,
+	       struct mt_err *err)
+{
+	uint64_t id = cmd->u.decision_put.id;
+	struct mt_decision *d = &s->decisions[id % MT_DECISIONS_MAX];
+	const struct mt_phases *p = &cmd->u.decision_put.phases;
+
+	if (mt_state_decision(s, id) == NULL ||
+	    d->epoch != cmd->u.decision_put.epoch ||
+	    strcmp(d->to, cmd->u.decision_put.holder) != 0 ||
+	    d->phases.writable_ms != 0)
+		return mt_err_set(err, MT_EREFUSED,
+				  "decision %" PRIu64
+				  " is not \"%s\"'s to time",
+				  id, cmd->u.decision_put.holder);
+	d->phases.leased_ms = p->leased_ms;
+	d->phases.promoted_ms = p->promoted_ms;
+	d->phases.writable_ms = p->writable_ms;
+	return 0;
+}
+
+static int
+apply_rejoin(struct mt_state *s, const struct mt_command *cmd,
+	     struct mt_err *err)
+{
+	const char *member = cmd->u.rejoin_put.member;
+	const struct mt_loss *loss = &cmd->u.rejoin_put.loss;
+	struct mt_decision d = {0};
+
+	if (s->leader.epoch != cmd->u.rejoin_put.epoch ||
+	    mt_state_member(s, member) == NULL)
+		return mt_err_set(err, MT_EREFUSED,
+				  "\"%s\" does not join epoch %" PRIu64, member,
+				  s->leader.epoch);
+	if (mt_state_rejoin(s, member, loss) != NULL)
+		return mt_err_set(err, MT_EREFUSED,
+				  "what \"%s\" throws away is named already",
+				  member);
+	mt_copy(d.rule, sizeof(d.rule), "rejoin");
+	mt_copy(d.from, sizeof(d.from), member);
+	mt_copy(d.to, sizeof(d.to), s->leader.holder);
+	mt_loss_text(loss, cmd->u.rejoin_put.how, d.why, sizeof(d.why));
+	d.loss = *loss;
+	d.at_ms = cmd->u.rejoin_put.at_ms;
+	record_decision(s, &d);
 	return 0;
 }
 
@@ -369,9 +454,38 @@ apply_config(struct mt_state *s, const struct mt_command *cmd,
 	    s->config_version != cmd->u.config_put.expect_version)
 		return mt_err_set(err, MT_EREFUSED,
 				  "the configuration was changed by another");
+	/* The same again only proves that it was in force just now. */
+	if (json_equal(s->config, cmd->u.config_put.config))
+		return 0;
 	json_decref(s->config);
 	s->config = json_incref(cmd->u.config_put.config);
 	s->config_version++;
+	return 0;
+}
+
+/* Each exemption is another one, told by its index: the end of an older one,
+ * proposed before and committed late, does not end it. */
+static int
+apply_exempt(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
+	     struct mt_err *err)
+{
+	struct mt_leader *l = &s->leader;
+	int rv =
+	    check_holder(s, cmd->u.exempt.epoch, cmd->u.exempt.holder, err);
+
+	if (rv != 0)
+		return rv;
+	if (cmd->u.exempt.ends != 0) {
+		if (cmd->u.exempt.ends != l->exempt)
+			return mt_err_set(err, MT_EREFUSED,
+					  "no such exemption stands");
+		end_exemption(l);
+		return 0;
+	}
+	l->exempt = index;
+	l->exempt_incarnation = cmd->u.exempt.incarnation;
+	mt_copy(l->exempt_reason, sizeof(l->exempt_reason),
+		cmd->u.exempt.reason);
 	return 0;
 }
 
@@ -397,7 +511,7 @@ apply_one(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	case MT_CMD_REQUEST_PUT:
 		return apply_request_put(s, index, &cmd->u.request_put, err);
 	case MT_CMD_REQUEST_CLEAR:
-		return apply_request_clear(s, &cmd->u.request_clear, err);
+		return apply_request_clear(s, cmd, err);
 	case MT_CMD_HISTORY_PUT:
 		return apply_history(s, cmd, err);
 	case MT_CMD_STATUS_PUT:
@@ -410,6 +524,12 @@ apply_one(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 		return apply_config(s, cmd, err);
 	case MT_CMD_SYNC_PUT:
 		return apply_sync(s, cmd, err);
+	case MT_CMD_LEADER_EXEMPT:
+		return apply_exempt(s, index, cmd, err);
+	case MT_CMD_DECISION_PUT:
+		return apply_decision(s, cmd, err);
+	case MT_CMD_REJOIN_PUT:
+		return apply_rejoin(s, cmd, err);
 	case MT_CMD_NONE:
 		break;
 	}

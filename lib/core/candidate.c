@@ -115,6 +115,59 @@ is_better(const struct mt_report *a, const struct mt_report *b)
 	return strcmp(a->self.name, b->self.name) < 0;
 }
 
+struct mt_position
+mt_primary_position(const struct mt_view *view)
+{
+	const struct mt_seen *seen =
+	    mt_reports_find(view->reports, view->state->leader.holder);
+	struct mt_position at = view->state->status.optime;
+
+	if (seen != NULL &&
+	    (seen->report.pg_role == MT_ROLE_PRIMARY ||
+	     seen->report.pg_role == MT_ROLE_PROMOTED) &&
+	    mt_position_compare(seen->report.at, at) > 0)
+		at = seen->report.at;
+	return at;
+}
+
+/* What is known of a member, for the record. */
+static void
+describe(const struct mt_view *view, struct mt_position primary,
+	 const struct mt_seen *seen, struct mt_verdict *v)
+{
+	v->age_ms = -1;
+	if (seen == NULL)
+		return;
+	v->at = seen->report.at;
+	v->age_ms = view->now_ms - seen->at_ms;
+	v->state = seen->report.pg_state;
+	v->role = seen->report.pg_role;
+	v->failover_priority = seen->report.failover_priority;
+	v->nofailover = seen->report.nofailover;
+	if (v->at.timeline != 0 && primary.lsn > v->at.lsn)
+		v->lag_bytes = primary.lsn - v->at.lsn;
+}
+
+void
+mt_candidates_seen(const struct mt_view *view, struct mt_candidates *out)
+{
+	*out = (struct mt_candidates){.best = -1};
+	for (int i = 0; i < view->state->n_members; i++) {
+		const struct mt_member *m = &view->state->members[i];
+		struct mt_verdict *v = &out->verdicts[out->n];
+		bool holds = strcmp(m->name, view->state->leader.holder) == 0;
+
+		if (m->witness)
+			continue;
+		out->n++;
+		mt_copy(v->name, sizeof(v->name), m->name);
+		mt_copy(v->rule, sizeof(v->rule),
+			holds ? "holder" : "not-asked");
+		describe(view, mt_primary_position(view),
+			 mt_reports_find(view->reports, m->name), v);
+	}
+}
+
 void
 mt_candidates_judge(const struct mt_view *view,
 		    const struct mt_candidate_rules *rules,
@@ -134,8 +187,7 @@ mt_candidates_judge(const struct mt_view *view,
 			continue;
 		v = &out->verdicts[out->n++];
 		mt_copy(v->name, sizeof(v->name), m->name);
-		if (seen != NULL)
-			v->at = seen->report.at;
+		describe(view, mt_primary_position(view), seen, v);
 		no = mt_candidate_objection(view, rules, m, seen);
 		mt_copy(v->rule, sizeof(v->rule), no != NULL ? no : "behind");
 		if (no != NULL ||

@@ -41,6 +41,15 @@ const char *mt_candidate_objection(const struct mt_view *view,
 int mt_candidates_heard(const struct mt_view *view, uint64_t stopped,
 			struct mt_position *furthest);
 
+/* The furthest position known of the primary: what the holder reported last,
+ * or the status, which may be that of the primary before it. timeline 0: none
+ * is known. */
+struct mt_position mt_primary_position(const struct mt_view *view);
+
+/* What is known of each data member, without a choice: rule is "holder" for him
+ * who has the turn, "not-asked" for all others. */
+void mt_candidates_seen(const struct mt_view *view, struct mt_candidates *out);
+
 /* One line for people: "node2: chosen; node3: behind". */
 void mt_candidates_text(const struct mt_candidates *c, char *buf, size_t size);
 

@@ -129,6 +129,7 @@ release_to(const struct mt_command *c, json_t *o)
 	mt_jset_bool(o, "clean", c->u.release.clean);
 	mt_jset_position(o, "end", c->u.release.end);
 	mt_jset_str(o, "why", c->u.release.why);
+	mt_jset_i64(o, "at_ms", c->u.release.at_ms);
 }
 
 static void
@@ -140,6 +141,7 @@ release_from(const json_t *o, struct mt_command *c, bool *bad)
 	mt_jget_bool(o, "clean", &c->u.release.clean, bad);
 	mt_jget_position(o, "end", &c->u.release.end, bad);
 	mt_jget_str(o, "why", c->u.release.why, sizeof(c->u.release.why), bad);
+	mt_jget_i64(o, "at_ms", &c->u.release.at_ms, bad);
 }
 
 static const struct {
@@ -187,6 +189,7 @@ request_clear_to(const struct mt_command *c, json_t *o)
 	mt_jset_u64(o, "id", c->u.request_clear.id);
 	mt_jset_bool(o, "ok", c->u.request_clear.ok);
 	mt_jset_str(o, "text", c->u.request_clear.text);
+	json_object_set_new(o, "seen", mt_decision_to_json(&c->seen));
 }
 
 static void
@@ -196,6 +199,7 @@ request_clear_from(const json_t *o, struct mt_command *c, bool *bad)
 	mt_jget_bool(o, "ok", &c->u.request_clear.ok, bad);
 	mt_jget_str(o, "text", c->u.request_clear.text,
 		    sizeof(c->u.request_clear.text), bad);
+	mt_decision_from_json(mt_jget_object(o, "seen", bad), &c->seen, bad);
 }
 
 static void
@@ -269,6 +273,79 @@ config_put_from(const json_t *o, struct mt_command *c, bool *bad)
 }
 
 static void
+exempt_to(const struct mt_command *c, json_t *o)
+{
+	mt_jset_u64(o, "epoch", c->u.exempt.epoch);
+	mt_jset_str(o, "holder", c->u.exempt.holder);
+	mt_jset_u64(o, "incarnation", c->u.exempt.incarnation);
+	mt_jset_u64(o, "ends", c->u.exempt.ends);
+	mt_jset_str(o, "reason", c->u.exempt.reason);
+}
+
+static void
+exempt_from(const json_t *o, struct mt_command *c, bool *bad)
+{
+	mt_jget_u64(o, "epoch", &c->u.exempt.epoch, bad);
+	mt_jget_str(o, "holder", c->u.exempt.holder, sizeof(c->u.exempt.holder),
+		    bad);
+	mt_jget_u64(o, "incarnation", &c->u.exempt.incarnation, bad);
+	mt_jget_u64(o, "ends", &c->u.exempt.ends, bad);
+	mt_jget_str(o, "reason", c->u.exempt.reason, sizeof(c->u.exempt.reason),
+		    bad);
+}
+
+static void
+decision_put_to(const struct mt_command *c, json_t *o)
+{
+	mt_jset_u64(o, "id", c->u.decision_put.id);
+	mt_jset_u64(o, "epoch", c->u.decision_put.epoch);
+	mt_jset_str(o, "holder", c->u.decision_put.holder);
+	mt_jset_i64(o, "leased_ms", c->u.decision_put.phases.leased_ms);
+	mt_jset_i64(o, "promoted_ms", c->u.decision_put.phases.promoted_ms);
+	mt_jset_i64(o, "writable_ms", c->u.decision_put.phases.writable_ms);
+}
+
+static void
+decision_put_from(const json_t *o, struct mt_command *c, bool *bad)
+{
+	struct mt_phases *p = &c->u.decision_put.phases;
+
+	mt_jget_u64(o, "id", &c->u.decision_put.id, bad);
+	mt_jget_u64(o, "epoch", &c->u.decision_put.epoch, bad);
+	mt_jget_str(o, "holder", c->u.decision_put.holder,
+		    sizeof(c->u.decision_put.holder), bad);
+	mt_jget_i64(o, "leased_ms", &p->leased_ms, bad);
+	mt_jget_i64(o, "promoted_ms", &p->promoted_ms, bad);
+	mt_jget_i64(o, "writable_ms", &p->writable_ms, bad);
+	if (p->leased_ms < 0 || p->promoted_ms < 0 || p->writable_ms <= 0)
+		*bad = true;
+}
+
+static void
+rejoin_put_to(const struct mt_command *c, json_t *o)
+{
+	mt_jset_u64(o, "epoch", c->u.rejoin_put.epoch);
+	mt_jset_str(o, "member", c->u.rejoin_put.member);
+	mt_jset_str(o, "how", c->u.rejoin_put.how);
+	mt_jset_loss(o, &c->u.rejoin_put.loss);
+	mt_jset_i64(o, "at_ms", c->u.rejoin_put.at_ms);
+}
+
+static void
+rejoin_put_from(const json_t *o, struct mt_command *c, bool *bad)
+{
+	mt_jget_u64(o, "epoch", &c->u.rejoin_put.epoch, bad);
+	mt_jget_str(o, "member", c->u.rejoin_put.member,
+		    sizeof(c->u.rejoin_put.member), bad);
+	mt_jget_str(o, "how", c->u.rejoin_put.how, sizeof(c->u.rejoin_put.how),
+		    bad);
+	mt_jget_loss(o, &c->u.rejoin_put.loss, bad);
+	mt_jget_i64(o, "at_ms", &c->u.rejoin_put.at_ms, bad);
+	if (c->u.rejoin_put.member[0] == '\0')
+		*bad = true;
+}
+
+static void
 sync_put_to(const struct mt_command *c, json_t *o)
 {
 	mt_jset_u64(o, "epoch", c->u.sync_put.epoch);
@@ -306,6 +383,9 @@ static const struct codec {
     {MT_CMD_HISTORY_PUT, "history.put", history_put_to, history_put_from},
     {MT_CMD_STATUS_PUT, "status.put", status_put_to, status_put_from},
     {MT_CMD_CONFIG_PUT, "config.put", config_put_to, config_put_from},
+    {MT_CMD_LEADER_EXEMPT, "leader.exempt", exempt_to, exempt_from},
+    {MT_CMD_DECISION_PUT, "decision.put", decision_put_to, decision_put_from},
+    {MT_CMD_REJOIN_PUT, "rejoin.put", rejoin_put_to, rejoin_put_from},
     {MT_CMD_SYNC_PUT, "sync.put", sync_put_to, sync_put_from},
 };
 

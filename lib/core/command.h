@@ -12,6 +12,8 @@
  *   cluster.initialize  claim is the proposer's         claimant
  *   leader.assign       epoch, release, sync as seen    controller
  *   leader.release      epoch as seen, by its holder    holder
+ *   leader.exempt       epoch as seen, by its holder;   holder
+ *                       to end it: that exemption stands
  *   request.put         no other is under way, and the  any (for a client),
  *                       scheduled one is as seen        holder (when due)
  *   request.clear       request id as seen              holder, any (cancel)
@@ -19,6 +21,8 @@
  *   sync.put            epoch and sync as seen          holder
  *   status.put          epoch as seen, by its holder    holder
  *   config.put          config version as seen          any (for a client)
+ *   decision.put        decision as seen, by its `to`   holder
+ *   rejoin.put          epoch as seen, not named yet    who throws data away
  */
 #ifndef MT_CORE_COMMAND_H
 #define MT_CORE_COMMAND_H
@@ -38,6 +42,9 @@ enum mt_command_kind {
 	MT_CMD_HISTORY_PUT,
 	MT_CMD_STATUS_PUT,
 	MT_CMD_CONFIG_PUT,
+	MT_CMD_LEADER_EXEMPT,
+	MT_CMD_DECISION_PUT,
+	MT_CMD_REJOIN_PUT,
 	MT_CMD_SYNC_PUT,
 };
 
@@ -70,6 +77,7 @@ struct mt_command {
 			bool clean;
 			struct mt_position end;
 			char why[MT_WHY_MAX];
+			int64_t at_ms;
 		} release;
 		/* id is that of the scheduled request which it replaces, 0 =
 		 * there was none; its own is given at apply. An assignment to
@@ -92,11 +100,34 @@ struct mt_command {
 			uint64_t expect_version;
 			json_t *config; /* borrowed */
 		} config_put;
+		/* ends 0: from here on the holder need not stop at its lease's
+		 * end; else that exemption (its log index) is over. */
+		struct {
+			uint64_t epoch;
+			char holder[MT_NAME_MAX];
+			uint64_t incarnation;
+			uint64_t ends;
+			char reason[MT_RULE_MAX];
+		} exempt;
+		struct { /* the phases that only the new holder can know */
+			uint64_t id, epoch; /* of the decision */
+			char holder[MT_NAME_MAX];
+			struct mt_phases phases;
+		} decision_put;
+		struct {
+			uint64_t epoch;
+			char member[MT_NAME_MAX]; /* who throws it away */
+			char how[MT_RULE_MAX];    /* "pg_rewind", "clone" */
+			struct mt_loss loss;
+			int64_t at_ms;
+		} rejoin_put;
 		struct {
 			uint64_t epoch;
 			struct mt_sync sync; /* version: the one as seen */
 		} sync_put;
 	} u;
+	/* REQUEST_CLEAR: time and verdicts, for the record. */
+	struct mt_decision seen;
 };
 
 #define MT_COMMAND_MAX (256 * 1024) /* bytes of one encoded command */

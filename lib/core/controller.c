@@ -26,6 +26,7 @@
 #define MEMBER_EVERY_MS 1000 /* for the same member */
 #define SETTLED_MS 5000      /* before Raft leadership is moved */
 #define TRANSFER_EVERY_MS 30000
+#define HANGS "hangs and cannot be ended"
 
 void
 mt_controller_init(struct mt_controller *c)
@@ -50,13 +51,14 @@ holder_seen(const struct mt_view *v)
 	return mt_reports_find(v->reports, v->state->leader.holder);
 }
 
-/* The holder's daemon talks to us. */
+/* The holder's daemon talks to us, and does not say that it cannot end a
+ * PostgreSQL which hangs: that one's lease runs out, and nobody renews it. */
 static bool
 holder_in_contact(const struct mt_view *v)
 {
 	const struct mt_seen *seen = holder_seen(v);
 
-	return seen != NULL && !seen->gone &&
+	return seen != NULL && !seen->gone && !seen->report.hung &&
 	       v->now_ms - seen->at_ms <= SILENT_MS;
 }
 
@@ -68,6 +70,7 @@ plan_assign(const struct mt_view *v, struct mt_control_plan *p,
 	const struct mt_leader *l = &v->state->leader;
 	struct mt_command *c = &p->command;
 	struct mt_decision *d = &c->u.assign.decision;
+	struct mt_candidates all;
 
 	p->propose = true;
 	c->kind = MT_CMD_LEADER_ASSIGN;
@@ -83,11 +86,22 @@ plan_assign(const struct mt_view *v, struct mt_control_plan *p,
 	mt_copy(d->from, sizeof(d->from), l->holder);
 	mt_copy(d->to, sizeof(d->to), holder);
 	mt_copy(d->why, sizeof(d->why), p->why);
-	if (found == NULL)
-		return;
-	c->u.assign.min = found->verdicts[found->best].at;
+	d->optime = mt_primary_position(v);
+	if (found == NULL) {
+		mt_candidates_seen(v, &all);
+		found = &all;
+	} else {
+		c->u.assign.min = found->verdicts[found->best].at;
+	}
 	d->n_verdicts = found->n;
 	memcpy(d->verdicts, found->verdicts, sizeof(d->verdicts));
+}
+
+/* At least 1: 0 is "not known". */
+static int64_t
+lasted(int64_t from_ms, int64_t to_ms)
+{
+	return to_ms > from_ms ? to_ms - from_ms : 1;
 }
 
 /* ---- members ---- */
@@ -324,23 +338,35 @@ heard_enough(const struct mt_view *v, const char *except,
 
 /* ---- ground R ---- */
 
-/* Nobody can do what was asked for, and who asked has waited long enough. */
+/* What was asked for cannot be done, or nobody could for long enough. */
 static void
-plan_clear(const struct mt_view *v, struct mt_control_plan *p,
-	   const struct mt_candidates *found)
+plan_clear(const struct mt_view *v, struct mt_control_plan *p, const char *why)
 {
 	const struct mt_request *r = &v->state->request;
 	struct mt_request_result *o = &p->command.u.request_clear;
-	char text[MT_WHY_MAX - 48];
 
-	mt_candidates_text(found, text, sizeof(text));
 	p->propose = true;
 	p->command.kind = MT_CMD_REQUEST_CLEAR;
 	o->id = r->id;
 	mt_format(o->text, sizeof(o->text), "%s failed: %s",
 		  r->kind == MT_REQUEST_FAILOVER ? "Failover" : "Switchover",
-		  text);
+		  why);
 	mt_copy(p->why, sizeof(p->why), o->text);
+	p->command.seen.at_ms = v->wall_ms;
+	p->command.seen.optime = mt_primary_position(v);
+}
+
+static void
+plan_clear_found(const struct mt_view *v, struct mt_control_plan *p,
+		 const struct mt_candidates *found)
+{
+	char text[MT_WHY_MAX - 48];
+
+	mt_candidates_text(found, text, sizeof(text));
+	plan_clear(v, p, text);
+	p->command.seen.n_verdicts = found->n;
+	memcpy(p->command.seen.verdicts, found->verdicts,
+	       sizeof(found->verdicts));
 }
 
 /* May somebody still turn up who would be chosen instead? */
@@ -385,6 +411,71 @@ old_holder_has_all(const struct mt_view *v, struct mt_control_plan *p,
 }
 
 static bool
+is_suspended(const struct mt_view *v)
+{
+	return v->settings->pause || v->state->leader.exempt != 0;
+}
+
+/* Is a request under way, to this member and no other? One that waits for its
+ * time is none. */
+static bool
+names_candidate(const struct mt_view *v)
+{
+	return mt_state_is_asked(v->state) &&
+	       v->state->request.candidate[0] != '\0';
+}
+
+/* Where nothing happens by itself, the one that an operator named gets the
+ * turn, or the holder that let go for that has it back. */
+static bool
+may_take(const struct mt_view *v, struct mt_control_plan *p,
+	 const struct mt_candidates *found)
+{
+	const struct mt_leader *l = &v->state->leader;
+	const char *name = found->verdicts[found->best].name;
+
+	if (!is_suspended(v) ||
+	    (names_candidate(v) &&
+	     strcmp(name, v->state->request.candidate) == 0) ||
+	    (l->released && v->state->request.id < l->index &&
+	     strcmp(name, l->holder) == 0))
+		return true;
+	mt_format(p->why, sizeof(p->why),
+		  "\"%s\" has the most, which was not asked for", name);
+	return false;
+}
+
+/* Too few are heard, or another has more than who was asked for: who asked is
+ * told so in time, and the rest are asked again. */
+static void
+plan_more(struct mt_controller *c, const struct mt_view *v,
+	  enum mt_fence_kind kind, struct mt_control_plan *p)
+{
+	char why[MT_WHY_MAX - 48];
+
+	plan_fence(c, v, kind, p);
+	if (mt_state_is_asked(v->state) &&
+	    waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS) {
+		mt_format(why, sizeof(why), "%s", p->why);
+		plan_clear(v, p, why);
+	}
+}
+
+/* While paused only an operator chooses. Who asked for anybody is told so, and
+ * does not stand in the way of who asks for somebody. */
+static bool
+may_choose(const struct mt_view *v, struct mt_control_plan *p)
+{
+	if (!v->settings->pause || names_candidate(v))
+		return true;
+	mt_copy(p->why, sizeof(p->why),
+		"paused: nobody gets the turn without being asked for");
+	if (mt_state_is_asked(v->state))
+		plan_clear(v, p, "in pause it needs a candidate");
+	return false;
+}
+
+static bool
 rule_released(struct mt_controller *c, const struct mt_view *v,
 	      struct mt_control_plan *p)
 {
@@ -396,6 +487,10 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 
 	if (l->epoch == 0 || !l->released)
 		return false;
+	if (!may_choose(v, p)) {
+		c->since_rule = NULL;
+		return true;
+	}
 	mt_request_of_nobody(v, &v->state->request, &rules);
 	long_ms = waited(c, asked ? "asked" : "released", v->now_ms);
 	p->look_again_ms = v->now_ms + FENCE_EVERY_MS;
@@ -408,18 +503,31 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 	}
 	if (mt_sync_stands(v->state) && (found.best < 0 || !l->clean)) {
 		/* Who has the end of a clean shutdown has all. Else: */
-		if (heard_enough(v, NULL, p, &found) ||
-		    old_holder_has_all(v, p, &found))
-			plan_assign(v, p, MT_GROUND_RELEASE,
-				    found.verdicts[found.best].name, &found);
-		else /* all of them: it is not any majority that is wanted */
-			plan_fence(c, v, MT_FENCE_SYNC, p);
+		if ((!heard_enough(v, NULL, p, &found) ||
+		     !may_take(v, p, &found)) &&
+		    (!old_holder_has_all(v, p, &found) ||
+		     !may_take(v, p, &found))) {
+			/* All of them: it is not any majority that is wanted.
+			 */
+			plan_more(c, v, MT_FENCE_SYNC, p);
+			return true;
+		}
+		plan_assign(v, p, MT_GROUND_RELEASE,
+			    found.verdicts[found.best].name, &found);
+		p->command.u.assign.decision.phases.assigned_ms =
+		    lasted(0, long_ms);
 		return true;
 	}
 	if (found.best < 0) {
 		/* Time is up for the wish and for the preference of others:
-		 * the furthest is taken, the old holder among them. */
+		 * the furthest is taken, the old holder among them; while
+		 * paused the old holder alone, if it let go for this request.
+		 */
 		memset(&rules, 0, sizeof(rules));
+		if (v->settings->pause)
+			rules.only = v->state->request.id < l->index
+					 ? l->holder
+					 : v->state->request.candidate;
 		mt_candidates_judge(v, &rules, &found);
 	}
 	mt_candidates_text(&found, p->why, sizeof(p->why));
@@ -430,11 +538,14 @@ rule_released(struct mt_controller *c, const struct mt_view *v,
 		plan_fence(c, v, MT_FENCE_NORMAL, p);
 		return true;
 	}
-	if (found.best >= 0)
+	if (found.best >= 0) {
 		plan_assign(v, p, MT_GROUND_RELEASE,
 			    found.verdicts[found.best].name, &found);
-	else if (asked)
-		plan_clear(v, p, &found);
+		p->command.u.assign.decision.phases.assigned_ms =
+		    lasted(0, long_ms);
+	} else if (asked) {
+		plan_clear_found(v, p, &found);
+	}
 	return true;
 }
 
@@ -489,6 +600,52 @@ rule_ttl(struct mt_controller *c, const struct mt_view *v,
 
 /* ---- ground N ---- */
 
+/* The operator asked for a candidate when the holder was silent already: it
+ * has not told since that it knows of the request, and will not carry it out.
+ */
+static bool
+is_forced(const struct mt_controller *c, const struct mt_view *v)
+{
+	const struct mt_seen *seen = holder_seen(v);
+	const uint64_t id = v->state->request.id;
+
+	/* One that was never heard here may have known all that this leader
+	 * found in the log when it began. */
+	return is_suspended(v) && names_candidate(v) &&
+	       id > (seen != NULL ? seen->report.applied : c->led_index);
+}
+
+/* Pause suspends the decision. An exempt holder may be running on, whatever
+ * its voters have forgotten: silence is no ground then. */
+static bool
+is_held_back(const struct mt_controller *c, const struct mt_view *v,
+	     struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+
+	if (is_forced(c, v) || !is_suspended(v))
+		return false;
+	p->look_again_ms = v->now_ms + MT_REPORT_INTERVAL_MS;
+	if (v->settings->pause)
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" is silent; paused: nobody takes its place",
+			  l->holder);
+	else
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" is silent and was exempt from stopping "
+			  "(%s): it may be running; start its daemon, or ask "
+			  "for a failover to a candidate",
+			  l->holder, l->exempt_reason);
+	/* One that it knew of is not taken for an order to go past it. */
+	if (mt_state_is_asked(v->state)) {
+		char why[MT_WHY_MAX - 48];
+
+		mt_format(why, sizeof(why), "%s", p->why);
+		plan_clear(v, p, why);
+	}
+	return true;
+}
+
 /* Outside of synchronous mode: the furthest, or who was asked for, for a
  * while. */
 static void
@@ -503,12 +660,15 @@ judge_silent(struct mt_controller *c, const struct mt_view *v,
 		c->since_rule = NULL;
 	} else if (found->best < 0 &&
 		   waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS) {
-		/* Time is up for the wish. */
-		rules = (struct mt_candidate_rules){
-		    .except = v->state->leader.holder};
-		mt_candidates_judge(v, &rules, found);
+		/* Time is up for the wish; nobody else takes its place where
+		 * only who asked may decide that. */
+		if (!is_forced(c, v)) {
+			rules = (struct mt_candidate_rules){
+			    .except = v->state->leader.holder};
+			mt_candidates_judge(v, &rules, found);
+		}
 		if (found->best < 0)
-			plan_clear(v, p, found);
+			plan_clear_found(v, p, found);
 	}
 }
 
@@ -518,11 +678,14 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 {
 	const struct mt_leader *l = &v->state->leader;
 	struct mt_candidates found;
+	struct mt_phases *ph;
 	const struct mt_seen *seen = holder_seen(v);
+	bool hangs;
 
 	if (!mt_state_held(v->state))
 		return false;
 	if (holder_in_contact(v)) {
+		c->suspect_ms = c->fenced_ms = 0;
 		p->look_again_ms = seen->at_ms + SILENT_MS + 1;
 		return false;
 	}
@@ -531,19 +694,31 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		p->look_again_ms = c->led_since_ms + SILENT_MS;
 		return false;
 	}
+	if (is_held_back(c, v, p)) {
+		c->since_rule = NULL;
+		return true;
+	}
+	if (c->suspect_ms == 0 || c->suspect_epoch != l->epoch) {
+		c->suspect_epoch = l->epoch;
+		c->suspect_ms = v->now_ms;
+		c->fenced_ms = 0;
+	}
+	hangs = seen != NULL && seen->report.hung;
 	if (!majority_fenced(c, v, MT_FENCE_NORMAL)) {
 		c->since_rule = NULL;
 		plan_fence(c, v, MT_FENCE_NORMAL, p);
 		mt_format(p->why, sizeof(p->why),
-			  "\"%s\" is silent; waiting for the promises of a "
-			  "majority to end",
-			  l->holder);
+			  "\"%s\" %s; waiting for the promises of a majority "
+			  "to end",
+			  l->holder, hangs ? HANGS : "is silent");
 		return true;
 	}
+	if (c->fenced_ms == 0)
+		c->fenced_ms = v->now_ms;
 	if (mt_sync_stands(v->state)) {
-		c->since_rule = NULL;
-		if (!heard_enough(v, l->holder, p, &found)) {
-			plan_fence(c, v, MT_FENCE_NORMAL, p);
+		if (!heard_enough(v, l->holder, p, &found) ||
+		    !may_take(v, p, &found)) {
+			plan_more(c, v, MT_FENCE_NORMAL, p);
 			return true;
 		}
 		p->why[0] = '\0';
@@ -557,10 +732,13 @@ rule_silent(struct mt_controller *c, const struct mt_view *v,
 		return true;
 	}
 	mt_format(p->why, sizeof(p->why),
-		  "\"%s\" is silent, and a majority has fenced epoch %" PRIu64,
-		  l->holder, l->epoch);
+		  "\"%s\" %s, and a majority has fenced epoch %" PRIu64,
+		  l->holder, hangs ? HANGS : "is silent", l->epoch);
 	plan_assign(v, p, MT_GROUND_PROMISES, found.verdicts[found.best].name,
 		    &found);
+	ph = &p->command.u.assign.decision.phases;
+	ph->fenced_ms = lasted(c->suspect_ms, c->fenced_ms);
+	ph->assigned_ms = lasted(c->suspect_ms, v->now_ms);
 	return true;
 }
 
@@ -632,6 +810,7 @@ mt_controller_decide(struct mt_controller *c, const struct mt_view *view,
 		mt_controller_init(c);
 		c->term = view->term;
 		c->led_since_ms = view->now_ms;
+		c->led_index = view->state->index;
 	}
 	if (c->epoch != view->state->leader.epoch) {
 		c->epoch = view->state->leader.epoch;

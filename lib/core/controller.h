@@ -25,10 +25,14 @@ struct mt_controller {
 	} fences[MT_NODES_MAX];
 	int n_fences;
 	int64_t fence_asked_ms;
+	uint64_t suspect_epoch; /* whose holder is suspected */
+	int64_t suspect_ms;     /* since when, 0 = not */
+	int64_t fenced_ms;      /* when a majority had fenced it, 0 = not yet */
 	int64_t since_ms;       /* when the present wait began */
 	const char *since_rule; /* and for what */
 	int64_t transfer_ms;    /* last transfer of Raft leadership */
 	int64_t led_since_ms;
+	uint64_t led_index; /* applied then */
 	uint64_t member_id; /* whose record was proposed last, and when */
 	int64_t member_ms;
 	int64_t repair_ms; /* last assignment on ground C, for back-off */

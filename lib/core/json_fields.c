@@ -269,6 +269,97 @@ mt_history_from_json(const json_t *o, struct mt_history *h, bool *bad)
 	mt_jget_str(o, "new_leader", h->new_leader, sizeof(h->new_leader), bad);
 }
 
+/* What has its default is left out: there are a hundred decisions. */
+static void
+set_unless_0(json_t *o, const char *key, int64_t v)
+{
+	if (v != 0)
+		mt_jset_i64(o, key, v);
+}
+
+static json_t *
+verdict_to(const struct mt_verdict *v)
+{
+	json_t *o = json_object();
+
+	mt_jset_str(o, "name", v->name);
+	mt_jset_str(o, "rule", v->rule);
+	mt_jset_position(o, "at", v->at);
+	set_unless_0(o, "lag", (int64_t)v->lag_bytes);
+	set_unless_0(o, "age_ms", v->age_ms);
+	set_unless_0(o, "state", (int64_t)v->state);
+	set_unless_0(o, "role", (int64_t)v->role);
+	set_unless_0(o, "priority", v->failover_priority);
+	if (v->nofailover)
+		mt_jset_bool(o, "nofailover", true);
+	return o;
+}
+
+static void
+verdict_from(const json_t *o, struct mt_verdict *v, bool *bad)
+{
+	int64_t state = 0, role = 0, priority = 0;
+
+	need_object(o, bad);
+	mt_jget_str(o, "name", v->name, sizeof(v->name), bad);
+	mt_jget_str(o, "rule", v->rule, sizeof(v->rule), bad);
+	mt_jget_position(o, "at", &v->at, bad);
+	mt_jget_u64(o, "lag", &v->lag_bytes, bad);
+	mt_jget_i64(o, "age_ms", &v->age_ms, bad);
+	mt_jget_i64(o, "state", &state, bad);
+	mt_jget_i64(o, "role", &role, bad);
+	mt_jget_i64(o, "priority", &priority, bad);
+	mt_jget_bool(o, "nofailover", &v->nofailover, bad);
+	if (state < 0 || state > MT_PG_CRASHED || role < 0 ||
+	    role > MT_ROLE_DEMOTED || priority < INT32_MIN ||
+	    priority > INT32_MAX) {
+		*bad = true;
+		return;
+	}
+	v->state = (enum mt_pg_state)state;
+	v->role = (enum mt_pg_role)role;
+	v->failover_priority = (int)priority;
+}
+
+static void
+phases_to(const struct mt_phases *p, json_t *o)
+{
+	set_unless_0(o, "fenced_ms", p->fenced_ms);
+	set_unless_0(o, "assigned_ms", p->assigned_ms);
+	set_unless_0(o, "leased_ms", p->leased_ms);
+	set_unless_0(o, "promoted_ms", p->promoted_ms);
+	set_unless_0(o, "writable_ms", p->writable_ms);
+}
+
+static void
+phases_from(const json_t *o, struct mt_phases *p, bool *bad)
+{
+	mt_jget_i64(o, "fenced_ms", &p->fenced_ms, bad);
+	mt_jget_i64(o, "assigned_ms", &p->assigned_ms, bad);
+	mt_jget_i64(o, "leased_ms", &p->leased_ms, bad);
+	mt_jget_i64(o, "promoted_ms", &p->promoted_ms, bad);
+	mt_jget_i64(o, "writable_ms", &p->writable_ms, bad);
+	if (p->fenced_ms < 0 || p->assigned_ms < 0 || p->leased_ms < 0 ||
+	    p->promoted_ms < 0 || p->writable_ms < 0)
+		*bad = true;
+}
+
+void
+mt_jset_loss(json_t *o, const struct mt_loss *l)
+{
+	set_unless_0(o, "loss_timeline", l->timeline);
+	set_unless_0(o, "loss_from", (int64_t)l->from);
+	set_unless_0(o, "loss_to", (int64_t)l->to);
+}
+
+void
+mt_jget_loss(const json_t *o, struct mt_loss *l, bool *bad)
+{
+	mt_jget_u32(o, "loss_timeline", &l->timeline, bad);
+	mt_jget_u64(o, "loss_from", &l->from, bad);
+	mt_jget_u64(o, "loss_to", &l->to, bad);
+}
+
 json_t *
 mt_decision_to_json(const struct mt_decision *d)
 {
@@ -281,14 +372,12 @@ mt_decision_to_json(const struct mt_decision *d)
 	mt_jset_str(o, "from", d->from);
 	mt_jset_str(o, "to", d->to);
 	mt_jset_str(o, "why", d->why);
-	for (int i = 0; i < d->n_verdicts; i++) {
-		json_t *v = json_object();
-
-		mt_jset_str(v, "name", d->verdicts[i].name);
-		mt_jset_str(v, "rule", d->verdicts[i].rule);
-		mt_jset_position(v, "at", d->verdicts[i].at);
-		json_array_append_new(verdicts, v);
-	}
+	if (d->optime.timeline != 0)
+		mt_jset_position(o, "optime", d->optime);
+	phases_to(&d->phases, o);
+	mt_jset_loss(o, &d->loss);
+	for (int i = 0; i < d->n_verdicts; i++)
+		json_array_append_new(verdicts, verdict_to(&d->verdicts[i]));
 	json_object_set_new(o, "verdicts", verdicts);
 	return o;
 }
@@ -308,17 +397,15 @@ mt_decision_from_json(const json_t *o, struct mt_decision *d, bool *bad)
 	mt_jget_str(o, "from", d->from, sizeof(d->from), bad);
 	mt_jget_str(o, "to", d->to, sizeof(d->to), bad);
 	mt_jget_str(o, "why", d->why, sizeof(d->why), bad);
+	mt_jget_position(o, "optime", &d->optime, bad);
+	phases_from(o, &d->phases, bad);
+	mt_jget_loss(o, &d->loss, bad);
 	json_array_foreach (mt_jget_array(o, "verdicts", bad), i, v) {
-		struct mt_verdict *to = &d->verdicts[i];
-
 		if (i >= MT_NODES_MAX) {
 			*bad = true;
 			return;
 		}
-		need_object(v, bad);
-		mt_jget_str(v, "name", to->name, sizeof(to->name), bad);
-		mt_jget_str(v, "rule", to->rule, sizeof(to->rule), bad);
-		mt_jget_position(v, "at", &to->at, bad);
+		verdict_from(v, &d->verdicts[i], bad);
 		d->n_verdicts = (int)i + 1;
 	}
 }

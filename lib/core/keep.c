@@ -301,6 +301,7 @@ mt_keep_observe(const struct mt_keep *k, struct mt_local *local)
 	local->record = k->durable;
 	local->lease_epoch = k->holder.epoch;
 	local->had_lease = k->holder.had_lease;
+	local->lease_ttl_ms = k->holder.lease_ttl_ms;
 	/* Until this process has a lease of its own, a running primary lives
 	 * on what its sentinel was armed with before: the caller's value. */
 	if (k->holder.had_lease)

@@ -268,6 +268,7 @@ mt_holder_answer(struct mt_holder *h, const struct mt_support_ans *ans,
 	if (asked == 0 || end <= h->lease_end_ms)
 		return false;
 	h->lease_end_ms = end;
+	h->lease_ttl_ms = h->ttl_ms;
 	h->had_lease = true;
 	h->round_index = h->voters.index;
 	h->round_term = h->voters.term;

@@ -120,6 +120,7 @@ struct mt_holder {
 	struct mt_voters voters; /* newest in the durable log */
 	struct mt_confirm confirmed[MT_NODES_MAX];
 	int64_t lease_end_ms; /* 0 = none */
+	int64_t lease_ttl_ms; /* that it was last extended with */
 	bool had_lease;
 	uint64_t round_index,
 	    round_term;        /* configuration of last whole round */

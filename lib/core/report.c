@@ -24,8 +24,9 @@ enum flag {
 	F_HEALTHY = 1 << 8,
 	F_PENDING_RESTART = 1 << 9,
 	F_UNFENCED = 1 << 10,
-	F_HOLDS_TURN = 1 << 11,
+	F_HUNG = 1 << 11,
 	F_REWINDABLE = 1 << 12,
+	F_HOLDS_TURN = 1 << 13,
 };
 
 static uint16_t
@@ -42,8 +43,9 @@ flags_of(const struct mt_report *r)
 			  (r->healthy ? F_HEALTHY : 0) |
 			  (r->pending_restart ? F_PENDING_RESTART : 0) |
 			  (r->unfenced ? F_UNFENCED : 0) |
-			  (r->holds_turn ? F_HOLDS_TURN : 0) |
-			  (r->rewindable ? F_REWINDABLE : 0));
+			  (r->rewindable ? F_REWINDABLE : 0) |
+			  (r->hung ? F_HUNG : 0) |
+			  (r->holds_turn ? F_HOLDS_TURN : 0));
 }
 
 size_t
@@ -103,6 +105,7 @@ take_flags(struct mt_report *r, uint16_t f)
 	r->unfenced = (f & F_UNFENCED) != 0;
 	r->rewindable = (f & F_REWINDABLE) != 0;
 	r->holds_turn = (f & F_HOLDS_TURN) != 0;
+	r->hung = (f & F_HUNG) != 0;
 }
 
 static void

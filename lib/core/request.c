@@ -72,6 +72,7 @@ mt_request_holder_lives(const struct mt_view *view)
 	    mt_reports_find(view->reports, view->state->leader.holder);
 
 	return mt_state_held(view->state) && seen != NULL && !seen->gone &&
+	       !seen->report.hung &&
 	       view->now_ms - seen->at_ms <= MT_REQUEST_SILENT_MS;
 }
 
@@ -229,7 +230,9 @@ mt_request_preview(const struct mt_view *view, const struct mt_request *request,
 	if (out->found.best >= 0 || out->by_holder)
 		return;
 	/* Nobody has the turn: when the wait for the candidate is over, it is
-	 * given to another. */
+	 * given to another; but not where only people decide. */
+	if (view->settings->pause || view->state->leader.exempt != 0)
+		return;
 	second = rules;
 	second.only = NULL;
 	second.forced = false;

@@ -21,7 +21,7 @@ void mt_request_of_nobody(const struct mt_view *view,
 			  const struct mt_request *request,
 			  struct mt_candidate_rules *rules);
 
-/* The holder's daemon talks to us. */
+/* The holder's daemon talks to us, and can end its PostgreSQL. */
 #define MT_REQUEST_SILENT_MS 1500
 bool mt_request_holder_lives(const struct mt_view *view);
 

@@ -5,6 +5,7 @@
  */
 #include "core/state.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -63,6 +64,65 @@ mt_sync_stands(const struct mt_state *s)
 	return s->sync.k > 0;
 }
 
+const struct mt_decision *
+mt_state_untimed(const struct mt_state *s)
+{
+	for (uint64_t id = s->last_decision; id > 0; id--) {
+		const struct mt_decision *d = mt_state_decision(s, id);
+
+		if (d == NULL || d->epoch < s->leader.since)
+			break;
+		if (d->epoch == s->leader.since && d->phases.assigned_ms != 0 &&
+		    strcmp(d->to, s->leader.holder) == 0)
+			return d->phases.writable_ms == 0 ? d : NULL;
+	}
+	return NULL;
+}
+
+const struct mt_decision *
+mt_state_rejoin(const struct mt_state *s, const char *member,
+		const struct mt_loss *loss)
+{
+	for (uint64_t id = s->last_decision; id > 0; id--) {
+		const struct mt_decision *d = mt_state_decision(s, id);
+
+		if (d == NULL)
+			break;
+		if (strcmp(d->rule, "rejoin") == 0 &&
+		    strcmp(d->from, member) == 0 &&
+		    d->loss.timeline == loss->timeline &&
+		    d->loss.from == loss->from && d->loss.to == loss->to)
+			return d;
+	}
+	return NULL;
+}
+
+void
+mt_loss_text(const struct mt_loss *loss, const char *how, char *buf,
+	     size_t size)
+{
+	char from[MT_LSN_MAX], to[MT_LSN_MAX];
+
+	mt_lsn_format(from, loss->from);
+	mt_lsn_format(to, loss->to);
+	if (loss->from != 0 && loss->to != 0)
+		mt_format(buf, size,
+			  "throws away %" PRIu64
+			  " bytes, %s to %s of timeline %u, by %s",
+			  loss->to - loss->from, from, to, loss->timeline, how);
+	else if (loss->from != 0)
+		mt_format(buf, size,
+			  "throws away what it has beyond %s of timeline %u, "
+			  "whose end is not known, by %s",
+			  from, loss->timeline, how);
+	else
+		mt_format(buf, size,
+			  "throws away its end of timeline %u%s%s, which the "
+			  "cluster's history does not have, by %s",
+			  loss->timeline, loss->to != 0 ? ", up to " : "",
+			  loss->to != 0 ? to : "", how);
+}
+
 bool
 mt_state_held(const struct mt_state *s)
 {
@@ -89,4 +149,11 @@ mt_state_fork_lsn(const struct mt_state *s, uint32_t timeline)
 		if (s->history[i].timeline == timeline)
 			return s->history[i].lsn;
 	return 0;
+}
+
+bool
+mt_state_asked_for(const struct mt_state *s, const char *name)
+{
+	return mt_state_is_asked(s) && s->request.candidate[0] != '\0' &&
+	       strcmp(s->request.candidate, name) == 0;
 }

@@ -45,6 +45,11 @@ struct mt_leader {
 	bool clean;             /* released after a clean shutdown */
 	struct mt_position end; /* of the released primary, if clean */
 	uint64_t index; /* log index of the assignment, or of the release */
+	/* The holder need not stop at its lease's end: log index of the
+	 * exemption that stands, 0 = none; it lasts as long as the turn. */
+	uint64_t exempt;
+	uint64_t exempt_incarnation; /* of the daemon that asked for it */
+	char exempt_reason[MT_RULE_MAX];
 };
 
 struct mt_claim {
@@ -109,19 +114,53 @@ struct mt_request_result {
 	char text[MT_WHY_MAX];
 };
 
+/* A member as the proposer of a decision knew it, and what it made of that. */
 struct mt_verdict {
 	char name[MT_NAME_MAX];
 	char rule[MT_RULE_MAX]; /* "chosen", "behind", "nofailover", ... */
 	struct mt_position at;
+	uint64_t lag_bytes; /* behind the primary's last known position */
+	int64_t age_ms;     /* of its last report; -1: it never sent one */
+	enum mt_pg_state state;
+	enum mt_pg_role role;
+	int failover_priority;
+	bool nofailover;
+};
+
+/* How long each phase of an assignment took, by monotonic clocks. 0: it did not
+ * take place, or is not known; what took no time at all counts as 1 ms. */
+struct mt_phases {
+	/* Since the proposer suspected the holder, or saw its release: that
+	 * was at_ms - assigned_ms by the wall clock. */
+	int64_t fenced_ms;
+	int64_t assigned_ms;
+	/* Since the new holder saw the assignment. The commit of the log
+	 * between the two is in neither. */
+	int64_t leased_ms;
+	int64_t promoted_ms; /* told to promote */
+	int64_t writable_ms; /* first seen so */
+};
+
+/* What a member threw away to join: its own end of a timeline, from where the
+ * cluster's history left that. 0: not known. */
+struct mt_loss {
+	uint32_t timeline;
+	uint64_t from, to;
 };
 
 struct mt_decision {
 	uint64_t id;    /* from 1 */
-	uint64_t epoch; /* that it led to */
+	uint64_t epoch; /* that it led to, or during which it was made */
 	int64_t at_ms;  /* wall clock of the proposer */
+	/* The controller's rule, or "bootstrap", "release" (from gave the turn
+	 * up), "switchover-failed", "failover-failed", "rejoin" (from threw
+	 * data away). */
 	char rule[MT_RULE_MAX];
 	char from[MT_NAME_MAX], to[MT_NAME_MAX];
 	char why[MT_WHY_MAX];
+	struct mt_position optime; /* last known of the primary */
+	struct mt_phases phases;
+	struct mt_loss loss;
 	int n_verdicts;
 	struct mt_verdict verdicts[MT_NODES_MAX];
 };
@@ -170,11 +209,24 @@ const struct mt_decision *mt_state_decision(const struct mt_state *s,
 /* The place of a member in the synchronous set, -1 = it is not in it. */
 int mt_sync_find(const struct mt_sync *sync, const char *name);
 bool mt_sync_stands(const struct mt_state *s);
+/* The newest assignment whose phases its holder has to tell: of its turn's
+ * first epoch. NULL: none, or told. */
+const struct mt_decision *mt_state_untimed(const struct mt_state *s);
+/* The decision that names what this member threw away, or NULL. */
+const struct mt_decision *mt_state_rejoin(const struct mt_state *s,
+					  const char *member,
+					  const struct mt_loss *loss);
+/* What is thrown away, in words: "throws away 96 bytes ..., by pg_rewind". */
+void mt_loss_text(const struct mt_loss *loss, const char *how, char *buf,
+		  size_t size);
 /* Does anybody hold the turn (assigned and not released)? */
 bool mt_state_held(const struct mt_state *s);
 bool mt_state_held_by(const struct mt_state *s, const char *name);
 /* Is a request under way: one that does not wait for its time? */
 bool mt_state_is_asked(const struct mt_state *s);
+/* Is one under way that asks for this member, and for no other, to be next?
+ * Then an exempt holder may lose the turn without having released it. */
+bool mt_state_asked_for(const struct mt_state *s, const char *name);
 /* Where the history left this timeline, 0 = it is the newest or unknown. */
 uint64_t mt_state_fork_lsn(const struct mt_state *s, uint32_t timeline);
 

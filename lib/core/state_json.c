@@ -32,6 +32,9 @@ save_leader(const struct mt_leader *l)
 	mt_jset_bool(o, "clean", l->clean);
 	mt_jset_position(o, "end", l->end);
 	mt_jset_u64(o, "index", l->index);
+	mt_jset_u64(o, "exempt", l->exempt);
+	mt_jset_u64(o, "exempt_incarnation", l->exempt_incarnation);
+	mt_jset_str(o, "exempt_reason", l->exempt_reason);
 	return o;
 }
 
@@ -52,6 +55,10 @@ load_leader(const json_t *o, struct mt_leader *l, bool *bad)
 	mt_jget_bool(o, "clean", &l->clean, bad);
 	mt_jget_position(o, "end", &l->end, bad);
 	mt_jget_u64(o, "index", &l->index, bad);
+	mt_jget_u64(o, "exempt", &l->exempt, bad);
+	mt_jget_u64(o, "exempt_incarnation", &l->exempt_incarnation, bad);
+	mt_jget_str(o, "exempt_reason", l->exempt_reason,
+		    sizeof(l->exempt_reason), bad);
 }
 
 static json_t *

@@ -85,6 +85,12 @@ struct mt_local {
 	/* The end of the data as pg_control knows it: the shutdown checkpoint
 	 * of a primary, the minimum recovery point of a standby. */
 	struct mt_position checkpoint;
+	/* The end of its write-ahead log, after a primary's end; timeline 0:
+	 * not found. */
+	bool end_pending; /* it is being looked for */
+	struct mt_position end;
+	int64_t rewound_ms; /* the last rewind's end, 0 = none */
+	int rewinds;        /* that went well, in short succession */
 
 	/* server */
 	bool running;    /* a postmaster exists, whatever it does */
@@ -99,8 +105,19 @@ struct mt_local {
 	char upstream_url[MT_URL_MAX]; /* and where */
 	bool rewindable;  /* as primary: its checkpoint is of its timeline */
 	bool slots_ready; /* as primary: one for each member */
-	bool died;        /* the postmaster ended and nobody had asked it to */
+	/* Since when the primary has not answered a fresh connection, or its
+	 * data volume no write; 0 = both answer, or nobody asks. */
+	int64_t unanswered_ms;
+	bool volume_hangs; /* it is the volume */
+	bool hung;         /* was ended by force for that, and not replaced */
+	bool hung_again;   /* and not for the first time lately */
+	bool died;         /* the postmaster ended and nobody had asked it to */
 	int64_t died_ms;
+
+	char gave_up_why[MT_WHY_MAX]; /* its last turn; "" = not known */
+	/* How long after this node saw the assignment of its present turn; 0 =
+	 * not yet, or this process did not see it; see mt_phases. */
+	int64_t leased_ms, promoted_ms, writable_ms;
 
 	/* what was promised, durably */
 	struct mt_record record;
@@ -111,6 +128,16 @@ struct mt_local {
 	bool had_lease;      /* for lease_epoch, in this process's life */
 	int64_t deadline_ms; /* writing must have ended; 0 = no lease. After a
 			      * restart: what the old sentinel was armed with */
+
+	int64_t
+	    lease_ttl_ms; /* that the lease was last extended with, 0 none */
+	/* As primary it runs on at the lease's end, and its sentinel knows:
+	 * an exemption of this turn was committed, and it was not armed since.
+	 */
+	bool exempt;
+	/* The newest exemption whose end this process has proposed: it may be
+	 * over although the state still has it. */
+	uint64_t exempt_ended;
 
 	/* long actions */
 	enum mt_job job;

@@ -266,6 +266,14 @@ mt_session_slot_drop(struct mt_session *s, const char *slot, int64_t timeout_ms,
 }
 
 uint64_t
+mt_session_pending_restart(struct mt_session *s, int64_t timeout_ms,
+			   mt_session_cb cb, void *arg)
+{
+	return ask(s, "SELECT count(*) FROM pg_settings WHERE pending_restart",
+		   NULL, timeout_ms, cb, arg);
+}
+
+uint64_t
 mt_session_reload(struct mt_session *s, int64_t timeout_ms, mt_session_cb cb,
 		  void *arg)
 {

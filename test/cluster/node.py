@@ -212,7 +212,8 @@ class Node:
 
     def sentinel_pids(self):
         return [pid for pid, text in self.processes().items()
-                if "matriarch-sentinel" in text.split(" ")[0]]
+                if "matriarch-sentinel" in text.split(" ")[0]
+                and " --volume=" not in text]
 
     def connect(self, dbname="postgres", **options):
         """psycopg2 over the Unix socket, which no partition cuts."""

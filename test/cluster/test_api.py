@@ -13,7 +13,13 @@ from harness import wait_for
 @pytest.fixture
 def roles(cluster):
     primary = cluster.wait_healthy()
-    return primary, cluster.others(primary)[0]
+    replica = cluster.others(primary)[0]
+    # Both sides look once a second: after a start or a write they may not
+    # have seen each other's last news yet.
+    wait_for(lambda: len(primary.json("/patroni").get("replication", [])) == 2
+             and replica.status("/replica?lag=16kB") == 200, 10,
+             "news of the replicas")
+    return primary, replica
 
 
 HEALTH = [          # path, on the primary, on a replica

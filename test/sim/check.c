@@ -56,8 +56,39 @@ has_lease(const struct node *n)
 	if (n->alive && n->keep.holder.epoch != 0 &&
 	    n->keep.holder.lease_end_ms > now_ms)
 		return true;
-	return n->pg.as_primary && n->pg.armed &&
-	       n->pg.deadline_ms + MT_KILL_ALLOWANCE_MS > now_ms;
+	return n->pg.as_primary &&
+	       (n->pg.exempt ||
+		(n->pg.armed &&
+		 n->pg.deadline_ms + MT_KILL_ALLOWANCE_MS > now_ms));
+}
+
+/* The sentinel is told to forget its deadline: what was committed last has to
+ * allow that, wherever it was applied. */
+void
+check_exempt(struct node *n)
+{
+	const struct mt_leader *l = &n->sim->leader;
+
+	if (l->exempt == 0 || strcmp(l->holder, n->name) != 0)
+		sim_fail(n->sim, "%s goes on without an exemption", n->name);
+}
+
+/* An operator who has the turn given on past an exempt holder has seen to it
+ * that its PostgreSQL is gone. */
+static void
+operator_acts(struct sim *w, const struct mt_state *s)
+{
+	const struct mt_leader *next = &s->leader;
+	bool asked = s->outcome.id != w->outcome_id && s->outcome.ok;
+	const struct mt_leader *l = &w->leader;
+
+	if (!asked || l->exempt == 0 || l->released ||
+	    next->epoch == l->epoch || next->since == l->since)
+		return;
+	for (int i = 0; i < w->n; i++)
+		if (strcmp(w->nodes[i].name, l->holder) == 0 &&
+		    w->nodes[i].pg.phase != PG_DOWN)
+			pg_die(&w->nodes[i], "the operator ends it");
 }
 
 static uint64_t
@@ -116,6 +147,25 @@ check_promotion(struct node *n, const struct mt_view *v, bool start)
 	if (broken != NULL)
 		sim_fail(w, "%s becomes primary under epoch %" PRIu64 " %s",
 			 n->name, l->epoch, broken);
+}
+
+/* What is thrown away stands in the log before. */
+void
+check_named(struct node *n)
+{
+	struct mt_position at = pg_position(n->sim, n);
+	struct mt_loss loss = {
+	    .timeline = at.timeline,
+	    .from = mt_state_fork_lsn(n->state, at.timeline),
+	    .to = at.lsn,
+	};
+
+	if ((loss.from == 0 || loss.to > loss.from) &&
+	    mt_state_rejoin(n->state, n->name, &loss) == NULL)
+		sim_fail(n->sim,
+			 "%s throws away its end of timeline %u, which the "
+			 "log does not say",
+			 n->name, loss.timeline);
 }
 
 void
@@ -265,6 +315,8 @@ check_applied(struct node *n, uint64_t index, uint64_t term, const void *p,
 		w->stats.assignments++;
 	if (n->state->leader.released && !w->leader.released)
 		w->stats.releases++;
+	operator_acts(w, n->state);
+	w->outcome_id = n->state->outcome.id;
 	check_turn(w, n->state);
 }
 
@@ -290,7 +342,8 @@ is_well(const struct sim *w, const struct node *n, const struct node *primary)
 	if (!n->alive || n->frozen || n->stopping ||
 	    !mt_driver_is_current(n->driver) ||
 	    !mt_state_held_by(n->state, primary->name) ||
-	    n->state->request.kind != MT_REQUEST_NONE)
+	    n->state->request.kind != MT_REQUEST_NONE || n->settings.pause ||
+	    n->state->leader.exempt != 0)
 		return false;
 	if (n->witness)
 		return true;

@@ -14,7 +14,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 B=${MT_BUILD:-build}
 SEEDS=${SEEDS:-1-4000}
-DEADLY='two leases|two writable primaries|becomes primary|two contents|lost|coexist|justified'
+DEADLY='two leases|two writable primaries|becomes primary|two contents|lost|coexist|justified|without an exemption'
 
 value() {
 	sed -n "s/^$1 = //p" "$B/config.mk"

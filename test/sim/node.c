@@ -137,6 +137,7 @@ forget(struct node *n)
 	n->failures = 0;
 	n->checkpoint_for = 0;
 	n->promote_sent_ms = n->status_put_ms = 0;
+	n->exempt_ended = 0;
 	n->proposed = MT_CMD_NONE;
 	n->report_seq = n->report_key = 0;
 	n->report_ms = n->seen_lease_end_ms = 0;

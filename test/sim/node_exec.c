@@ -238,6 +238,7 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 		copy_from(n, plan, MT_JOB_CLONE);
 		break;
 	case MT_ACT_REWIND:
+		check_named(n);
 		copy_from(n, plan, MT_JOB_REWIND);
 		break;
 	case MT_ACT_START_PRIMARY:
@@ -266,6 +267,16 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 		break;
 	case MT_ACT_FENCE:
 		sync_fence(n, plan);
+		break;
+	case MT_ACT_EXEMPT:
+		check_exempt(n);
+		pg_exempt(n, true);
+		n->dirty = true;
+		break;
+	case MT_ACT_ARM:
+		pg_exempt(n, false);
+		pg_arm(n, v->local.deadline_ms);
+		n->dirty = true;
 		break;
 	case MT_ACT_NONE:
 	case MT_ACT_GIVE_UP:
@@ -321,6 +332,8 @@ exec_plan(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 	case MT_ACT_SLOTS:
 	case MT_ACT_NAMES:
 	case MT_ACT_FENCE:
+	case MT_ACT_EXEMPT:
+	case MT_ACT_ARM:
 		exec_job(n, v, plan);
 		break;
 	}

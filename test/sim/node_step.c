@@ -44,6 +44,8 @@ fill_server(const struct node *n, struct mt_local *l)
 		l->control = pg->control;
 		l->checkpoint = (struct mt_position){pg_timeline(w, pg),
 						     pg->checkpoint_lsn};
+		if (pg->data == MT_DATA_PRESENT)
+			l->end = pg_position(w, n);
 	}
 	l->streaming = pg_streams(w, n);
 	if (pg->upstream >= 0 && n->knows_upstream) {
@@ -54,6 +56,7 @@ fill_server(const struct node *n, struct mt_local *l)
 			  "postgres://%s:5432/postgres", name);
 	}
 	l->deadline_ms = pg->armed ? pg->deadline_ms : 0;
+	l->exempt = l->running && pg->as_primary && pg->exempt;
 }
 
 static void
@@ -88,6 +91,7 @@ fill_local(const struct node *n, struct mt_local *l)
 	l->checkpoint_for = n->checkpoint_for;
 	l->promote_sent_ms = n->promote_sent_ms;
 	l->status_put_ms = n->status_put_ms;
+	l->exempt_ended = n->exempt_ended;
 }
 
 static void
@@ -294,6 +298,9 @@ node_propose(struct node *n, const struct mt_command *cmd)
 	n->proposed_ms = now_ms;
 	if (cmd->kind == MT_CMD_STATUS_PUT)
 		n->status_put_ms = now_ms;
+	if (cmd->kind == MT_CMD_LEADER_EXEMPT &&
+	    cmd->u.exempt.ends > n->exempt_ended)
+		n->exempt_ended = cmd->u.exempt.ends;
 	submit(n, cmd, 2);
 	node_wake_by(n, now_ms + PROPOSE_AGAIN_MS);
 	return true;

@@ -255,7 +255,7 @@ go_down(struct node *n, bool clean)
 	pg->phase = PG_DOWN;
 	pg->gen++;
 	pg->writable = pg->as_primary = false;
-	pg->armed = pg->fired = false;
+	pg->armed = pg->fired = pg->exempt = false;
 	pg->sentinel_us = 0;
 	if (n->alive)
 		n->dirty = true;
@@ -323,7 +323,7 @@ pg_start(struct node *n, bool primary)
 	pg->restored = false;
 	pg->as_primary = primary;
 	pg->asked_to_stop = pg->fast = false;
-	pg->writable = pg->armed = pg->fired = false;
+	pg->writable = pg->armed = pg->fired = pg->exempt = false;
 	memset(pg->standbys, 0, sizeof(pg->standbys));
 	recover(n);
 	TRACE(n->sim, n, "postgres starts as %s, timeline %u lsn %" PRIx64,
@@ -493,7 +493,7 @@ pg_arm(struct node *n, int64_t deadline_ms)
 {
 	struct pg *pg = &n->pg;
 
-	if (pg->phase == PG_DOWN || pg->fired ||
+	if (pg->phase == PG_DOWN || pg->fired || pg->exempt ||
 	    (pg->armed && pg->deadline_ms == deadline_ms))
 		return;
 	pg->armed = true;
@@ -501,6 +501,21 @@ pg_arm(struct node *n, int64_t deadline_ms)
 	if (pg->sentinel_us == 0 ||
 	    node_true_us(n, deadline_ms) < pg->sentinel_us)
 		set_timer(n);
+}
+
+void
+pg_exempt(struct node *n, bool exempt)
+{
+	struct pg *pg = &n->pg;
+
+	if (pg->phase == PG_DOWN || pg->fired)
+		return;
+	TRACE(n->sim, n,
+	      exempt ? "the sentinel forgets its deadline"
+		     : "the sentinel has a deadline again");
+	pg->exempt = exempt;
+	if (exempt)
+		pg->armed = false;
 }
 
 static void

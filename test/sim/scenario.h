@@ -38,4 +38,9 @@ void sync_fence_lasts(struct sim *w);
 void sync_dead_timeline(struct sim *w);
 void sync_other_data(struct sim *w);
 
+/* scenario_pause.c */
+void exempt_is_heeded(struct sim *w);
+void exempt_until_armed(struct sim *w);
+void exempt_anew(struct sim *w);
+
 #endif

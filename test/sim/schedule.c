@@ -42,6 +42,7 @@ enum fault {
 	F_REASSIGN,
 	F_SYNC,
 	F_WIPE,
+	F_PAUSE, /* begins it, or ends it */
 	FAULTS,
 };
 
@@ -102,6 +103,9 @@ schedule_draw(struct sim *w)
 	schedule_draw_sync(w, s);
 	if (!s->sync)
 		s->weights[F_SYNC] = s->weights[F_WIPE] = 0;
+	/* Not drawn: the other seeds stay as they were. */
+	if (w->options.seed % 4 == 3)
+		s->weights[F_PAUSE] = 3;
 }
 
 static void
@@ -223,6 +227,29 @@ fault_disk(struct sim *w)
 	      n->write_fails ? " and fails" : "");
 }
 
+static bool
+is_paused(const struct node *n)
+{
+	return json_is_true(json_object_get(n->state->config, "pause"));
+}
+
+void
+sim_pause(struct node *n, bool pause)
+{
+	static struct mt_command c;
+	json_t *config = json_copy(n->state->config);
+
+	if (pause)
+		json_object_set_new(config, "pause", json_true());
+	else
+		json_object_del(config, "pause");
+	c.kind = MT_CMD_CONFIG_PUT;
+	c.u.config_put.expect_version = n->state->config_version;
+	c.u.config_put.config = config;
+	node_propose(n, &c);
+	json_decref(config);
+}
+
 static void
 fault_command(struct sim *w, enum fault f)
 {
@@ -258,6 +285,9 @@ fault_command(struct sim *w, enum fault f)
 		c.kind = MT_CMD_CONFIG_PUT;
 		c.u.config_put.expect_version = n->state->config_version;
 		c.u.config_put.config = config;
+	} else if (f == F_PAUSE) {
+		sim_pause(n, !is_paused(n));
+		return;
 	} else {
 		c.kind = MT_CMD_LEADER_ASSIGN;
 		c.u.assign.expect_epoch = n->state->leader.epoch;
@@ -358,6 +388,7 @@ inject(struct sim *w, enum fault f)
 	case F_TTL:
 	case F_REASSIGN:
 	case F_SYNC:
+	case F_PAUSE:
 		fault_command(w, f);
 		break;
 	case F_WIPE:
@@ -459,6 +490,20 @@ schedule_form(struct sim *w)
 			sim_fail(w, "%s", err.text);
 }
 
+/* A paused cluster does nothing by itself: the operator ends it. */
+static void
+end_pause(struct sim *w)
+{
+	for (int i = 0; i < w->n; i++) {
+		struct node *n = &w->nodes[i];
+
+		if (n->alive && !n->frozen && is_paused(n)) {
+			sim_pause(n, false);
+			return;
+		}
+	}
+}
+
 /* Within the bound, and so for a while. */
 static void
 converge(struct sim *w)
@@ -467,6 +512,7 @@ converge(struct sim *w)
 
 	while (!w->failed && w->now_us - begin_us < CONVERGE_US) {
 		boot_the_dead(w, 10 * SIM_MS, 500 * SIM_MS);
+		end_pause(w);
 		sim_run_to(w, w->now_us + 100 * SIM_MS);
 		if (!check_converged(w, 0))
 			since_us = 0;

@@ -156,6 +156,7 @@ struct pg {
 	} standbys[SIM_NODES_MAX];
 	/* its sentinel: alive as long as the server */
 	bool armed, fired;
+	bool exempt;         /* armed for never */
 	int64_t deadline_ms; /* of the machine's clock */
 	int64_t sentinel_us; /* its timer is set for this time; 0 = none */
 };
@@ -245,6 +246,7 @@ struct node {
 	struct mt_flushed flushed[SIM_NODES_MAX];
 	int n_flushed;
 	int64_t promote_sent_ms, status_put_ms;
+	uint64_t exempt_ended;
 	enum mt_command_kind proposed;
 	uint64_t proposed_index;
 	int64_t proposed_ms;
@@ -336,6 +338,7 @@ struct sim {
 	int64_t mode_since_us; /* it is on without a break, 0 = off */
 	int line;              /* the branch that clients were last served on */
 	bool line_is_sync;
+	uint64_t outcome_id; /* of its last request that ended */
 };
 
 /* world.c */
@@ -392,6 +395,7 @@ void pg_promote(struct node *n, uint32_t timeline);
 void pg_stop(struct node *n, bool fast);
 void pg_die(struct node *n, const char *why); /* at once, unasked */
 void pg_arm(struct node *n, int64_t deadline_ms);
+void pg_exempt(struct node *n, bool exempt);
 void pg_on_event(struct node *n, const struct event *e);
 bool pg_is_ancestor(const struct sim *w, int branch, uint64_t lsn, int of);
 
@@ -458,6 +462,8 @@ void sim_fail(struct sim *w, const char *fmt, ...) MT_PRINTF(2, 3);
 void check_writable(struct node *n);
 void check_lease(struct node *n);
 void check_promotion(struct node *n, const struct mt_view *view, bool start);
+void check_exempt(struct node *n);
+void check_named(struct node *n);
 void check_branch(struct sim *w, int branch);
 void check_leader(struct node *n, uint64_t term);
 void check_batch(struct node *n, const struct mt_batch *batch);
@@ -481,6 +487,8 @@ void schedule_draw(struct sim *w);
 void schedule_fault(struct sim *w);
 void schedule_heal(struct sim *w);
 void schedule_run(struct sim *w);
+/* An operator begins or ends the pause, on this node. */
+void sim_pause(struct node *n, bool pause);
 void schedule_form(struct sim *w);
 /* schedule_sync.c */
 void schedule_draw_sync(struct sim *w, struct setup *s);

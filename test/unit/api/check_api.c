@@ -31,6 +31,12 @@ static const struct {
     {"OPTIONS", "/cluster", 204, "allow: GET, HEAD, OPTIONS\r\n"},
     {"GET", "/history", 200, "[]"},
     {"GET", "/config", 200, "\"ttl\": 5"},
+    {"GET", "/decisions", 200, "[]"},
+    {"GET", "/decisions?limit=0", 200, "[]"},
+    {"GET", "/decisions/1", 404, "there is no such decision"},
+    {"GET", "/decisions/18446744073709551617", 404, "no such decision"},
+    {"OPTIONS", "/decisions", 204, "allow: GET, HEAD, OPTIONS\r\n"},
+    {"GET", "/forecast", 200, "\"candidate\""},
     {"GET", "/raft", 200, "\"term\""},
     {"GET", "/raft/state", 200, "\"initialize\""},
     {"GET", "/raft//state/", 200, "\"initialize\""},
@@ -353,7 +359,7 @@ START_TEST(the_state_has_the_names_that_scripts_know)
 		 "'sync':{'leader':null,'quorum':0,'sync_standby':null},"
 		 "'status':{'optime':83886336,'slots':{},'retain_slots':[]},"
 		 "'failover':{'leader':'node1','member':'node2'},'history':[],"
-		 "'failsafe':null,'epoch':7,'index':40}");
+		 "'failsafe':null,'epoch':7,'config_version':0,'index':40}");
 	json_decref(doc);
 }
 END_TEST

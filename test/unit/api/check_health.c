@@ -223,6 +223,47 @@ START_TEST(an_unknown_leader_position_is_no_lag_but_not_ready)
 }
 END_TEST
 
+START_TEST(an_exempt_holder_is_primary_whatever_its_lease)
+{
+	struct mt_health_input in = input(OVER);
+
+	in.exempt = true;
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 200);
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_LEADER, ""), 200);
+	in.accepting = false;
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 503);
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_LEADER, ""), 200);
+	in = input(NOT_HOLDER);
+	in.exempt = true;
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 503);
+}
+END_TEST
+
+START_TEST(paused_and_cut_off_the_role_alone_counts)
+{
+	struct mt_health_input in = input(OVER);
+
+	in.paused = true;
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 503);
+	in.fresh = false;
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 200);
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_LEADER, ""), 200);
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_READ_ONLY, ""), 200);
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_READ_ONLY_SYNC, ""),
+			 503);
+	in = input(REPLICA);
+	in.paused = true;
+	in.fresh = false;
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 503);
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_LEADER, ""), 503);
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_REPLICA, ""), 200);
+	in = input(DOWN);
+	in.paused = true;
+	in.fresh = false;
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 503);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -239,6 +280,8 @@ main(void)
 	tcase_add_loop_test(tc, a_tag_must_be_there_and_equal, 0,
 			    (int)MT_COUNT(tag_rows));
 	tcase_add_test(tc, an_unknown_leader_position_is_no_lag_but_not_ready);
+	tcase_add_test(tc, an_exempt_holder_is_primary_whatever_its_lease);
+	tcase_add_test(tc, paused_and_cut_off_the_role_alone_counts);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -349,13 +349,53 @@ START_TEST(only_an_armed_primary_or_a_fit_standby_asks_for_support)
 }
 END_TEST
 
+START_TEST(a_primary_that_does_not_answer_in_time_is_ended)
+{
+	ROW(given_primary(), "answers", "turn", MT_ACT_NONE, );
+	ROW(given_primary(), "not for long", "turn", MT_ACT_NONE,
+	    local()->unanswered_ms = NOW - 9999);
+	ROW(given_primary(), "for 10 s", "hung", MT_ACT_STOP_IMMEDIATE,
+	    local()->unanswered_ms = NOW - 10000);
+	EXPECT(w_plan.hung && w_plan.cancel, "for that reason");
+	EXPECT_WHY("has not answered a connection for 10 s");
+	ROW(given_primary(), "its volume", "hung", MT_ACT_STOP_IMMEDIATE,
+	    local()->unanswered_ms = NOW - 10000;
+	    local()->volume_hangs = true);
+	EXPECT_WHY("data volume");
+	ROW(given_primary(), "switched off", "turn", MT_ACT_NONE,
+	    local()->unanswered_ms = NOW - 100000;
+	    w.settings.primary_hang_timeout_ms = 0);
+	ROW(given_primary(), "paused", "turn", MT_ACT_PROPOSE,
+	    local()->unanswered_ms = NOW - 100000;
+	    w.settings.pause = true);
+	ROW(given_standby(), "a standby", "standby", MT_ACT_NONE,
+	    local()->unanswered_ms = NOW - 100000);
+	ROW(given_primary(), "its fast stop hangs", "hung",
+	    MT_ACT_STOP_IMMEDIATE, local()->unanswered_ms = NOW - 10000;
+	    local()->job = MT_JOB_STOP);
+	ROW(given_primary(), "the daemon ends", "hung", MT_ACT_STOP_IMMEDIATE,
+	    local()->unanswered_ms = NOW - 10000;
+	    local()->stopping = true);
+	ROW(given_primary(), "a lost session is no hang", "turn", MT_ACT_NONE,
+	    local()->accepting = false);
+}
+END_TEST
+
+START_TEST(what_hangs_and_cannot_be_ended_loses_its_lease)
+{
+	ASKS(given_primary(), "well", true, );
+	ASKS(given_primary(), "being ended", false, local()->hung = true);
+}
+END_TEST
+
 START_TEST(the_rules_are_named_in_order)
 {
 	static const char *const want[] = {
-	    "witness",        "unguarded", "lease-lapsed",  "lease-ending",
-	    "stopping",       "exit",      "being-stopped", "state-unknown",
-	    "bootstrap-lost", "bootstrap", "other-cluster", "deposed",
-	    "turn",           "release",   "standby",
+	    "witness",       "unguarded",     "lease-lapsed",   "lease-ending",
+	    "leave",         "hung",          "stopping",       "exit",
+	    "being-stopped", "state-unknown", "bootstrap-lost", "bootstrap",
+	    "other-cluster", "deposed",       "turn",           "release",
+	    "paused",        "standby",
 	};
 	const char *const *have = mt_agent_rules();
 
@@ -398,6 +438,8 @@ main(void)
 		  a_daemon_that_ends_stops_its_server_first,
 		  nothing_is_begun_while_the_server_is_being_stopped,
 		  an_old_state_decides_nothing,
+		  a_primary_that_does_not_answer_in_time_is_ended,
+		  what_hangs_and_cannot_be_ended_loses_its_lease,
 		  a_bootstrap_that_came_too_late_is_discarded,
 		  only_the_claimant_initializes_the_cluster,
 		  a_bootstrapped_directory_is_proposed_with_its_settings,

@@ -73,19 +73,33 @@ START_TEST(what_is_too_late_is_discarded)
 }
 END_TEST
 
+/* Its sentinel knows that it runs on at the lease's end. */
+static void
+given_pause(void)
+{
+	w.settings.pause = true;
+	w.state.leader.exempt = 42;
+	w.state.leader.exempt_incarnation = local()->incarnation;
+	local()->exempt = true;
+}
+
 START_TEST(in_pause_nothing_scheduled_is_done)
 {
-	ROW(given_scheduled(0), "due", "turn", MT_ACT_NONE,
-	    w.settings.pause = true);
+	ROW(given_scheduled(0), "due", "turn", MT_ACT_NONE, given_pause());
 	ROW(given_scheduled(-LATE_MS - 1), "late", "turn", MT_ACT_NONE,
-	    w.settings.pause = true);
+	    given_pause());
+	ROW(given_scheduled(0), "still exempt afterwards", "turn", MT_ACT_NONE,
+	    given_pause();
+	    w.settings.pause = false; local()->deadline_ms = NOW + 1);
 	ROW(given_primary(), "nobody named", "turn", MT_ACT_PROPOSE,
 	    given_request("");
-	    w.settings.pause = true);
+	    given_pause());
 	EXPECT(command->kind == MT_CMD_REQUEST_CLEAR, "request.clear");
 	ROW(given_primary(), "somebody named", "turn", MT_ACT_CHECKPOINT,
 	    given_request("node2");
-	    w.settings.pause = true);
+	    given_pause());
+	ROW(given_failover("node3"), "failover", "turn", MT_ACT_CHECKPOINT,
+	    given_pause());
 }
 END_TEST
 
@@ -101,6 +115,9 @@ START_TEST(a_failover_from_a_living_leader_goes_as_a_switchover)
 	EXPECT(strncmp(command->u.request_clear.text,
 		       "Failover failed: ", 17) == 0,
 	       "the word");
+	EXPECT(command->seen.at_ms == w.view.wall_ms &&
+		   command->seen.n_verdicts == 3,
+	       "on record");
 	ROW(given_failover("node3"), "nofailover", "turn", MT_ACT_PROPOSE,
 	    report_of(3)->nofailover = true);
 	EXPECT(command->kind == MT_CMD_REQUEST_CLEAR, "request.clear");

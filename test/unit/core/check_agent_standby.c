@@ -26,6 +26,21 @@ given_new_timeline(void)
 	w.state.history_of = TIMELINE + 1;
 }
 
+/* The log has what node2 throws away beyond the end of timeline 3. */
+static void
+given_named(uint64_t to)
+{
+	struct mt_decision *d = &w.state.decisions[1];
+
+	w.state.last_decision = 1;
+	*d = (struct mt_decision){
+	    .id = 1,
+	    .rule = "rejoin",
+	    .from = "node2",
+	    .loss = {.timeline = TIMELINE, .from = LSN, .to = to},
+	};
+}
+
 START_TEST(data_is_cloned_from_a_serving_primary)
 {
 	ROW(given_no_data(2), "empty", "standby", MT_ACT_CLONE, );
@@ -188,7 +203,8 @@ START_TEST(diverged_data_is_rewound_or_removed_as_it_is_allowed)
 		    local()->last_job_failed = rows[i].failed;
 		    local()->last_job =
 			rows[i].failed ? MT_JOB_REWIND : MT_JOB_START;
-		    local()->failures = rows[i].failed ? 1 : 0);
+		    local()->failures = rows[i].failed ? 1 : 0;
+		    given_named(LSN + 1));
 		if (rows[i].act == MT_ACT_REWIND)
 			EXPECT(goes_to("node1"), "the holder");
 		if (rows[i].act == MT_ACT_NONE)
@@ -208,6 +224,81 @@ START_TEST(diverged_data_is_rewound_or_removed_as_it_is_allowed)
 	    "standby", MT_ACT_START_STANDBY, given_silence(1);
 	    w.settings.remove_data_directory_on_diverged_timelines = true;
 	    local()->checkpoint.lsn = LSN + 1);
+}
+END_TEST
+
+START_TEST(what_is_thrown_away_is_named_in_the_log_before)
+{
+	const struct mt_command *c = &w_plan.command;
+	const struct mt_loss *loss = &c->u.rejoin_put.loss;
+
+#define DIVERGED(what, act, ...) \
+	ROW(given_standby_down(), what, "standby", act, given_new_timeline(); \
+	    local()->checkpoint.lsn = LSN + 96; \
+	    w.settings.use_pg_rewind = true; __VA_ARGS__)
+
+	DIVERGED("not named", MT_ACT_PROPOSE, );
+	EXPECT(c->kind == MT_CMD_REJOIN_PUT, "rejoin.put");
+	EXPECT(strcmp(c->u.rejoin_put.member, "node2") == 0, "it does");
+	EXPECT(c->u.rejoin_put.epoch == EPOCH, "epoch");
+	EXPECT(loss->timeline == TIMELINE && loss->from == LSN &&
+		   loss->to == LSN + 96,
+	       "from the fork to its end");
+	EXPECT_WHY("throws away 96 bytes, 0/5000000 to 0/5000060 of timeline "
+		   "3, by pg_rewind");
+	DIVERGED("named", MT_ACT_REWIND, given_named(LSN + 96));
+	EXPECT_WHY("96 bytes");
+	DIVERGED("another end was named", MT_ACT_PROPOSE, given_named(LSN + 8));
+	DIVERGED("removed", MT_ACT_PROPOSE, w.settings.use_pg_rewind = false;
+		 w.settings.remove_data_directory_on_diverged_timelines = true);
+	EXPECT_WHY("by a new clone");
+	DIVERGED("removed, named", MT_ACT_DISCARD, given_named(LSN + 96);
+		 w.settings.use_pg_rewind = false;
+		 w.settings.remove_data_directory_on_diverged_timelines = true);
+	DIVERGED("crashed, its end is looked for", MT_ACT_NONE,
+		 local()->control = MT_CONTROL_PRODUCTION;
+		 local()->end_pending = true);
+	DIVERGED("crashed, its end was found", MT_ACT_PROPOSE,
+		 local()->control = MT_CONTROL_PRODUCTION;
+		 local()->end = position(TIMELINE, LSN + 200));
+	EXPECT(loss->to == LSN + 200, "the end that was found");
+	DIVERGED("crashed at the fork", MT_ACT_REWIND,
+		 local()->control = MT_CONTROL_PRODUCTION;
+		 local()->end = position(TIMELINE, LSN));
+	EXPECT_WHY("nothing is thrown away");
+	DIVERGED("crashed, its end was not found", MT_ACT_PROPOSE,
+		 local()->control = MT_CONTROL_PRODUCTION);
+	EXPECT(loss->from == LSN && loss->to == 0, "unknown end");
+	EXPECT_WHY("whose end is not known");
+	DIVERGED("a timeline that the history lacks", MT_ACT_PROPOSE,
+		 local()->checkpoint.timeline = TIMELINE + 7);
+	EXPECT(loss->from == 0, "unknown fork");
+	EXPECT_WHY("the cluster's history does not have");
+#undef DIVERGED
+}
+END_TEST
+
+START_TEST(rewinding_that_does_not_help_is_not_repeated_at_once)
+{
+	static const struct {
+		int rewinds;
+		int64_t pause_ms;
+	} rows[] = {{1, 1000}, {2, 2000}, {5, 16000}, {6, 30000}, {99, 30000}};
+
+	for (size_t i = 0; i < MT_COUNT(rows); i++)
+		for (int late = 0; late < 2; late++) {
+			ROW(given_standby_down(), "rewound", "standby",
+			    late ? MT_ACT_REWIND : MT_ACT_NONE,
+			    given_new_timeline();
+			    local()->checkpoint.lsn = LSN + 1;
+			    given_named(LSN + 1);
+			    w.settings.use_pg_rewind = true;
+			    local()->rewinds = rows[i].rewinds;
+			    local()->rewound_ms =
+				NOW - rows[i].pause_ms + !late);
+			if (!late)
+				EXPECT_WHY("still differs");
+		}
 }
 END_TEST
 
@@ -330,6 +421,8 @@ main(void)
 		  a_server_that_is_down_is_started_as_a_standby,
 		  a_standby_follows_whoever_holds_the_turn,
 		  diverged_data_is_rewound_or_removed_as_it_is_allowed,
+		  what_is_thrown_away_is_named_in_the_log_before,
+		  rewinding_that_does_not_help_is_not_repeated_at_once,
 		  each_way_to_join_a_primary,
 		  a_timeline_that_the_history_lacks_has_diverged,
 		  a_join_that_must_wait_changes_nothing);

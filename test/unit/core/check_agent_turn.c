@@ -341,6 +341,105 @@ START_TEST(a_switchover_that_cannot_be_is_ended)
 }
 END_TEST
 
+static void
+given_hung(void)
+{
+	given_primary_died();
+	local()->died = false;
+	local()->last_job = MT_JOB_STOP;
+	local()->hung = true;
+}
+
+START_TEST(a_primary_that_hung_is_replaced_or_else_started_again_once)
+{
+	ROW(given_hung(), "others can", "turn", MT_ACT_GIVE_UP, );
+	EXPECT_WHY("hung");
+	ROW(given_hung(), "others can, and its volume hangs", "turn",
+	    MT_ACT_GIVE_UP, local()->data = MT_DATA_UNKNOWN);
+	ROW(given_hung(), "nobody can", "turn", MT_ACT_START_PRIMARY,
+	    given_silence(2);
+	    given_silence(3));
+	ROW(given_hung(), "nobody can, but it is no primary's data", "turn",
+	    MT_ACT_GIVE_UP, given_silence(2);
+	    given_silence(3); local()->control = MT_CONTROL_RECOVERY);
+	ROW(given_hung(), "nobody can, and it hung a moment before", "turn",
+	    MT_ACT_GIVE_UP, given_silence(2);
+	    given_silence(3); local()->hung_again = true);
+	ROW(given_hung(), "nobody can, the control file is not read", "turn",
+	    MT_ACT_NONE, given_silence(2);
+	    given_silence(3); local()->control = MT_CONTROL_UNKNOWN);
+	ROW(given_hung(), "nobody can, the lease is over", "turn",
+	    MT_ACT_GIVE_UP, given_silence(2);
+	    given_silence(3); local()->deadline_ms = NOW);
+}
+END_TEST
+
+START_TEST(the_holder_tells_the_times_of_its_turn_once)
+{
+	const struct mt_command *c = &w_plan.command;
+	struct mt_decision *d;
+
+#define TIMED(what, act, ...) \
+	ROW(given_primary(), what, "turn", act, w.state.last_decision = 9; \
+	    d = &w.state.decisions[9]; \
+	    *d = (struct mt_decision){.id = 9, .epoch = EPOCH}; \
+	    mt_copy(d->to, MT_NAME_MAX, "node1"); d->phases.assigned_ms = 5; \
+	    local()->leased_ms = 10; local()->promoted_ms = 20; \
+	    local()->writable_ms = 30; __VA_ARGS__)
+
+	TIMED("all known", MT_ACT_PROPOSE, );
+	EXPECT(c->kind == MT_CMD_DECISION_PUT, "decision.put");
+	EXPECT(c->u.decision_put.id == 9, "of its turn's decision");
+	EXPECT(c->u.decision_put.epoch == EPOCH, "epoch");
+	EXPECT(c->u.decision_put.phases.leased_ms == 10 &&
+		   c->u.decision_put.phases.promoted_ms == 20 &&
+		   c->u.decision_put.phases.writable_ms == 30,
+	       "the times");
+	TIMED("told already", MT_ACT_NONE, d->phases.writable_ms = 30);
+	TIMED("not all seen", MT_ACT_NONE, local()->promoted_ms = 0);
+	TIMED("another's", MT_ACT_NONE, mt_copy(d->to, MT_NAME_MAX, "node2"));
+	TIMED("of an older turn", MT_ACT_NONE, d->epoch = EPOCH - 1);
+	TIMED("nobody measured its beginning", MT_ACT_NONE,
+	      d->phases.assigned_ms = 0);
+	TIMED("of a turn that was continued", MT_ACT_PROPOSE,
+	      w.state.leader.epoch = EPOCH + 1;
+	      local()->record.pg_epoch = EPOCH + 1; w.state.last_decision = 10;
+	      w.state.decisions[10] =
+		  (struct mt_decision){.id = 10, .epoch = EPOCH + 1});
+	EXPECT(c->u.decision_put.id == 9, "of its turn's decision");
+#undef TIMED
+}
+END_TEST
+
+START_TEST(a_release_and_a_failed_switchover_say_why_and_when)
+{
+	ROW(given_primary_down(), "remembered", "release", MT_ACT_PROPOSE,
+	    local()->record.given_up = EPOCH;
+	    mt_copy(local()->gave_up_why, MT_WHY_MAX, "PostgreSQL died"));
+	EXPECT(strcmp(w_plan.command.u.release.why, "PostgreSQL died") == 0,
+	       "why");
+	EXPECT(w_plan.command.u.release.at_ms == WALL, "when");
+	ROW(given_primary_down(), "forgotten", "release", MT_ACT_PROPOSE,
+	    local()->record.given_up = EPOCH);
+	EXPECT(w_plan.command.u.release.why[0] != '\0', "something");
+	ROW(given_primary_down(), "a switchover", "turn", MT_ACT_GIVE_UP,
+	    given_request("node2"));
+	EXPECT_WHY("switchover");
+	ROW(given_primary_down(), "SIGTERM", "turn", MT_ACT_GIVE_UP,
+	    local()->stopping = true;
+	    local()->stopping_ms = NOW);
+	EXPECT_WHY("asked to end");
+	ROW(given_primary(), "no candidate", "turn", MT_ACT_PROPOSE,
+	    given_request("node2");
+	    given_silence(2));
+	EXPECT(w_plan.command.seen.at_ms == WALL, "when");
+	EXPECT(w_plan.command.seen.n_verdicts == 3, "of whom");
+	EXPECT(strcmp(w_plan.command.seen.verdicts[1].rule, "silent") == 0 &&
+		   w_plan.command.seen.verdicts[1].age_ms == 60000,
+	       "what was known");
+}
+END_TEST
+
 START_TEST(a_release_tells_the_end_of_a_clean_stop_only)
 {
 	const struct mt_command *c = &w_plan.command;
@@ -422,6 +521,9 @@ main(void)
 		  the_status_is_put_no_more_often_than_the_loop_waits,
 		  a_switchover_checkpoints_and_then_stops,
 		  a_switchover_that_cannot_be_is_ended,
+		  a_primary_that_hung_is_replaced_or_else_started_again_once,
+		  the_holder_tells_the_times_of_its_turn_once,
+		  a_release_and_a_failed_switchover_say_why_and_when,
 		  a_release_tells_the_end_of_a_clean_stop_only,
 		  a_release_is_repeated_until_the_log_shows_it);
 }

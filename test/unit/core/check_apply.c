@@ -307,6 +307,98 @@ START_TEST(decisions_are_numbered_and_the_newest_are_kept)
 }
 END_TEST
 
+static const struct mt_decision *
+newest(void)
+{
+	return mt_state_decision(&s, s.last_decision);
+}
+
+START_TEST(the_new_holder_times_its_own_decision_once)
+{
+	given_initialized(&s);
+	applied(&s, assign(1, false, "b", false));
+	refused("of another epoch", decision_put(2, 1, "b"));
+	refused("of another holder", decision_put(2, 2, "a"));
+	refused("of none", decision_put(3, 2, "b"));
+	refused("of none", decision_put(0, 0, ""));
+	applied(&s, decision_put(2, 2, "b"));
+	ck_assert_int_eq(newest()->phases.leased_ms, 10);
+	ck_assert_int_eq(newest()->phases.promoted_ms, 20);
+	ck_assert_int_eq(newest()->phases.writable_ms, 30);
+	refused("twice", decision_put(2, 2, "b"));
+	mt_state_release(&s);
+}
+END_TEST
+
+START_TEST(what_a_member_throws_away_is_recorded_once)
+{
+	given_initialized(&s);
+	refused("another epoch", rejoin_put(2, "b", 0x1000060));
+	refused("no member", rejoin_put(1, "z", 0x1000060));
+	applied(&s, rejoin_put(1, "b", 0x1000060));
+	ck_assert_str_eq(newest()->rule, "rejoin");
+	ck_assert_str_eq(newest()->from, "b");
+	ck_assert_str_eq(newest()->to, "a");
+	ck_assert_str_eq(newest()->why,
+			 "throws away 96 bytes, 0/1000000 to 0/1000060 of "
+			 "timeline 1, by pg_rewind");
+	ck_assert_uint_eq(newest()->loss.to, 0x1000060);
+	ck_assert_int_eq(newest()->at_ms, 1700000000002);
+	refused("twice", rejoin_put(1, "b", 0x1000060));
+	applied(&s, rejoin_put(1, "b", 0x1000080));
+	applied(&s, rejoin_put(1, "a", 0x1000080));
+	mt_state_release(&s);
+}
+END_TEST
+
+START_TEST(a_release_and_a_failed_switchover_are_decisions)
+{
+	struct mt_command failed = request_clear(0);
+
+	given_initialized(&s);
+	applied(&s, request_put("a", "b"));
+	failed.u.request_clear.id = s.request.id;
+	failed.u.request_clear.ok = false;
+	mt_copy(failed.u.request_clear.text, MT_WHY_MAX, "b: silent");
+	failed.seen.at_ms = 1700000000003;
+	failed.seen.n_verdicts = 1;
+	mt_copy(failed.seen.verdicts[0].rule, MT_RULE_MAX, "silent");
+	applied(&s, failed);
+	ck_assert_str_eq(newest()->rule, "switchover-failed");
+	ck_assert_str_eq(newest()->from, "a");
+	ck_assert_str_eq(newest()->to, "b");
+	ck_assert_str_eq(newest()->why, "b: silent");
+	ck_assert_int_eq(newest()->at_ms, 1700000000003);
+	ck_assert_str_eq(newest()->verdicts[0].rule, "silent");
+	applied(&s, release(1, "a", true));
+	ck_assert_str_eq(newest()->rule, "release");
+	ck_assert_str_eq(newest()->from, "a");
+	ck_assert_str_eq(newest()->to, "");
+	ck_assert_str_eq(newest()->why, "asked to end");
+	ck_assert_uint_eq(newest()->epoch, 1);
+	ck_assert_uint_eq(newest()->optime.lsn, 0x5000028);
+	mt_state_release(&s);
+}
+END_TEST
+
+START_TEST(a_failed_failover_is_a_decision)
+{
+	struct mt_command put = request_put("", "b");
+	struct mt_command failed = request_clear(0);
+
+	given_initialized(&s);
+	put.u.request_put.kind = MT_REQUEST_FAILOVER;
+	applied(&s, put);
+	failed.u.request_clear.id = s.request.id;
+	failed.u.request_clear.ok = false;
+	applied(&s, failed);
+	ck_assert_str_eq(newest()->rule, "failover-failed");
+	ck_assert_str_eq(newest()->from, "");
+	ck_assert_str_eq(newest()->to, "b");
+	mt_state_release(&s);
+}
+END_TEST
+
 /* ---- requests ---------------------------------------------------------- */
 
 START_TEST(one_request_stands_at_a_time)
@@ -572,6 +664,8 @@ START_TEST(the_document_changes_from_the_version_that_was_seen)
 	ck_assert_uint_eq(s.config_version, 2);
 	ck_assert(json_equal(s.config, config));
 	refused("twice", config_put(1, config));
+	applied(&s, config_put(2, config));
+	ck_assert_uint_eq(s.config_version, 2); /* nothing changed */
 	mt_state_release(&s);
 	json_decref(config);
 }
@@ -679,7 +773,7 @@ START_TEST(what_is_not_known_is_not_skipped)
 {
 	static const char *const unknown[] = {
 	    "{\"v\":2,\"c\":\"member.put\"}",
-	    "{\"v\":1,\"c\":\"leader.exempt\"}",
+	    "{\"v\":1,\"c\":\"leader.unheard\"}",
 	    "{\"v\":9000000000000000000,\"c\":\"member.put\"}",
 	    "{\"v\":7,\"c\":\"x\",\"whatever\":[1,2,{}]}",
 	};
@@ -768,8 +862,11 @@ main(void)
 	    an_assignment_forgets_the_release, the_holder_releases_its_epoch,
 	    a_release_that_is_not_clean_tells_no_end, epochs_only_grow,
 	    decisions_are_numbered_and_the_newest_are_kept,
-	    one_request_stands_at_a_time, a_request_is_cleared_by_its_id,
-	    an_assignment_settles_the_request,
+	    the_new_holder_times_its_own_decision_once,
+	    what_a_member_throws_away_is_recorded_once,
+	    a_release_and_a_failed_switchover_are_decisions,
+	    a_failed_failover_is_a_decision, one_request_stands_at_a_time,
+	    a_request_is_cleared_by_its_id, an_assignment_settles_the_request,
 	    a_failover_needs_no_leader_but_a_candidate,
 	    an_assignment_settles_the_failover,
 	    what_is_scheduled_is_replaced_by_who_has_seen_it,

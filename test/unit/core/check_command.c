@@ -35,6 +35,9 @@ samples(struct mt_command out[24])
 	out[n++] = history_put(1, "a", 0);
 	out[n++] = status_put(1, "a", BIG);
 	out[n++] = config_put(4, config);
+	out[n++] = exempt(4, "a", BIG, 0);
+	out[n++] = decision_put(BIG, 2, "a");
+	out[n++] = rejoin_put(2, "b", BIG);
 	out[n++] = sync_put(5, "a", BIG, "bc", 2);
 	out[n++] = sync_put(5, "a", 0, "", 0);
 	out[n] = assign(1, false, "a", false);
@@ -118,6 +121,9 @@ START_TEST(the_names_of_commands_do_not_change)
 	    "history.put",
 	    "status.put",
 	    "config.put",
+	    "leader.exempt",
+	    "decision.put",
+	    "rejoin.put",
 	    "sync.put",
 	};
 

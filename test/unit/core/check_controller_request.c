@@ -31,6 +31,7 @@ expect_clear(const char *what, const char *rule, const char *text)
 	expect_command(what, rule, MT_CMD_REQUEST_CLEAR);
 	ck_assert_uint_eq(command->u.request_clear.id, w.state.request.id);
 	ck_assert(!command->u.request_clear.ok);
+	ck_assert_int_gt(command->seen.n_verdicts, 0);
 	ck_assert_msg(strstr(command->u.request_clear.text, text) != NULL,
 		      "%s: %s", what, command->u.request_clear.text);
 }

@@ -228,6 +228,50 @@ START_TEST(the_best_candidate_gets_the_turn_of_a_silent_holder)
 }
 END_TEST
 
+START_TEST(a_holder_that_hangs_and_cannot_be_ended_is_fenced)
+{
+	given_leader();
+	report_of(1)->hung = true;
+	decide();
+	expect_rule("its daemon talks all the same", "holder-silent");
+	ck_assert(plan.fence);
+	ck_assert_ptr_nonnull(strstr(plan.why, "cannot be ended"));
+	NOTHING(given_leader(), "it does not hang", "steady", );
+}
+END_TEST
+
+START_TEST(the_record_has_what_was_known_and_how_long_it_took)
+{
+	const struct mt_decision *d = &command->u.assign.decision;
+
+	given_leader();
+	given_silence(1);
+	decide();
+	expect_rule("silent", "holder-silent");
+	after(400);
+	fence_answer(2, true, 0);
+	fence_answer(3, true, 0);
+	report_of(2)->nofailover = report_of(3)->nofailover = true;
+	decide();
+	expect_nothing("fenced, and nobody to take over", "holder-silent");
+	after(100);
+	report_of(2)->nofailover = false;
+	report_of(2)->at.lsn = LSN - 64;
+	decide();
+	expect_assign("node2", "holder-silent", "node2", false);
+	ck_assert_int_eq(d->phases.fenced_ms, 400);
+	ck_assert_int_eq(d->phases.assigned_ms, 500);
+	ck_assert_uint_eq(d->optime.lsn, LSN);
+	ck_assert_int_eq(d->verdicts[0].age_ms, 60500);
+	ck_assert_int_eq(d->verdicts[0].role, MT_ROLE_PRIMARY);
+	ck_assert_int_eq(d->verdicts[1].age_ms, 200);
+	ck_assert_uint_eq(d->verdicts[1].lag_bytes, 64);
+	ck_assert_int_eq(d->verdicts[1].failover_priority, 1);
+	ck_assert_int_eq(d->verdicts[1].state, MT_PG_RUNNING);
+	ck_assert(d->verdicts[2].nofailover);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -238,5 +282,7 @@ main(void)
 		  a_majority_is_of_the_newest_committed_voters,
 		  answers_to_another_question_are_ignored,
 		  more_answerers_than_there_can_be_do_no_harm,
-		  the_best_candidate_gets_the_turn_of_a_silent_holder);
+		  the_best_candidate_gets_the_turn_of_a_silent_holder,
+		  a_holder_that_hangs_and_cannot_be_ended_is_fenced,
+		  the_record_has_what_was_known_and_how_long_it_took);
 }

@@ -209,7 +209,16 @@ START_TEST(members_and_lines_and_decisions_come_back)
 		mt_format(d.verdicts[i].name, MT_NAME_MAX, "n%d", i);
 		mt_copy(d.verdicts[i].rule, MT_RULE_MAX, "behind");
 		d.verdicts[i].at.lsn = (uint64_t)i;
+		d.verdicts[i].lag_bytes = (uint64_t)i << 60;
+		d.verdicts[i].age_ms = i - 1;
+		d.verdicts[i].state = MT_PG_CRASHED;
+		d.verdicts[i].role = MT_ROLE_DEMOTED;
+		d.verdicts[i].failover_priority = -i;
+		d.verdicts[i].nofailover = i % 2 == 1;
 	}
+	d.optime = (struct mt_position){UINT32_MAX, UINT64_MAX};
+	d.phases = (struct mt_phases){1, 2, 3, 4, INT64_MAX};
+	d.loss = (struct mt_loss){UINT32_MAX, 1, UINT64_MAX};
 	o = mt_member_to_json(&m);
 	mt_member_from_json(o, &m2, &bad);
 	ck_assert_mem_eq(&m, &m2, sizeof(m));
@@ -272,6 +281,12 @@ START_TEST(objects_and_lists_of_a_wrong_type_are_bad)
 	    "{\"verdicts\":[[]]}",
 	    "{\"verdicts\":[{\"at\":1}]}",
 	    "{\"verdicts\":[{\"name\":1}]}",
+	    "{\"verdicts\":[{\"state\":15}]}",
+	    "{\"verdicts\":[{\"state\":-1}]}",
+	    "{\"verdicts\":[{\"role\":5}]}",
+	    "{\"verdicts\":[{\"priority\":4294967296}]}",
+	    "{\"fenced_ms\":-1}",
+	    "{\"loss_timeline\":-1}",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(decisions); i++) {

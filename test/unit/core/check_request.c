@@ -149,6 +149,9 @@ START_TEST(the_holder_lives_while_it_reports)
 {
 	given_cluster(2);
 	ck_assert(mt_request_holder_lives(&w.view));
+	report_of(1)->hung = true;
+	ck_assert(!mt_request_holder_lives(&w.view));
+	report_of(1)->hung = false;
 	seen_of(1)->at_ms = NOW - MT_REQUEST_SILENT_MS;
 	ck_assert(mt_request_holder_lives(&w.view));
 	seen_of(1)->at_ms--;
@@ -212,6 +215,25 @@ START_TEST(a_preview_after_a_clean_release_forces_as_the_request_will_be)
 	preview(MT_REQUEST_FAILOVER, "node2");
 	ck_assert(seen.forced);
 	ck_assert_str_eq(winner(), "node2");
+}
+END_TEST
+
+START_TEST(in_pause_nobody_is_taken_instead)
+{
+	given_cluster(3);
+	given_silence(1);
+	given_silence(3);
+	preview(MT_REQUEST_FAILOVER, "node3");
+	ck_assert(seen.instead);
+	w.settings.pause = true;
+	preview(MT_REQUEST_FAILOVER, "node3");
+	ck_assert(!seen.instead);
+	ck_assert_int_lt(seen.found.best, 0);
+	w.settings.pause = false;
+	w.state.leader.exempt = 42;
+	preview(MT_REQUEST_FAILOVER, "node3");
+	ck_assert(!seen.instead);
+	ck_assert_int_lt(seen.found.best, 0);
 }
 END_TEST
 
@@ -290,7 +312,7 @@ END_TEST
 int
 main(void)
 {
-	RUN_TESTS("request",
+	RUN_TESTS("request", in_pause_nobody_is_taken_instead,
 		  the_holder_is_as_strict_for_a_failover_as_for_a_switchover,
 		  a_failover_is_forced_only_where_nobody_ended_for_it_in_order,
 		  the_end_of_a_clean_release_is_demanded_and_its_index,

@@ -167,6 +167,9 @@ START_TEST(the_digest_sees_every_part)
 	SEEN(s.sync.n--);
 	SEEN(s.sync.standbys[1].name[0]++);
 	SEEN(s.sync.standbys[1].data_id++);
+	SEEN(s.leader.exempt++);
+	SEEN(s.leader.exempt_incarnation++);
+	SEEN(s.leader.exempt_reason[0] = 'x');
 	SEEN(s.n_members--);
 	SEEN(s.members[3].command_version++);
 	SEEN(s.members[3].tags[0] = 'x');

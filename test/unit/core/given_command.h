@@ -210,6 +210,47 @@ config_put(uint64_t expect_version, json_t *config)
 	return c;
 }
 
+static inline struct mt_command
+exempt(uint64_t epoch, const char *holder, uint64_t incarnation, uint64_t ends)
+{
+	struct mt_command c = {.kind = MT_CMD_LEADER_EXEMPT};
+
+	c.u.exempt.epoch = epoch;
+	mt_copy(c.u.exempt.holder, MT_NAME_MAX, holder);
+	c.u.exempt.incarnation = incarnation;
+	c.u.exempt.ends = ends;
+	mt_copy(c.u.exempt.reason, MT_RULE_MAX, "pause");
+	return c;
+}
+
+static inline struct mt_command
+decision_put(uint64_t id, uint64_t epoch, const char *holder)
+{
+	struct mt_command c = {.kind = MT_CMD_DECISION_PUT};
+
+	c.u.decision_put.id = id;
+	c.u.decision_put.epoch = epoch;
+	mt_copy(c.u.decision_put.holder, MT_NAME_MAX, holder);
+	c.u.decision_put.phases.leased_ms = 10;
+	c.u.decision_put.phases.promoted_ms = 20;
+	c.u.decision_put.phases.writable_ms = 30;
+	return c;
+}
+
+static inline struct mt_command
+rejoin_put(uint64_t epoch, const char *member, uint64_t to)
+{
+	struct mt_command c = {.kind = MT_CMD_REJOIN_PUT};
+
+	c.u.rejoin_put.epoch = epoch;
+	mt_copy(c.u.rejoin_put.member, MT_NAME_MAX, member);
+	mt_copy(c.u.rejoin_put.how, MT_RULE_MAX, "pg_rewind");
+	c.u.rejoin_put.loss =
+	    (struct mt_loss){.timeline = 1, .from = 0x1000000, .to = to};
+	c.u.rejoin_put.at_ms = 1700000000002;
+	return c;
+}
+
 /* Apply by way of its bytes, as everything comes from the log. */
 static inline int
 apply(struct mt_state *s, const struct mt_command *cmd)

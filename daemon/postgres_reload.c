@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The configuration files of a running server: when the parameters have
+ * changed they are written anew by a worker, and read by the server if any file
+ * came out different. What needs a restart is only noted.
+ *
+ * It waits for the end of a long action and for the session; the next look
+ * tries again. A standby that does not know whom it follows (the daemon was
+ * restarted) is told both at once by the action that follows.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/postgres_internal.h"
+#include "pg/params.h"
+
+#define RELOAD_TIMEOUT_MS 10000
+#define PENDING_EVERY_MS 1000
+
+static void
+reloaded(void *arg, const struct mt_session_result *r)
+{
+	struct mt_postgres *pg = arg;
+
+	pg->reloading = false;
+	if (pg->closed)
+		return;
+	if (r->err.code != 0) {
+		mt_warn("could not reload PostgreSQL: %s", r->err.text);
+		pg->stale = true;
+	} else {
+		mt_info("PostgreSQL reads its changed configuration");
+		pg->pending_ms = 0;
+	}
+	postgres__wake(pg);
+}
+
+static void
+written(struct file_work *w)
+{
+	struct mt_postgres *pg = w->pg;
+
+	pg->reloading = false;
+	if (w->rv != 0) {
+		/* Tried again with the next change, or the next start. */
+		postgres__trouble(pg, &w->err);
+		mt_error("%s", w->err.text);
+		return;
+	}
+	if (!postgres__running(pg) || !w->changed)
+		return;
+	pg->reloading = true;
+	if (mt_session_reload(pg->session, RELOAD_TIMEOUT_MS, reloaded, pg) ==
+	    0)
+		pg->reloading = false;
+}
+
+void
+postgres__refresh(struct mt_postgres *pg)
+{
+	struct mt_pg_follow f;
+	struct file_work *w;
+	struct mt_err err;
+	json_t *own, *p = NULL;
+
+	if (!pg->stale || pg->reloading || pg->adopting || pg->foreign ||
+	    !postgres__running(pg) || pg->job != MT_JOB_NONE ||
+	    pg->stopping != STOP_NONE || pg->parameters == NULL ||
+	    !mt_session_accepting(pg->session) ||
+	    (!pg->as_primary && pg->upstream[0] == '\0'))
+		return;
+	/* Whom PostgreSQL waits for is in them, and stays as it is. */
+	own = postgres__parameters(pg);
+	if (!pg->as_primary) {
+		p = mt_pg_raise_for_standby(own, &pg->control, NULL);
+		if (p == NULL ||
+		    postgres__follow_of(pg, pg->upstream, pg->upstream_url, &f,
+					&err) != 0) {
+			json_decref(own);
+			json_decref(p);
+			return;
+		}
+	}
+	w = postgres__role_work(pg, p != NULL ? p : own,
+				pg->as_primary ? NULL : &f, written);
+	json_decref(own);
+	json_decref(p);
+	w->only_conf = true;
+	pg->stale = false;
+	pg->reloading = true;
+	postgres__file_queue(w);
+}
+
+/* ---- what waits for a restart ---- */
+
+static void
+pending_cb(void *arg, const struct mt_session_result *r)
+{
+	struct mt_postgres *pg = arg;
+	bool pending;
+
+	pg->pending_asked = false;
+	if (pg->closed || r->err.code != 0 || r->n_rows == 0)
+		return;
+	pending = atoi(mt_session_value(r, 0, 0)) > 0;
+	if (pending != pg->pending_restart) {
+		pg->pending_restart = pending;
+		mt_info(pending ? "a changed parameter waits for PostgreSQL's "
+				  "restart"
+				: "no parameter waits for a restart any more");
+		postgres__wake(pg);
+	}
+}
+
+/* The reload reaches a session a moment after it was asked for, and somebody
+ * else may reload: it is asked for again and again, not with every look. */
+void
+postgres__ask_pending(struct mt_postgres *pg)
+{
+	int64_t now_ms = mt_clock_ms();
+
+	if (pg->pending_asked || pg->job != MT_JOB_NONE ||
+	    now_ms - pg->pending_ms < PENDING_EVERY_MS)
+		return;
+	pg->pending_ms = now_ms;
+	pg->pending_asked = true;
+	if (mt_session_pending_restart(pg->session, RELOAD_TIMEOUT_MS,
+				       pending_cb, pg) == 0)
+		pg->pending_asked = false;
+}
+
+bool
+mt_postgres_pending_restart(const struct mt_postgres *pg)
+{
+	return postgres__running(pg) && pg->pending_restart;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Merging into the dynamic document; see the header. */
+#include "conf/document.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* The text by which two values are compared: a string without its quotes. */
+static char *
+text_of(const json_t *v)
+{
+	if (json_is_string(v))
+		return strdup(json_string_value(v));
+	return json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+}
+
+static bool
+same_text(const json_t *a, const json_t *b)
+{
+	char *ta, *tb;
+	bool same;
+
+	if (json_is_object(a) || json_is_object(b) || json_is_array(a) ||
+	    json_is_array(b))
+		return json_equal(a, b);
+	ta = text_of(a);
+	tb = text_of(b);
+	same = ta != NULL && tb != NULL && mt_streq(ta, tb);
+	free(ta);
+	free(tb);
+	return same;
+}
+
+/* Depth is bounded by what the readers of JSON and YAML let through. */
+static bool
+merge_into(json_t *o, const json_t *patch, bool *changed)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach ((json_t *)patch, key, v) {
+		json_t *old = json_object_get(o, key);
+
+		if (old == NULL && json_is_null(v))
+			continue;
+		if (json_is_null(v)) {
+			json_object_del(o, key);
+			*changed = true;
+			continue;
+		}
+		if (json_is_object(old) && json_is_object(v)) {
+			if (!merge_into(old, v, changed))
+				return false;
+			continue;
+		}
+		if (old != NULL && same_text(old, v))
+			continue;
+		if (json_object_set_new(o, key, json_deep_copy(v)) != 0)
+			return false;
+		*changed = true;
+	}
+	return true;
+}
+
+json_t *
+mt_document_merge(const json_t *document, const json_t *patch, bool *changed)
+{
+	json_t *o = json_deep_copy(document);
+
+	*changed = false;
+	if (o != NULL && !merge_into(o, patch, changed)) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
