@@ -184,9 +184,13 @@ sync_dead_timeline(struct sim *w)
 	let_lead(w, standby(w, p, true, dead));
 	pass(w, 1000);
 	node_kill(&w->nodes[dead]);
+	/* Who has never heard it does not take it for silent. */
 	for (int i = 0; i < w->n; i++)
-		if (i != p && i != dead)
+		if (i != p && i != dead) {
 			cut(w, p, i, CLASS_PG, false);
+			node_kill(&w->nodes[i]);
+			node_boot_in(&w->nodes[i], 50 * SIM_MS);
+		}
 	pass(w, 3500);
 	node_crash(&w->nodes[p]);
 	epoch = w->leader.epoch;
