@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What the files of the controller share.
+ */
+#ifndef MT_CORE_CONTROLLER_INTERNAL_H
+#define MT_CORE_CONTROLLER_INTERNAL_H
+
+#include "core/controller.h"
+
+#define CONTROLLER__FENCE_EVERY_MS 100 /* the same question to the voters */
+
+/* How long this rule has been waiting, since it was first the one; ms. */
+int64_t controller__waited(struct mt_controller *c, const char *rule,
+			   int64_t now_ms);
+bool controller__is_voter(const struct mt_view *v, uint64_t raft_id);
+
+/* controller_turn.c: rules; true if it is the one */
+bool controller__released(struct mt_controller *c, const struct mt_view *v,
+			  struct mt_control_plan *p);
+bool controller__repair(struct mt_controller *c, const struct mt_view *v,
+			struct mt_control_plan *p);
+bool controller__ttl(struct mt_controller *c, const struct mt_view *v,
+		     struct mt_control_plan *p);
+bool controller__silent(struct mt_controller *c, const struct mt_view *v,
+			struct mt_control_plan *p);
+
+#endif

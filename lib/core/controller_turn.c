@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The rules by which the turn goes to the next holder. The grounds are those of
+ * doc/protocol.md: N (a majority fenced, with nothing left of its promises), R
+ * (the holder's own release) and C (the same holder again, above a half-done
+ * fence); B, the bootstrap, is in the apply of cluster.initialize. In
+ * synchronous mode N and R need to hear enough of the set besides.
+ */
+#include "core/controller_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "core/request.h"
+#include "core/sync.h"
+
+#define SILENT_MS MT_REQUEST_SILENT_MS /* no report from the holder */
+#define RELEASE_WAIT_MS 3000 /* for reports that know of the release */
+#define SWITCH_WAIT_MS 8000  /* for the candidate that was asked for */
+#define FENCE_EVERY_MS CONTROLLER__FENCE_EVERY_MS
+#define REPAIR_EVERY_MS 2000
+#define HANGS "hangs and cannot be ended"
+
+static const struct mt_seen *
+holder_seen(const struct mt_view *v)
+{
+	return mt_reports_find(v->reports, v->state->leader.holder);
+}
+
+/* The holder's daemon talks to us, and does not say that it cannot end a
+ * PostgreSQL which hangs: that one's lease runs out, and nobody renews it. */
+static bool
+holder_in_contact(const struct mt_view *v)
+{
+	const struct mt_seen *seen = holder_seen(v);
+
+	return seen != NULL && !seen->gone && !seen->report.hung &&
+	       v->now_ms - seen->at_ms <= SILENT_MS;
+}
+
+static void
+plan_assign(const struct mt_view *v, struct mt_control_plan *p,
+	    enum mt_ground ground, const char *holder,
+	    const struct mt_candidates *found)
+{
+	const struct mt_leader *l = &v->state->leader;
+	struct mt_command *c = &p->command;
+	struct mt_decision *d = &c->u.assign.decision;
+	struct mt_candidates all;
+
+	p->propose = true;
+	c->kind = MT_CMD_LEADER_ASSIGN;
+	c->u.assign.expect_epoch = l->epoch;
+	c->u.assign.expect_released = l->released;
+	c->u.assign.expect_sync = v->state->sync.version;
+	c->u.assign.ground = ground;
+	mt_copy(c->u.assign.holder, sizeof(c->u.assign.holder), holder);
+	c->u.assign.ttl_ms = v->settings->ttl_ms;
+	c->u.assign.continues = found == NULL;
+	d->at_ms = v->wall_ms;
+	mt_copy(d->rule, sizeof(d->rule), p->rule);
+	mt_copy(d->from, sizeof(d->from), l->holder);
+	mt_copy(d->to, sizeof(d->to), holder);
+	mt_copy(d->why, sizeof(d->why), p->why);
+	d->optime = mt_primary_position(v);
+	if (found == NULL) {
+		mt_candidates_seen(v, &all);
+		found = &all;
+	} else {
+		c->u.assign.min = found->verdicts[found->best].at;
+	}
+	d->n_verdicts = found->n;
+	memcpy(d->verdicts, found->verdicts, sizeof(d->verdicts));
+}
+
+/* At least 1: 0 is "not known". */
+static int64_t
+lasted(int64_t from_ms, int64_t to_ms)
+{
+	return to_ms > from_ms ? to_ms - from_ms : 1;
+}
+
+/* ---- fences ---- */
+
+static bool
+majority_fenced(const struct mt_controller *c, const struct mt_view *v,
+		enum mt_fence_kind kind)
+{
+	int yes = 0;
+
+	for (int i = 0; i < c->n_fences; i++)
+		if (c->fences[i].yes &&
+		    (kind == MT_FENCE_SYNC || c->fences[i].is_clear) &&
+		    controller__is_voter(v, c->fences[i].raft_id))
+			yes++;
+	return yes > v->voters.n / 2;
+}
+
+/* Ask again where it may help, not more often than FENCE_EVERY_MS. */
+static void
+plan_fence(struct mt_controller *c, const struct mt_view *v,
+	   enum mt_fence_kind kind, struct mt_control_plan *p)
+{
+	int64_t next = v->now_ms + MT_REPORT_INTERVAL_MS;
+	bool ask = false;
+
+	for (int i = 0; i < v->voters.n; i++) {
+		int64_t again = 0;
+		bool yes = false;
+
+		for (int k = 0; k < c->n_fences; k++)
+			if (c->fences[k].raft_id == v->voters.raft_id[i]) {
+				again = c->fences[k].again_ms;
+				yes = c->fences[k].yes &&
+				      (kind == MT_FENCE_SYNC ||
+				       c->fences[k].is_clear);
+				if (kind == MT_FENCE_SYNC)
+					again = 0;
+			}
+		if (!yes && again <= v->now_ms)
+			ask = true;
+		else if (!yes && again < next)
+			next = again;
+	}
+	if (ask && v->now_ms - c->fence_asked_ms >= FENCE_EVERY_MS) {
+		c->fence_asked_ms = v->now_ms;
+		p->fence = true;
+		p->fence_req = (struct mt_fence_req){
+		    .raft_id = v->local.raft_id,
+		    .incarnation = v->local.incarnation,
+		    .epoch = v->state->leader.epoch,
+		    .term = v->term,
+		    .kind = kind,
+		};
+	}
+	if (ask && next > c->fence_asked_ms + FENCE_EVERY_MS)
+		next = c->fence_asked_ms + FENCE_EVERY_MS;
+	p->look_again_ms = next;
+}
+
+/* In synchronous mode every assignment needs to hear n - k + 1 of the set after
+ * a fence that ended their streaming, and none of them further than the one
+ * that is chosen. True: *found has it. */
+static bool
+heard_enough(const struct mt_view *v, const char *except,
+	     struct mt_control_plan *p, struct mt_candidates *found)
+{
+	const struct mt_sync *sync = &v->state->sync;
+	struct mt_candidate_rules rules = {
+	    .except = except,
+	    .stopped = v->state->leader.epoch,
+	};
+	struct mt_position furthest;
+	int heard = mt_candidates_heard(v, rules.stopped, &furthest);
+
+	mt_candidates_judge(v, &rules, found);
+	if (heard < mt_sync_needed(sync)) {
+		mt_format(p->why, sizeof(p->why),
+			  "%d of the %d synchronous standbys that have to be "
+			  "heard are",
+			  heard, mt_sync_needed(sync));
+		return false;
+	}
+	if (found->best < 0 ||
+	    mt_position_compare(found->verdicts[found->best].at, furthest) <
+		0) {
+		mt_candidates_text(found, p->why, sizeof(p->why));
+		return false;
+	}
+	mt_candidates_text(found, p->why, sizeof(p->why));
+	return true;
+}
+
+/* ---- ground R ---- */
+
+/* What was asked for cannot be done, or nobody could for long enough. */
+static void
+plan_clear(const struct mt_view *v, struct mt_control_plan *p, const char *why)
+{
+	const struct mt_request *r = &v->state->request;
+	struct mt_request_result *o = &p->command.u.request_clear;
+
+	p->propose = true;
+	p->command.kind = MT_CMD_REQUEST_CLEAR;
+	o->id = r->id;
+	mt_format(o->text, sizeof(o->text), "%s failed: %s",
+		  r->kind == MT_REQUEST_FAILOVER ? "Failover" : "Switchover",
+		  why);
+	mt_copy(p->why, sizeof(p->why), o->text);
+	p->command.seen.at_ms = v->wall_ms;
+	p->command.seen.optime = mt_primary_position(v);
+}
+
+static void
+plan_clear_found(const struct mt_view *v, struct mt_control_plan *p,
+		 const struct mt_candidates *found)
+{
+	char text[MT_WHY_MAX - 48];
+
+	mt_candidates_text(found, text, sizeof(text));
+	plan_clear(v, p, text);
+	p->command.seen.n_verdicts = found->n;
+	memcpy(p->command.seen.verdicts, found->verdicts,
+	       sizeof(found->verdicts));
+}
+
+/* May somebody still turn up who would be chosen instead? */
+static bool
+worth_waiting(const struct mt_candidates *found)
+{
+	for (int i = 0; i < found->n; i++) {
+		const char *rule = found->verdicts[i].rule;
+
+		if (strcmp(rule, "report-too-old") == 0)
+			return true;
+		if (found->best < 0 && (strcmp(rule, "lacks-the-end") == 0 ||
+					strcmp(rule, "position-unknown") == 0))
+			return true;
+	}
+	return false;
+}
+
+/* Who gave the turn up and runs as a standby on the same data has everything
+ * that was acknowledged in it, whoever else is heard. */
+static bool
+old_holder_has_all(const struct mt_view *v, struct mt_control_plan *p,
+		   struct mt_candidates *found)
+{
+	/* What it said before its release may be of an earlier turn. */
+	struct mt_candidate_rules rules = {
+	    .only = v->state->leader.holder,
+	    .applied = v->state->leader.index,
+	};
+	const struct mt_seen *seen = holder_seen(v);
+
+	if (!mt_report_is_fresh(seen, v->now_ms) || !seen->report.holds_turn)
+		return false;
+	mt_candidates_judge(v, &rules, found);
+	if (found->best < 0)
+		return false;
+	mt_format(p->why, sizeof(p->why),
+		  "\"%s\" has all that it acknowledged, and too few of the "
+		  "synchronous standbys are heard",
+		  v->state->leader.holder);
+	return true;
+}
+
+static bool
+is_suspended(const struct mt_view *v)
+{
+	return v->settings->pause || v->state->leader.exempt != 0;
+}
+
+/* Is a request under way, to this member and no other? One that waits for its
+ * time is none. */
+static bool
+names_candidate(const struct mt_view *v)
+{
+	return mt_state_is_asked(v->state) &&
+	       v->state->request.candidate[0] != '\0';
+}
+
+/* Where nothing happens by itself, the one that an operator named gets the
+ * turn, or the holder that let go for that has it back. */
+static bool
+may_take(const struct mt_view *v, struct mt_control_plan *p,
+	 const struct mt_candidates *found)
+{
+	const struct mt_leader *l = &v->state->leader;
+	const char *name = found->verdicts[found->best].name;
+
+	if (!is_suspended(v) ||
+	    (names_candidate(v) &&
+	     strcmp(name, v->state->request.candidate) == 0) ||
+	    (l->released && v->state->request.id < l->index &&
+	     strcmp(name, l->holder) == 0))
+		return true;
+	mt_format(p->why, sizeof(p->why),
+		  "\"%s\" has the most, which was not asked for", name);
+	return false;
+}
+
+/* Too few are heard, or another has more than who was asked for: who asked is
+ * told so in time, and the rest are asked again. */
+static void
+plan_more(struct mt_controller *c, const struct mt_view *v,
+	  enum mt_fence_kind kind, struct mt_control_plan *p)
+{
+	char why[MT_WHY_MAX - 48];
+
+	plan_fence(c, v, kind, p);
+	if (mt_state_is_asked(v->state) &&
+	    controller__waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS) {
+		mt_format(why, sizeof(why), "%s", p->why);
+		plan_clear(v, p, why);
+	}
+}
+
+/* While paused only an operator chooses. Who asked for anybody is told so, and
+ * does not stand in the way of who asks for somebody. */
+static bool
+may_choose(const struct mt_view *v, struct mt_control_plan *p)
+{
+	if (!v->settings->pause || names_candidate(v))
+		return true;
+	mt_copy(p->why, sizeof(p->why),
+		"paused: nobody gets the turn without being asked for");
+	if (mt_state_is_asked(v->state))
+		plan_clear(v, p, "in pause it needs a candidate");
+	return false;
+}
+
+bool
+controller__released(struct mt_controller *c, const struct mt_view *v,
+		     struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+	bool asked = mt_state_is_asked(v->state);
+	struct mt_candidate_rules rules;
+	struct mt_candidates found;
+	int64_t long_ms;
+
+	if (l->epoch == 0 || !l->released)
+		return false;
+	if (!may_choose(v, p)) {
+		c->since_rule = NULL;
+		return true;
+	}
+	mt_request_of_nobody(v, &v->state->request, &rules);
+	long_ms =
+	    controller__waited(c, asked ? "asked" : "released", v->now_ms);
+	p->look_again_ms = v->now_ms + FENCE_EVERY_MS;
+	mt_candidates_judge(v, &rules, &found);
+	if ((l->clean || !mt_sync_stands(v->state)) &&
+	    long_ms < (asked ? SWITCH_WAIT_MS : RELEASE_WAIT_MS) &&
+	    (found.best < 0 || worth_waiting(&found))) {
+		mt_candidates_text(&found, p->why, sizeof(p->why));
+		return true;
+	}
+	if (mt_sync_stands(v->state) && (found.best < 0 || !l->clean)) {
+		/* Who has the end of a clean shutdown has all. Else: */
+		if ((!heard_enough(v, NULL, p, &found) ||
+		     !may_take(v, p, &found)) &&
+		    (!old_holder_has_all(v, p, &found) ||
+		     !may_take(v, p, &found))) {
+			/* All of them: it is not any majority that is wanted.
+			 */
+			plan_more(c, v, MT_FENCE_SYNC, p);
+			return true;
+		}
+		plan_assign(v, p, MT_GROUND_RELEASE,
+			    found.verdicts[found.best].name, &found);
+		p->command.u.assign.decision.phases.assigned_ms =
+		    lasted(0, long_ms);
+		return true;
+	}
+	if (found.best < 0) {
+		/* Time is up for the wish and for the preference of others:
+		 * the furthest is taken, the old holder among them; while
+		 * paused the old holder alone, if it let go for this request.
+		 */
+		memset(&rules, 0, sizeof(rules));
+		if (v->settings->pause)
+			rules.only = v->state->request.id < l->index
+					 ? l->holder
+					 : v->state->request.candidate;
+		mt_candidates_judge(v, &rules, &found);
+	}
+	mt_candidates_text(&found, p->why, sizeof(p->why));
+	/* Whom a promise of an earlier holder's voters may still hold back
+	 * from its own: see mt_leader.after_fence. */
+	if (l->after_fence && !mt_sync_stands(v->state) &&
+	    !majority_fenced(c, v, MT_FENCE_NORMAL)) {
+		plan_fence(c, v, MT_FENCE_NORMAL, p);
+		return true;
+	}
+	if (found.best >= 0) {
+		plan_assign(v, p, MT_GROUND_RELEASE,
+			    found.verdicts[found.best].name, &found);
+		p->command.u.assign.decision.phases.assigned_ms =
+		    lasted(0, long_ms);
+	} else if (asked) {
+		plan_clear_found(v, p, &found);
+	}
+	return true;
+}
+
+/* ---- ground C ---- */
+
+/* A fence that was begun and not finished would starve a healthy holder of
+ * support: it gets a new epoch, above the fence. */
+bool
+controller__repair(struct mt_controller *c, const struct mt_view *v,
+		   struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+	const char *who = NULL;
+
+	if (!mt_state_held(v->state) || !holder_in_contact(v) ||
+	    holder_seen(v)->report.given_up >= l->epoch)
+		return false;
+	for (int i = 0; i < v->reports->n; i++)
+		if (mt_report_is_fresh(&v->reports->seen[i], v->now_ms) &&
+		    v->reports->seen[i].report.fenced >= l->epoch)
+			who = v->reports->seen[i].report.self.name;
+	if (who == NULL)
+		return false;
+	p->look_again_ms = c->repair_ms + REPAIR_EVERY_MS;
+	if (c->repair_ms != 0 && v->now_ms - c->repair_ms < REPAIR_EVERY_MS)
+		return true;
+	c->repair_ms = v->now_ms;
+	mt_format(p->why, sizeof(p->why),
+		  "\"%s\" has fenced epoch %" PRIu64 ", but \"%s\" is well",
+		  who, l->epoch, l->holder);
+	plan_assign(v, p, MT_GROUND_CONTINUE, l->holder, NULL);
+	return true;
+}
+
+bool
+controller__ttl(struct mt_controller *c, const struct mt_view *v,
+		struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+
+	(void)c;
+	if (!mt_state_held(v->state) || !holder_in_contact(v) ||
+	    v->settings->ttl_ms == l->ttl_ms ||
+	    !holder_seen(v)->report.writable)
+		return false;
+	mt_format(p->why, sizeof(p->why),
+		  "ttl changes from %" PRId64 " to %" PRId64 " ms", l->ttl_ms,
+		  v->settings->ttl_ms);
+	plan_assign(v, p, MT_GROUND_CONTINUE, l->holder, NULL);
+	return true;
+}
+
+/* ---- ground N ---- */
+
+/* The operator asked for a candidate when the holder was silent already: it
+ * has not told since that it knows of the request, and will not carry it out.
+ */
+static bool
+is_forced(const struct mt_controller *c, const struct mt_view *v)
+{
+	const struct mt_seen *seen = holder_seen(v);
+	const uint64_t id = v->state->request.id;
+
+	/* One that was never heard here may have known all that this leader
+	 * found in the log when it began. */
+	return is_suspended(v) && names_candidate(v) &&
+	       id > (seen != NULL ? seen->report.applied : c->led_index);
+}
+
+/* Pause suspends the decision. An exempt holder may be running on, whatever
+ * its voters have forgotten: silence is no ground then. */
+static bool
+is_held_back(const struct mt_controller *c, const struct mt_view *v,
+	     struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+
+	if (is_forced(c, v) || !is_suspended(v))
+		return false;
+	p->look_again_ms = v->now_ms + MT_REPORT_INTERVAL_MS;
+	if (v->settings->pause)
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" is silent; paused: nobody takes its place",
+			  l->holder);
+	else
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" is silent and was exempt from stopping "
+			  "(%s): it may be running; start its daemon, or ask "
+			  "for a failover to a candidate",
+			  l->holder, l->exempt_reason);
+	/* One that it knew of is not taken for an order to go past it. */
+	if (mt_state_is_asked(v->state)) {
+		char why[MT_WHY_MAX - 48];
+
+		mt_format(why, sizeof(why), "%s", p->why);
+		plan_clear(v, p, why);
+	}
+	return true;
+}
+
+/* Outside of synchronous mode: the furthest, or who was asked for, for a
+ * while. */
+static void
+judge_silent(struct mt_controller *c, const struct mt_view *v,
+	     struct mt_control_plan *p, struct mt_candidates *found)
+{
+	struct mt_candidate_rules rules;
+
+	mt_request_of_nobody(v, &v->state->request, &rules);
+	mt_candidates_judge(v, &rules, found);
+	if (!mt_state_is_asked(v->state)) {
+		c->since_rule = NULL;
+	} else if (found->best < 0 &&
+		   controller__waited(c, "asked", v->now_ms) >=
+		       SWITCH_WAIT_MS) {
+		/* Time is up for the wish; nobody else takes its place where
+		 * only who asked may decide that. */
+		if (!is_forced(c, v)) {
+			rules = (struct mt_candidate_rules){
+			    .except = v->state->leader.holder};
+			mt_candidates_judge(v, &rules, found);
+		}
+		if (found->best < 0)
+			plan_clear_found(v, p, found);
+	}
+}
+
+bool
+controller__silent(struct mt_controller *c, const struct mt_view *v,
+		   struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+	struct mt_candidates found;
+	struct mt_phases *ph;
+	const struct mt_seen *seen = holder_seen(v);
+	bool hangs;
+
+	if (!mt_state_held(v->state))
+		return false;
+	if (holder_in_contact(v)) {
+		c->suspect_ms = c->fenced_ms = 0;
+		p->look_again_ms = seen->at_ms + SILENT_MS + 1;
+		return false;
+	}
+	/* A new Raft leader has not heard everybody yet. */
+	if (seen == NULL && v->now_ms - c->led_since_ms < SILENT_MS) {
+		p->look_again_ms = c->led_since_ms + SILENT_MS;
+		return false;
+	}
+	if (is_held_back(c, v, p)) {
+		c->since_rule = NULL;
+		return true;
+	}
+	if (c->suspect_ms == 0 || c->suspect_epoch != l->epoch) {
+		c->suspect_epoch = l->epoch;
+		c->suspect_ms = v->now_ms;
+		c->fenced_ms = 0;
+	}
+	hangs = seen != NULL && seen->report.hung;
+	if (!majority_fenced(c, v, MT_FENCE_NORMAL)) {
+		c->since_rule = NULL;
+		plan_fence(c, v, MT_FENCE_NORMAL, p);
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" %s; waiting for the promises of a majority "
+			  "to end",
+			  l->holder, hangs ? HANGS : "is silent");
+		return true;
+	}
+	if (c->fenced_ms == 0)
+		c->fenced_ms = v->now_ms;
+	if (mt_sync_stands(v->state)) {
+		if (!heard_enough(v, l->holder, p, &found) ||
+		    !may_take(v, p, &found)) {
+			plan_more(c, v, MT_FENCE_NORMAL, p);
+			return true;
+		}
+		p->why[0] = '\0';
+	} else {
+		judge_silent(c, v, p, &found);
+	}
+	if (found.best < 0) {
+		if (!p->propose)
+			mt_candidates_text(&found, p->why, sizeof(p->why));
+		p->look_again_ms = v->now_ms + MT_REPORT_INTERVAL_MS;
+		return true;
+	}
+	mt_format(p->why, sizeof(p->why),
+		  "\"%s\" %s, and a majority has fenced epoch %" PRIu64,
+		  l->holder, hangs ? HANGS : "is silent", l->epoch);
+	plan_assign(v, p, MT_GROUND_PROMISES, found.verdicts[found.best].name,
+		    &found);
+	ph = &p->command.u.assign.decision.phases;
+	ph->fenced_ms = lasted(c->suspect_ms, c->fenced_ms);
+	ph->assigned_ms = lasted(c->suspect_ms, v->now_ms);
+	return true;
+}
