@@ -402,7 +402,7 @@ static const struct mt_option rows[] = {
 	    NULL, "/replica answers 503"),
 	ROW("tags.clonefrom", BOOL, "off", NO_MIN, LOCAL, LIVE, EFFECTIVE, NULL,
 	    "preferred source of clones"),
-	ROW("tags.nosync", BOOL, "off", NO_MIN, LOCAL, LIVE, KNOWN, NULL,
+	ROW("tags.nosync", BOOL, "off", NO_MIN, LOCAL, LIVE, EFFECTIVE, NULL,
 	    "never synchronous"),
 	ROW("tags.sync_priority", INT, "1", NO_MIN, LOCAL, LIVE, KNOWN, NULL,
 	    "higher is preferred as synchronous standby"),
