@@ -368,7 +368,7 @@ START_TEST(synchronous_sets_out_of_form_are_bad)
 	for (int i = 0; i <= MT_NODES_MAX; i++)
 		json_array_append_new(list,
 				      json_pack("{s:s#,s:i}", "name",
-						"abcdefghijklmnopqrst" + i, 1,
+						&"abcdefghijklmnopqrst"[i], 1,
 						"data_id", 1));
 	mt_sync_from_json(o, &sync, &bad);
 	ck_assert_msg(bad, "too many");
