@@ -69,13 +69,6 @@ def is_alive(pid):
     return state(pid) not in ("", "Z", "X")
 
 
-def io_counters(pid):
-    """/proc/PID/io as a dictionary, {} where it may not be read."""
-    lines = _read(f"/proc/{pid}/io").decode().splitlines()
-    return {key: int(value) for key, value in
-            (line.split(": ") for line in lines)}
-
-
 def belonging_to(directory, uid):
     """Pids of all living processes of uid that belong to a node."""
     needle = os.fsencode(str(directory))
