@@ -82,6 +82,8 @@ def test_its_death_disturbs_nobody(cluster):
 
 def test_it_ends_on_sigterm(cluster):
     witness = witness_of(cluster)
+    # It may have been started just now, and not be ready for a signal.
+    wait_for(lambda: witness.status("/liveness") == 200, 10, "its answer")
     assert witness.stop(10) == 0
     try:
         witness.get("/liveness")
