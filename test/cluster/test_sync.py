@@ -274,6 +274,19 @@ def test_rewound_primary_counts_once_it_streams(cluster):
     check_nothing_lost(cluster, made, new)
 
 
+def test_reloaded_parameters_leave_whom_commits_wait_for(cluster):
+    primary, names = settled(cluster)
+    answer = primary.request("PATCH", "/config", body={
+        "postgresql": {"parameters": {"work_mem": "5MB"}}})
+    assert answer.status == 200, answer.text
+    # One reload brings both: with work_mem in effect the names are, too.
+    for node in cluster.data_nodes:
+        wait_for(lambda: node.sql("SHOW work_mem") == [("5MB",)], 15,
+                 f"the reload on {node.name}")
+    assert waited_for(primary) == names
+    assert settled(cluster)[1] == names
+
+
 def test_killed_postmaster_is_started_in_place(cluster):
     primary = cluster.create_table()
     timeline = primary.timeline()
