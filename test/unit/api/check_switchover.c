@@ -177,8 +177,7 @@ begin(const char *body)
 {
 	int fd = send_ask("POST", "/switchover", body);
 
-	turn(20);
-	ck_assert_int_eq(fake.n_proposed, 1);
+	until_proposed(1);
 	ck_assert_int_eq(fake.cmd.kind, MT_CMD_REQUEST_PUT);
 	ck_assert_int_eq(fake.cmd.u.request_put.kind, MT_REQUEST_SWITCHOVER);
 	ck_assert_str_eq(fake.cmd.u.request_put.leader, "node1");
@@ -429,8 +428,7 @@ begin_failover(const char *body)
 {
 	int fd = send_ask("POST", "/failover", body);
 
-	turn(20);
-	ck_assert_int_eq(fake.n_proposed, 1);
+	until_proposed(1);
 	ck_assert_int_eq(fake.cmd.kind, MT_CMD_REQUEST_PUT);
 	return fd;
 }
@@ -555,24 +553,24 @@ START_TEST(what_is_scheduled_is_taken_back)
 	ck_assert_int_eq(fake.n_proposed, 0);
 	fake.state.request.scheduled_ms = LATER_MS;
 	fd = delete_it();
-	turn(20);
+	until_proposed(1);
 	ck_assert_int_eq(fake.cmd.kind, MT_CMD_REQUEST_CLEAR);
 	ck_assert_uint_eq(fake.cmd.u.request_clear.id, 40);
 	fake.state.index = 41;
 	fake.propose_cb(fake.propose_arg, 0, 41, "");
 	answered(fd, 200, "scheduled switchover deleted");
 	fd = delete_it();
-	turn(20);
+	until_proposed(2);
 	fake.propose_cb(fake.propose_arg, MT_EREFUSED, 0, "it began");
 	read_answer(fd);
 	ck_assert_int_eq(status, 409);
 	fd = delete_it();
-	turn(20);
+	until_proposed(3);
 	fake.propose_cb(fake.propose_arg, MT_EBUSY, 0, "shutting down");
 	answered(fd, 503,
 		 "scheduled switchover was not deleted: shutting down");
 	fd = delete_it();
-	turn(20);
+	until_proposed(4);
 	fake.propose_cb(fake.propose_arg, MT_ETIMEDOUT, 0, "no Raft leader");
 	answered(fd, 503, "Switchover status unknown: no Raft leader");
 }
