@@ -254,8 +254,7 @@ driver__take_snapshot(struct mt_driver *d)
 		return false;
 	if (d->hooks.snapshot(d->hooks.arg, &s.data) != 0)
 		return false;
-	/* the owner's limits are below it (test/unit/core/check_state_json.c)
-	 */
+	/* the log would grow: the owner sees to it that this cannot be */
 	if (s.data.n > MT_RAFT_SNAPSHOT_MAX) {
 		mt_blob_release(&s.data);
 		return false;
