@@ -176,6 +176,10 @@ exit_time(const struct mt_view *v)
 
 	if (!l->stopping || l->running)
 		return false;
+	/* A server may run that this process has not found yet. */
+	if (l->data == MT_DATA_UNKNOWN &&
+	    v->now_ms - since <= EXIT_WITHOUT_RELEASE_MS)
+		return false;
 	return !mt_state_held_by(v->state, l->name) ||
 	       v->now_ms - since > EXIT_WITHOUT_RELEASE_MS;
 }

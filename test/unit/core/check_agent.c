@@ -76,6 +76,12 @@ START_TEST(a_daemon_that_ends_stops_its_server_first)
 	EXPECT(!w_plan.cancel, "the stop goes on");
 	ROW(given_standby_down(), "no server: it ends", "exit", MT_ACT_EXIT,
 	    local()->stopping = true);
+	ROW(given_standby_down(), "one may run that was not found yet",
+	    "standby", MT_ACT_NONE, local()->stopping = true;
+	    local()->stopping_ms = NOW; local()->data = MT_DATA_UNKNOWN);
+	ROW(given_standby_down(), "that is not awaited for ever", "exit",
+	    MT_ACT_EXIT, local()->stopping = true;
+	    local()->stopping_ms = NOW - 8001; local()->data = MT_DATA_UNKNOWN);
 	ROW(given_primary_down(), "holder: gives up first", "turn",
 	    MT_ACT_GIVE_UP, local()->stopping = true;
 	    local()->stopping_ms = NOW - 100);
