@@ -142,8 +142,10 @@ control_cb(void *arg, const struct mt_pg_control *control,
 	struct mt_postgres *pg = arg;
 
 	pg->reading = NULL;
-	if (pg->closed)
+	if (pg->closed) {
+		postgres__one_closed(pg);
 		return;
+	}
 	if (control == NULL) {
 		pg->data = MT_DATA_FOREIGN;
 		postgres__trouble(pg, err);
