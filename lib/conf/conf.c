@@ -20,9 +20,6 @@
 #include "conf/fill.h"
 #include "conf/options.h"
 
-static const char reserved_name[] =
-    "__patroni_strict_sync_replica_placeholder__";
-
 static int
 missing(struct mt_conf_source *src, const char *path, const char *example)
 {
@@ -57,7 +54,7 @@ fill_identity(struct mt_conf_source *src, struct mt_conf *c)
 	}
 	if (c->name[0] == '\0')
 		return missing(src, "name", "name: node1");
-	if (mt_streq(c->name, reserved_name))
+	if (mt_streq(c->name, MT_SYNC_PLACEHOLDER))
 		return mt_conf_fail(src, "name",
 				    "\"name\" is a reserved word; give the "
 				    "member another name");

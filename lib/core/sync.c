@@ -20,6 +20,8 @@ mt_sync_bit(struct mt_sync_names *t, const char *name)
 {
 	int i = 0;
 
+	if (strcmp(name, MT_SYNC_PLACEHOLDER) == 0)
+		return MT_SYNC_NOBODY;
 	while (i < t->n && strcmp(t->names[i], name) != 0)
 		i++;
 	if (i == t->n) {
@@ -39,13 +41,15 @@ bool
 mt_sync_coexist(struct mt_sync_conf pg, struct mt_sync_conf log,
 		uint32_t holder)
 {
+	const uint32_t members = pg.set & ~MT_SYNC_NOBODY;
 	int sure;
 
-	/* A log without synchronous standbys promises nothing. */
-	if (log.k == 0)
+	/* A log without synchronous standbys promises nothing. Where more have
+	 * to flush than there are, nothing is acknowledged. */
+	if (log.k == 0 || pg.k > count(members))
 		return true;
 	/* Of those that flush a commit so many may be without the log's set. */
-	sure = pg.k - count(pg.set & ~log.set);
+	sure = pg.k - count(members & ~log.set);
 	return (sure > 0 ? sure : 0) + ((log.set & holder) != 0 ? 1 : 0) >=
 	       log.k;
 }
@@ -67,8 +71,9 @@ same(struct mt_sync_conf a, struct mt_sync_conf b)
 
 /* ---- the search ---- */
 
-/* Ten sets of at most MT_NODES_MAX members each, with each k. */
-#define CONFS_MAX (10 * MT_NODES_MAX + 5)
+/* Ten sets of at most MT_NODES_MAX members each and the placeholder, with each
+ * k. */
+#define CONFS_MAX (10 * (MT_NODES_MAX + 1) + 5)
 
 /* Settings that a way may lead over: the three sets, their meets and joins,
  * each with every k that it can have. Where the log counts the holder it may
@@ -144,6 +149,7 @@ search(const struct mt_sync_conf *c, int n, struct mt_sync_conf target,
 				queue[tail++] = (uint16_t)(i * CONFS_MAX + l);
 			}
 			if (!v[p][i].seen && (c[i].k > 0 || empty) &&
+			    (c[i].set & MT_SYNC_NOBODY) == 0 &&
 			    (c[i].set & holder & ~c[l].set & ~target_log.set) ==
 				0 &&
 			    mt_sync_coexist(c[p], c[i], holder)) {
@@ -221,18 +227,26 @@ is_silent(const struct mt_view *v, const char *name)
 	       v->now_ms - seen->at_ms >= GONE_MS;
 }
 
+/* Is its data, as far as it is known, that of which the set speaks? */
+static bool
+has_the_data(const struct mt_view *v, const char *name, int in)
+{
+	const struct mt_seen *seen = mt_reports_find(v->reports, name);
+
+	return seen == NULL || seen->report.data_id == 0 ||
+	       seen->report.data_id == v->state->sync.standbys[in].data_id;
+}
+
 /* A member of the set stays in it while it streams, and for a moment after: a
  * receiver that starts anew is worth waiting for, commits wait meanwhile. Its
  * data must be that of which the set speaks. */
 static bool
 still_fit(const struct mt_view *v, const struct mt_member *m, int in)
 {
-	const struct mt_seen *seen = mt_reports_find(v->reports, m->name);
 	const struct mt_flushed *f = mt_flushed_find(v, m->name);
 
-	return (seen == NULL || seen->report.data_id == 0 ||
-		seen->report.data_id == v->state->sync.standbys[in].data_id) &&
-	       f != NULL && (f->streaming || v->now_ms - f->last_ms < GONE_MS);
+	return has_the_data(v, m->name, in) && f != NULL &&
+	       (f->streaming || v->now_ms - f->last_ms < GONE_MS);
 }
 
 /* Who is new must stream, be well and tell what data it has. */
@@ -288,7 +302,42 @@ has_name(const struct mt_names *names, const char *name)
 	return false;
 }
 
-void
+bool
+mt_sync_is_strict(const struct mt_settings *set)
+{
+	return set->synchronous_mode != MT_SYNC_OFF &&
+	       set->synchronous_mode_strict;
+}
+
+static void
+wait_for_nobody(struct mt_names *names)
+{
+	mt_copy(names->names[0], MT_NAME_MAX, MT_SYNC_PLACEHOLDER);
+	names->n = names->k = 1;
+}
+
+/* With nobody fit, a strict primary goes on waiting for those that it waits
+ * for, as long as each may come back with what it has: it streamed from this
+ * server, on the data that the log knows. */
+static void
+go_on_waiting(const struct mt_view *v, struct mt_names *target)
+{
+	for (int i = 0; i < v->local.names.n; i++) {
+		const char *name = v->local.names.names[i];
+		const struct mt_member *m = mt_state_member(v->state, name);
+		const struct mt_flushed *f = mt_flushed_find(v, name);
+		int in = mt_sync_find(&v->state->sync, name);
+
+		if (m != NULL && !tag_says_nosync(m) && f != NULL &&
+		    f->lsn != 0 && in >= 0 && has_the_data(v, name, in))
+			mt_copy(target->names[target->n++], MT_NAME_MAX, name);
+	}
+	target->k = v->local.names.k < target->n ? v->local.names.k : target->n;
+	if (target->n == 0)
+		wait_for_nobody(target);
+}
+
+bool
 mt_sync_target(const struct mt_view *v, struct mt_names *target)
 {
 	const struct mt_settings *set = v->settings;
@@ -297,7 +346,7 @@ mt_sync_target(const struct mt_view *v, struct mt_names *target)
 
 	memset(target, 0, sizeof(*target));
 	if (set->synchronous_mode == MT_SYNC_OFF)
-		return;
+		return false;
 	/* Those that are in it stay before others come. */
 	for (int pass = 0; pass < 2; pass++)
 		for (int i = 0; i < v->state->n_members; i++) {
@@ -312,11 +361,17 @@ mt_sync_target(const struct mt_view *v, struct mt_names *target)
 				m->name);
 		}
 	target->k = target->n < want ? target->n : want;
+	if (target->n == 0) {
+		if (mt_sync_is_strict(set))
+			go_on_waiting(v, target);
+		return false;
+	}
 	mt_names_sort(target);
+	return true;
 }
 
 void
-mt_sync_names_for(const struct mt_sync *sync, const char *self,
+mt_sync_names_for(const struct mt_sync *sync, const char *self, bool strict,
 		  struct mt_names *names)
 {
 	memset(names, 0, sizeof(*names));
@@ -326,6 +381,8 @@ mt_sync_names_for(const struct mt_sync *sync, const char *self,
 				sync->standbys[i].name);
 	names->k = sync->k < names->n ? sync->k : names->n;
 	mt_names_sort(names);
+	if (names->n == 0 && strict)
+		wait_for_nobody(names);
 }
 
 /* ---- names ---- */

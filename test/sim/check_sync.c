@@ -79,10 +79,11 @@ static bool
 may_coexist(const struct sim *w, const struct node *n)
 {
 	const struct mt_sync *log = &w->sync;
+	const uint32_t flush = n->pg.waits.set & ~SIM_NOBODY;
 	uint32_t set = 0;
 	int holder = 0, within;
 
-	if (log->k == 0)
+	if (log->k == 0 || n->pg.waits.k > __builtin_popcount(flush))
 		return true;
 	for (int i = 0; i < log->n; i++) {
 		int m = sim_node_by_name(w, log->standbys[i].name);
@@ -94,7 +95,7 @@ may_coexist(const struct sim *w, const struct node *n)
 	}
 	/* At least so many of the log's set have each commit, and all of them
 	 * but k - 1 are heard. */
-	within = n->pg.waits.k - __builtin_popcount(n->pg.waits.set & ~set);
+	within = n->pg.waits.k - __builtin_popcount(flush & ~set);
 	return (within > 0 ? within : 0) + holder >= log->k;
 }
 
@@ -115,6 +116,20 @@ check_coexist(struct sim *w)
 				 n->name, n->pg.waits.k, n->pg.waits.set,
 				 w->sync.k, w->sync.n);
 	}
+}
+
+/* Who knows that the mode is strict never begins to wait for none. */
+void
+check_strict(struct node *n, struct mt_sync_conf names)
+{
+	const struct mt_settings *set = &n->settings;
+
+	if (set->synchronous_mode != MT_SYNC_OFF &&
+	    set->synchronous_mode_strict && names.k == 0 &&
+	    (n->names.k != 0 || !n->pg.writable))
+		sim_fail(n->sim,
+			 "%s waits for none in strict mode: not justified",
+			 n->name);
 }
 
 /* ---- turns ------------------------------------------------------------ */

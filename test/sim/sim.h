@@ -24,6 +24,7 @@
 #include "core/sync.h"
 
 #define SIM_NODES_MAX 5
+#define SIM_NOBODY (UINT32_C(1) << 30) /* in a set: the placeholder */
 #define SIM_BRANCHES_MAX 512
 #define SIM_LOG_MAX 8192
 #define SIM_MS INT64_C(1000)
@@ -301,6 +302,7 @@ struct setup {
 	bool sync;       /* synchronous replication may come into play */
 	enum mt_sync_mode sync_mode; /* at the beginning */
 	int sync_count;
+	bool sync_strict;
 	int64_t lag_us, late_us; /* upper bounds: of streaming, of news */
 	int64_t fault_every_us;
 	bool digests;
@@ -477,6 +479,8 @@ bool check_converged(struct sim *w, int arg);
 void check_turn(struct sim *w, const struct mt_state *s);
 void check_coexist(struct sim *w);
 void check_acknowledged(struct node *n, uint64_t lsn);
+/* These it is about to wait for, or these, to be promoted. */
+void check_strict(struct node *n, struct mt_sync_conf names);
 void check_survival(struct node *n);
 bool check_sync_restored(const struct sim *w, const struct node *primary);
 /* A disk was wiped, and too few are left with the data that counts. */
