@@ -36,6 +36,7 @@ struct mt_settings {
 	int64_t suspect_timeout_ms;       /* 500 ms, at least 200 ms */
 	int64_t primary_hang_timeout_ms;  /* 10 s; 0: off */
 	int64_t synchronous_node_count;   /* 1, at least 1 */
+	int64_t maximum_lag_on_syncnode;  /* bytes; 0 and less: off */
 	enum mt_sync_mode synchronous_mode;
 	bool synchronous_mode_strict; /* commits wait even where nobody is */
 	bool check_timeline;

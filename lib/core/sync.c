@@ -3,7 +3,8 @@
  * Synchronous sets; see the header. The order of changes is not written down as
  * cases: the planner searches the shortest way over pairs (PostgreSQL, log) in
  * which each step keeps rule COEXIST. Names in PostgreSQL first, or in the log
- * first, then comes out as the rule demands it.
+ * first, then comes out as the rule demands it. It does not say who is to be in
+ * a set: sync_target.c does.
  */
 #include "core/sync.h"
 
@@ -12,8 +13,6 @@
 #include <string.h>
 
 #include "base/text.h"
-
-#define GONE_MS 5000 /* not streaming for so long: out of the set */
 
 uint32_t
 mt_sync_bit(struct mt_sync_names *t, const char *name)
@@ -190,201 +189,6 @@ mt_sync_needed(const struct mt_sync *sync)
 	return sync->n - sync->k + 1;
 }
 
-/* ---- what is wanted ---- */
-
-static bool
-tag_says_nosync(const struct mt_member *m)
-{
-	json_t *tags = m->tags[0] != '\0' ? json_loads(m->tags, 0, NULL) : NULL;
-	const json_t *no = json_object_get(tags, "nosync");
-	const json_t *priority = json_object_get(tags, "sync_priority");
-	bool says =
-	    json_is_true(no) || (no == NULL && json_is_integer(priority) &&
-				 json_integer_value(priority) <= 0);
-
-	json_decref(tags);
-	return says;
-}
-
-const struct mt_flushed *
-mt_flushed_find(const struct mt_view *v, const char *name)
-{
-	for (int i = 0; i < v->n_flushed; i++)
-		if (strcmp(v->flushed[i].name, name) == 0)
-			return &v->flushed[i];
-	return NULL;
-}
-
-/* A partition closes no connection: PostgreSQL believes in the stream of who is
- * cut off until wal_sender_timeout. Who was never heard (we began just now) is
- * not silent. */
-static bool
-is_silent(const struct mt_view *v, const char *name)
-{
-	const struct mt_seen *seen = mt_reports_find(v->reports, name);
-
-	return seen != NULL && !mt_report_is_fresh(seen, v->now_ms) &&
-	       v->now_ms - seen->at_ms >= GONE_MS;
-}
-
-/* Is its data, as far as it is known, that of which the set speaks? */
-static bool
-has_the_data(const struct mt_view *v, const char *name, int in)
-{
-	const struct mt_seen *seen = mt_reports_find(v->reports, name);
-
-	return seen == NULL || seen->report.data_id == 0 ||
-	       seen->report.data_id == v->state->sync.standbys[in].data_id;
-}
-
-/* A member of the set stays in it while it streams, and for a moment after: a
- * receiver that starts anew is worth waiting for, commits wait meanwhile. Its
- * data must be that of which the set speaks. */
-static bool
-still_fit(const struct mt_view *v, const struct mt_member *m, int in)
-{
-	const struct mt_flushed *f = mt_flushed_find(v, m->name);
-
-	return has_the_data(v, m->name, in) && f != NULL &&
-	       (f->streaming || v->now_ms - f->last_ms < GONE_MS);
-}
-
-/* Who is new must stream, be well and tell what data it has. */
-static bool
-newly_fit(const struct mt_view *v, const struct mt_member *m)
-{
-	const struct mt_seen *seen = mt_reports_find(v->reports, m->name);
-	const struct mt_flushed *f = mt_flushed_find(v, m->name);
-
-	return mt_report_is_fresh(seen, v->now_ms) && !seen->gone &&
-	       seen->report.healthy && seen->report.data_id != 0 &&
-	       seen->report.pg_role == MT_ROLE_REPLICA && f != NULL &&
-	       f->streaming;
-}
-
-/* PostgreSQL waits for it, or is told to. */
-static bool
-named(const struct mt_view *v, const char *name)
-{
-	for (int i = 0; i < v->local.names.n; i++)
-		if (strcmp(v->local.names.names[i], name) == 0)
-			return true;
-	return false;
-}
-
-static bool
-fit_standby(const struct mt_view *v, const struct mt_member *m)
-{
-	int in = mt_sync_find(&v->state->sync, m->name);
-
-	if (m->witness || strcmp(m->name, v->local.name) == 0 ||
-	    tag_says_nosync(m) || is_silent(v, m->name))
-		return false;
-	if (in >= 0)
-		return still_fit(v, m, in);
-	/* On its way into the set: the change of names itself ends its
-	 * stream for a moment. */
-	if (named(v, m->name)) {
-		const struct mt_flushed *f = mt_flushed_find(v, m->name);
-
-		if (f != NULL && v->now_ms - f->last_ms < GONE_MS)
-			return true;
-	}
-	return newly_fit(v, m);
-}
-
-static bool
-has_name(const struct mt_names *names, const char *name)
-{
-	for (int i = 0; i < names->n; i++)
-		if (strcmp(names->names[i], name) == 0)
-			return true;
-	return false;
-}
-
-bool
-mt_sync_is_strict(const struct mt_settings *set)
-{
-	return set->synchronous_mode != MT_SYNC_OFF &&
-	       set->synchronous_mode_strict;
-}
-
-static void
-wait_for_nobody(struct mt_names *names)
-{
-	mt_copy(names->names[0], MT_NAME_MAX, MT_SYNC_PLACEHOLDER);
-	names->n = names->k = 1;
-}
-
-/* With nobody fit, a strict primary goes on waiting for those that it waits
- * for, as long as each may come back with what it has: it streamed from this
- * server, on the data that the log knows. */
-static void
-go_on_waiting(const struct mt_view *v, struct mt_names *target)
-{
-	for (int i = 0; i < v->local.names.n; i++) {
-		const char *name = v->local.names.names[i];
-		const struct mt_member *m = mt_state_member(v->state, name);
-		const struct mt_flushed *f = mt_flushed_find(v, name);
-		int in = mt_sync_find(&v->state->sync, name);
-
-		if (m != NULL && !tag_says_nosync(m) && f != NULL &&
-		    f->lsn != 0 && in >= 0 && has_the_data(v, name, in))
-			mt_copy(target->names[target->n++], MT_NAME_MAX, name);
-	}
-	target->k = v->local.names.k < target->n ? v->local.names.k : target->n;
-	if (target->n == 0)
-		wait_for_nobody(target);
-}
-
-bool
-mt_sync_target(const struct mt_view *v, struct mt_names *target)
-{
-	const struct mt_settings *set = v->settings;
-	bool quorum = set->synchronous_mode == MT_SYNC_QUORUM;
-	int want = (int)set->synchronous_node_count;
-
-	memset(target, 0, sizeof(*target));
-	if (set->synchronous_mode == MT_SYNC_OFF)
-		return false;
-	/* Those that are in it stay before others come. */
-	for (int pass = 0; pass < 2; pass++)
-		for (int i = 0; i < v->state->n_members; i++) {
-			const struct mt_member *m = &v->state->members[i];
-			bool in = mt_sync_find(&v->state->sync, m->name) >= 0 ||
-				  named(v, m->name);
-
-			if (in != (pass == 0) || !fit_standby(v, m) ||
-			    (!quorum && target->n >= want))
-				continue;
-			mt_copy(target->names[target->n++], MT_NAME_MAX,
-				m->name);
-		}
-	target->k = target->n < want ? target->n : want;
-	if (target->n == 0) {
-		if (mt_sync_is_strict(set))
-			go_on_waiting(v, target);
-		return false;
-	}
-	mt_names_sort(target);
-	return true;
-}
-
-void
-mt_sync_names_for(const struct mt_sync *sync, const char *self, bool strict,
-		  struct mt_names *names)
-{
-	memset(names, 0, sizeof(*names));
-	for (int i = 0; i < sync->n; i++)
-		if (strcmp(sync->standbys[i].name, self) != 0)
-			mt_copy(names->names[names->n++], MT_NAME_MAX,
-				sync->standbys[i].name);
-	names->k = sync->k < names->n ? sync->k : names->n;
-	mt_names_sort(names);
-	if (names->n == 0 && strict)
-		wait_for_nobody(names);
-}
-
 /* ---- names ---- */
 
 void
@@ -400,6 +204,15 @@ mt_names_sort(struct mt_names *names)
 			memcpy(names->names[j], names->names[j - 1], sizeof(t));
 			memcpy(names->names[j - 1], t, sizeof(t));
 		}
+}
+
+static bool
+has_name(const struct mt_names *names, const char *name)
+{
+	for (int i = 0; i < names->n; i++)
+		if (strcmp(names->names[i], name) == 0)
+			return true;
+	return false;
 }
 
 bool

@@ -302,7 +302,8 @@ struct setup {
 	bool sync;       /* synchronous replication may come into play */
 	enum mt_sync_mode sync_mode; /* at the beginning */
 	int sync_count;
-	bool sync_strict;
+	bool sync_strict, sync_priorities;
+	int64_t sync_lag;        /* maximum_lag_on_syncnode */
 	int64_t lag_us, late_us; /* upper bounds: of streaming, of news */
 	int64_t fault_every_us;
 	bool digests;
@@ -495,6 +496,7 @@ void schedule_run(struct sim *w);
 void sim_pause(struct node *n, bool pause);
 void schedule_form(struct sim *w);
 /* schedule_sync.c */
+int sim_sync_priority(const struct sim *w, int node); /* its tag, 1 to 3 */
 void schedule_draw_sync(struct sim *w, struct setup *s);
 void schedule_change_sync(struct sim *w, json_t *config);
 void schedule_wipe(struct sim *w, struct node *n);

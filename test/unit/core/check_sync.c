@@ -538,6 +538,104 @@ START_TEST(so_many_are_wanted_as_the_mode_and_the_count_say)
 }
 END_TEST
 
+static void
+given_priority(int number, int priority)
+{
+	mt_format(TAGS(number), "{\"sync_priority\":%d}", priority);
+}
+
+START_TEST(the_order_is_priority_then_standing_then_position_then_name)
+{
+	TARGET(MT_SYNC_ON, 1, "", 0, "priority before name", "3", 1,
+	       given_priority(3, 2));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "and before who is in it", "3", 1,
+	       given_priority(3, 2));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "not a lower one", "2", 1,
+	       given_priority(2, 2));
+	TARGET(MT_SYNC_ON, 1, "", 0, "below 0 not at all", "3", 1,
+	       mt_copy(TAGS(2), "{\"sync_priority\":-99999999999}"));
+	TARGET(MT_SYNC_ON, 1, "", 0, "not given is 1", "2", 1,
+	       given_priority(3, 1));
+	TARGET(MT_SYNC_ON, 1, "", 0, "the furthest", "3", 1,
+	       flushed_of(2)->lsn--);
+	TARGET(MT_SYNC_ON, 1, "3", 1, "who is in it before the furthest", "3",
+	       1, flushed_of(3)->lsn--);
+	TARGET(MT_SYNC_ON, 1, "23", 1, "of the log who is waited for", "3", 1,
+	       given_names("3", 1));
+	TARGET(MT_SYNC_ON, 2, "23", 2, "the highest two", "34", 2,
+	       given_another(4);
+	       given_priority(4, 3); given_priority(3, 2));
+	TARGET(MT_SYNC_QUORUM, 1, "", 0, "in quorum mode all", "23", 1,
+	       given_priority(3, 9));
+}
+END_TEST
+
+START_TEST(who_never_takes_over_is_waited_for_last)
+{
+	TARGET(MT_SYNC_ON, 1, "", 0, "before it the other", "3", 1,
+	       report_of(2)->nofailover = true;
+	       given_priority(2, 9));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "though it is in it", "3", 1,
+	       report_of(2)->nofailover = true);
+	TARGET(MT_SYNC_QUORUM, 1, "23", 1, "quorum: not needed", "3", 1,
+	       report_of(2)->nofailover = true);
+	TARGET(MT_SYNC_QUORUM, 2, "", 0, "quorum: needed", "23", 2,
+	       report_of(2)->nofailover = true);
+	TARGET(MT_SYNC_QUORUM, 1, "", 0, "quorum: the only one", "2", 1,
+	       report_of(2)->nofailover = true;
+	       flushed_of(3)->streaming = false);
+}
+END_TEST
+
+static void
+given_lag(int number, uint64_t bytes)
+{
+	w.settings.maximum_lag_on_syncnode = 1000;
+	flushed_of(number)->lsn = LSN - bytes;
+	local()->at.lsn = LSN;
+}
+
+START_TEST(who_lags_is_replaced_by_who_does_not)
+{
+	TARGET(MT_SYNC_ON, 1, "2", 1, "at the limit", "2", 1,
+	       given_lag(2, 1000));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "beyond it", "3", 1, given_lag(2, 1001));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "whatever its priority", "3", 1,
+	       given_lag(2, 1001);
+	       given_priority(2, 9));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "also by one without failover", "3", 1,
+	       given_lag(2, 1001);
+	       report_of(3)->nofailover = true);
+	TARGET(MT_SYNC_ON, 1, "2", 1, "nobody else is there", "2", 1,
+	       given_lag(2, 1001);
+	       flushed_of(3)->streaming = false);
+	TARGET(MT_SYNC_ON, 1, "2", 1, "off", "2", 1, given_lag(2, 1001);
+	       w.settings.maximum_lag_on_syncnode = -1);
+	TARGET(MT_SYNC_ON, 1, "2", 1, "off as 0", "2", 1, given_lag(2, 1001);
+	       w.settings.maximum_lag_on_syncnode = 0);
+	TARGET(MT_SYNC_QUORUM, 1, "23", 1, "quorum: left out", "3", 1,
+	       given_lag(2, 1001));
+	TARGET(MT_SYNC_QUORUM, 2, "23", 2, "quorum: needed", "23", 2,
+	       given_lag(2, 1001));
+}
+END_TEST
+
+START_TEST(who_is_new_has_to_be_well_within_the_limit)
+{
+	TARGET(MT_SYNC_ON, 2, "3", 1, "half of it", "23", 2, given_lag(2, 500));
+	TARGET(MT_SYNC_ON, 2, "3", 1, "more", "3", 1, given_lag(2, 501));
+	TARGET(MT_SYNC_ON, 1, "", 0, "alone: behind the primary", "", 0,
+	       given_lag(2, 501);
+	       flushed_of(3)->streaming = false);
+	TARGET(MT_SYNC_ON, 1, "", 0, "alone: near it", "2", 1,
+	       given_lag(2, 500);
+	       flushed_of(3)->streaming = false);
+	TARGET(MT_SYNC_ON, 2, "", 0, "two: behind the furthest", "23", 2,
+	       given_lag(2, 5000);
+	       given_lag(3, 5500));
+}
+END_TEST
+
 START_TEST(only_members_that_may_and_can_are_wanted)
 {
 	TARGET(MT_SYNC_ON, 2, "", 0, "nosync", "3", 1,
@@ -675,6 +773,10 @@ main(void)
 	    the_names_of_a_new_primary_meet_the_log_as_it_is,
 	    a_strict_new_primary_waits_from_its_first_commit_on,
 	    so_many_are_wanted_as_the_mode_and_the_count_say,
+	    the_order_is_priority_then_standing_then_position_then_name,
+	    who_never_takes_over_is_waited_for_last,
+	    who_lags_is_replaced_by_who_does_not,
+	    who_is_new_has_to_be_well_within_the_limit,
 	    only_members_that_may_and_can_are_wanted,
 	    who_is_in_the_set_stays_for_a_while_without_streaming,
 	    a_strict_primary_goes_on_waiting_for_who_may_come_back,
