@@ -99,8 +99,9 @@ struct mt_conf {
 	bool nofailover; /* failover_priority <= 0 alone sets it, too */
 	bool noloadbalance;
 	bool clonefrom;
-	bool nosync;
+	bool nosync;           /* sync_priority <= 0 alone sets it, too */
 	int failover_priority; /* 1; 0 where nofailover */
+	int sync_priority;     /* 1; 0 where nosync */
 };
 
 /*

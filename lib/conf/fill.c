@@ -65,6 +65,7 @@ static const struct row rows[] = {
     {"tags.clonefrom", AT(clonefrom), TRUTH, 0},
     {"tags.nosync", AT(nosync), TRUTH, 0},
     {"tags.failover_priority", AT(failover_priority), INT, 0},
+    {"tags.sync_priority", AT(sync_priority), INT, 0},
 };
 
 static int

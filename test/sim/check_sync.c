@@ -12,6 +12,7 @@
 #include "test/sim/sim.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #define LATE_US (10 * SIM_S)
@@ -79,10 +80,11 @@ static bool
 may_coexist(const struct sim *w, const struct node *n)
 {
 	const struct mt_sync *log = &w->sync;
+	const uint32_t flush = n->pg.waits.set & ~SIM_NOBODY;
 	uint32_t set = 0;
 	int holder = 0, within;
 
-	if (log->k == 0)
+	if (log->k == 0 || n->pg.waits.k > __builtin_popcount(flush))
 		return true;
 	for (int i = 0; i < log->n; i++) {
 		int m = sim_node_by_name(w, log->standbys[i].name);
@@ -94,7 +96,7 @@ may_coexist(const struct sim *w, const struct node *n)
 	}
 	/* At least so many of the log's set have each commit, and all of them
 	 * but k - 1 are heard. */
-	within = n->pg.waits.k - __builtin_popcount(n->pg.waits.set & ~set);
+	within = n->pg.waits.k - __builtin_popcount(flush & ~set);
 	return (within > 0 ? within : 0) + holder >= log->k;
 }
 
@@ -115,6 +117,20 @@ check_coexist(struct sim *w)
 				 n->name, n->pg.waits.k, n->pg.waits.set,
 				 w->sync.k, w->sync.n);
 	}
+}
+
+/* Who knows that the mode is strict never begins to wait for none. */
+void
+check_strict(struct node *n, struct mt_sync_conf names)
+{
+	const struct mt_settings *set = &n->settings;
+
+	if (set->synchronous_mode != MT_SYNC_OFF &&
+	    set->synchronous_mode_strict && names.k == 0 &&
+	    (n->names.k != 0 || !n->pg.writable))
+		sim_fail(n->sim,
+			 "%s waits for none in strict mode: not justified",
+			 n->name);
 }
 
 /* ---- turns ------------------------------------------------------------ */
@@ -201,6 +217,25 @@ check_turn(struct sim *w, const struct mt_state *s)
 
 /* ---- in the end ------------------------------------------------------- */
 
+/* Is nobody left out who would be preferred to one that is in it? */
+static bool
+is_preferred(const struct sim *w, const struct node *p)
+{
+	int in = INT_MAX, out = 0;
+
+	for (int i = 0; i < w->setup.n_data; i++) {
+		int priority = sim_sync_priority(w, i);
+
+		if (i == p->i)
+			continue;
+		if (mt_sync_find(&p->state->sync, w->nodes[i].name) >= 0)
+			in = priority < in ? priority : in;
+		else
+			out = priority > out ? priority : out;
+	}
+	return out <= in;
+}
+
 bool
 check_sync_restored(const struct sim *w, const struct node *p)
 {
@@ -215,6 +250,11 @@ check_sync_restored(const struct sim *w, const struct node *p)
 		n = k;
 	if (set->synchronous_mode == MT_SYNC_OFF)
 		n = k = 0;
+	/* Some may lag a little for ever. */
+	if (w->setup.sync_lag > 0 && sync->n >= k && sync->n < n)
+		n = sync->n;
+	else if (!is_preferred(w, p) && w->setup.sync_lag <= 0)
+		return false;
 	if (sync->n != n || sync->k != k || p->names.k != k ||
 	    __builtin_popcount(p->names.set) != n ||
 	    mt_sync_find(sync, p->name) >= 0)

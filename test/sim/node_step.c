@@ -168,6 +168,9 @@ fill_member(const struct node *n, struct mt_member *m)
 	if (!n->witness)
 		mt_format(m->conn_url, sizeof(m->conn_url),
 			  "postgres://%s:5432/postgres", n->name);
+	if (n->sim->setup.sync_priorities)
+		mt_format(m->tags, sizeof(m->tags), "{\"sync_priority\":%d}",
+			  sim_sync_priority(n->sim, n->i));
 }
 
 static void

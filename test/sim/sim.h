@@ -24,6 +24,7 @@
 #include "core/sync.h"
 
 #define SIM_NODES_MAX 5
+#define SIM_NOBODY (UINT32_C(1) << 30) /* in a set: the placeholder */
 #define SIM_BRANCHES_MAX 512
 #define SIM_LOG_MAX 8192
 #define SIM_MS INT64_C(1000)
@@ -301,6 +302,8 @@ struct setup {
 	bool sync;       /* synchronous replication may come into play */
 	enum mt_sync_mode sync_mode; /* at the beginning */
 	int sync_count;
+	bool sync_strict, sync_priorities;
+	int64_t sync_lag;        /* maximum_lag_on_syncnode */
 	int64_t lag_us, late_us; /* upper bounds: of streaming, of news */
 	int64_t fault_every_us;
 	bool digests;
@@ -477,6 +480,8 @@ bool check_converged(struct sim *w, int arg);
 void check_turn(struct sim *w, const struct mt_state *s);
 void check_coexist(struct sim *w);
 void check_acknowledged(struct node *n, uint64_t lsn);
+/* These it is about to wait for, or these, to be promoted. */
+void check_strict(struct node *n, struct mt_sync_conf names);
 void check_survival(struct node *n);
 bool check_sync_restored(const struct sim *w, const struct node *primary);
 /* A disk was wiped, and too few are left with the data that counts. */
@@ -491,6 +496,7 @@ void schedule_run(struct sim *w);
 void sim_pause(struct node *n, bool pause);
 void schedule_form(struct sim *w);
 /* schedule_sync.c */
+int sim_sync_priority(const struct sim *w, int node); /* its tag, 1 to 3 */
 void schedule_draw_sync(struct sim *w, struct setup *s);
 void schedule_change_sync(struct sim *w, json_t *config);
 void schedule_wipe(struct sim *w, struct node *n);
