@@ -134,6 +134,8 @@ decide(struct mt_node *n)
 	}
 	if (n->pg != NULL && v.local.as_primary && v.local.had_lease)
 		mt_postgres_arm(n->pg, v.local.deadline_ms);
+	if (n->callbacks != NULL)
+		mt_callbacks_look(n->callbacks, &v.local);
 	mt_agent_decide(&v, &plan);
 	node__execute(n, &v, &plan);
 	next = sooner(next, plan.look_again_ms);
@@ -323,6 +325,10 @@ node__exit(struct mt_node *n, int status)
 		n->open_parts++;
 		mt_postgres_close(n->pg, part_closed, n);
 	}
+	if (n->callbacks != NULL) {
+		n->open_parts++;
+		mt_callbacks_close(n->callbacks, part_closed, n);
+	}
 	if (n->peers != NULL) {
 		n->open_parts++;
 		mt_peers_close(n->peers, part_closed, n);
@@ -379,6 +385,11 @@ open_parts(struct mt_node *n, struct mt_err *err)
 				  c->restapi.listen.port, &n->backend, err);
 	if (rv == 0 && c->has_postgresql)
 		rv = mt_postgres_open(&n->pg, n->loop, c, pg_wake, n, err);
+	if (rv == 0 && c->has_postgresql) {
+		n->callbacks = mt_callbacks_new(n->loop, c);
+		if (n->callbacks == NULL)
+			rv = mt_err_set(err, MT_ENOMEM, "out of memory");
+	}
 	return rv;
 }
 

@@ -16,6 +16,7 @@
 #include "core/controller.h"
 #include "core/keep.h"
 #include "daemon/api/api.h"
+#include "daemon/callbacks.h"
 #include "daemon/node.h"
 #include "daemon/postgres.h"
 #include "peer/peers.h"
@@ -124,7 +125,8 @@ struct mt_node {
 	int64_t heartbeat_ms; /* of the "no action" line */
 
 	struct mt_peers *peers;
-	struct mt_postgres *pg; /* NULL: witness */
+	struct mt_postgres *pg;         /* NULL: witness */
+	struct mt_callbacks *callbacks; /* NULL: witness */
 	struct mt_api *api;
 	struct mt_api_backend backend;
 };

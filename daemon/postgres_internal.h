@@ -81,6 +81,7 @@ struct mt_postgres {
 	json_t *parameters;  /* as they shall be now */
 	uint64_t version;    /* counts their changes */
 	bool has_members;    /* pgpass is written for those there are */
+	uint64_t reloads;    /* that went well */
 	char trouble[MT_WHY_MAX];
 
 	/* data directory */

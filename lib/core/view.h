@@ -111,6 +111,7 @@ struct mt_local {
 	bool volume_hangs; /* it is the volume */
 	bool hung;         /* was ended by force for that, and not replaced */
 	bool hung_again;   /* and not for the first time lately */
+	uint64_t reloads;  /* of its configuration, by this process */
 	bool died;         /* the postmaster ended and nobody had asked it to */
 	int64_t died_ms;
 
