@@ -58,6 +58,11 @@ fill_identity(struct mt_conf_source *src, struct mt_conf *c)
 		return mt_conf_fail(src, "name",
 				    "\"name\" is a reserved word; give the "
 				    "member another name");
+	/* In quotes, too, it is every standby to PostgreSQL. */
+	if (mt_streq(c->name, "*"))
+		return mt_conf_fail(src, "name",
+				    "\"name\" is what PostgreSQL takes for any "
+				    "name; give the member another one");
 	mt_copy(ns, sizeof(ns), c->namespace + strspn(c->namespace, "/"));
 	for (n = strlen(ns); n > 0 && ns[n - 1] == '/'; n--)
 		ns[n - 1] = '\0';

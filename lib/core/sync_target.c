@@ -9,6 +9,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 
@@ -100,13 +101,29 @@ named(const struct mt_view *v, const char *name)
 	return false;
 }
 
+/* PostgreSQL compares names without their case: either would be taken for the
+ * other. */
+static bool
+has_a_double(const struct mt_view *v, const struct mt_member *m)
+{
+	for (int i = 0; i < v->state->n_members; i++) {
+		const struct mt_member *other = &v->state->members[i];
+
+		if (other != m && !other->witness &&
+		    strcasecmp(other->name, m->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool
 fit_standby(const struct mt_view *v, const struct mt_member *m)
 {
 	int in = mt_sync_find(&v->state->sync, m->name);
 
 	if (m->witness || strcmp(m->name, v->local.name) == 0 ||
-	    sync_priority(m) == 0 || is_silent(v, m->name))
+	    sync_priority(m) == 0 || has_a_double(v, m) ||
+	    is_silent(v, m->name))
 		return false;
 	if (in >= 0)
 		return still_fit(v, m, in);

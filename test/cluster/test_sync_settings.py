@@ -2,6 +2,7 @@
 """The settings of synchronous mode beyond mode and count: whom the primary
 waits for, and what it does where nobody is there."""
 
+import shutil
 import signal
 import time
 
@@ -129,3 +130,79 @@ def test_lagging_standby_is_replaced_and_does_not_come_back(fresh):
     while time.monotonic() < until:
         assert the_set(primary) == [other.name]
         time.sleep(0.2)
+
+
+def test_clone_is_not_waited_for(fresh):
+    """pg_basebackup flushes WAL, too; but half a copy has no commit."""
+    cluster = fresh(dcs={"synchronous_mode": "quorum"}).start_and_form()
+    primary = cluster.create_table()
+    wait_for(lambda: len(the_set(primary)) == 2, SETTLE_DEADLINE, "the set")
+    gone, other = cluster.others(primary)
+    gone.overrides = {"postgresql": {"basebackup": [
+        {"checkpoint": "fast"}, {"max-rate": "4M"}]}}
+    gone.kill()
+    shutil.rmtree(gone.data_dir)
+    gone.start()
+    seen = []
+
+    def copying():
+        return primary.sql("SELECT application_name, state, sync_priority"
+                           " FROM pg_stat_replication"
+                           " WHERE application_name <> %s", other.name)
+
+    def streams_as_a_copy():
+        seen.extend(copying())
+        return "streaming" in [state for _, state, _ in seen]
+    wait_for(streams_as_a_copy, 30, "WAL of the copy", period=0.05)
+    primary.sql("INSERT INTO acknowledged VALUES ('now', 1)")
+    assert {priority for name, _, priority in seen} == {0}
+    assert {name for name, _, _ in seen} == {"Matriarch clone"}
+    cluster.wait_healthy()
+    wait_for(lambda: len(the_set(primary)) == 2, SETTLE_DEADLINE,
+             "the set again")
+
+
+def test_operators_own_names_hold_while_the_mode_is_off(fresh):
+    cluster = fresh(n=2, witnesses=1, dcs={"postgresql": {"parameters": {
+        "synchronous_standby_names": "*"}}}).start_and_form()
+    primary = cluster.create_table()
+    (other,) = cluster.others(primary)
+    assert primary.sql("SHOW synchronous_standby_names") == [("*",)]
+
+    def mode(value):
+        answer = primary.request("PATCH", "/config", body={
+            "synchronous_mode": value})
+        assert answer.status == 200, answer.text
+
+    def shown(text):
+        wait_for(lambda: primary.sql("SHOW synchronous_standby_names")
+                 == [(text,)], SETTLE_DEADLINE, f"the names {text!r}")
+    mode("on")
+    shown(other.name)
+    # Nobody is left: it is none, and not what the operator would have.
+    other.kill()
+    shown("")
+    cluster.create_table()
+    other.start()
+    shown(other.name)
+    mode(None)
+    shown("*")
+    cluster.create_table()
+
+
+
+
+def test_odd_names_are_waited_for(fresh):
+    cluster = fresh(n=2, witnesses=1, dcs={"synchronous_mode": "quorum"})
+    cluster.nodes[0].name, cluster.nodes[1].name = 'First, "1"', "any"
+    quoted = {'First, "1"': '"First, ""1"""', "any": '"any"'}
+    primary = cluster.start_and_form().create_table()
+    (other,) = cluster.others(primary)
+    wait_for(lambda: primary.sql("SHOW synchronous_standby_names")
+             == [(f"ANY 1 ({quoted[other.name]})",)], SETTLE_DEADLINE,
+             "the names")
+    assert primary.sql("SELECT application_name, sync_state"
+                       " FROM pg_stat_replication") == [(other.name, "quorum")]
+    wait_for(lambda: other.status("/quorum") == 200, 10, "the set")
+    primary.kill()
+    assert cluster.primary(FAILOVER_DEADLINE, among=[other]) is other

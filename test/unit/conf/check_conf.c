@@ -274,6 +274,7 @@ START_TEST(wrong_types_and_values_are_refused_at_their_place)
 	refused("scope: a\nname: "
 		"__patroni_strict_sync_replica_placeholder__\n" RAFT,
 		"2:1", "reserved");
+	refused("scope: x\nname: '*'\n" RAFT, "2:1", "any name");
 }
 END_TEST
 

@@ -650,6 +650,16 @@ START_TEST(only_members_that_may_and_can_are_wanted)
 	       mt_copy(TAGS(2), "{\"sync_priority\":1}"));
 	TARGET(MT_SYNC_ON, 2, "", 0, "a witness", "3", 1,
 	       w.state.members[1].witness = true);
+	TARGET(MT_SYNC_ON, 2, "", 0, "names that are one to PostgreSQL", "3", 1,
+	       given_another(4);
+	       mt_copy(w.state.members[3].name, MT_NAME_MAX, "Node2"));
+	TARGET(MT_SYNC_ON, 2, "2", 1, "also in the set", "3", 1,
+	       given_another(4);
+	       mt_copy(w.state.members[3].name, MT_NAME_MAX, "NODE2"));
+	TARGET(MT_SYNC_ON, 2, "", 0, "a witness's name is nothing to it", "23",
+	       2, given_another(4);
+	       mt_copy(w.state.members[3].name, MT_NAME_MAX, "NODE2");
+	       w.state.members[3].witness = true);
 	TARGET(MT_SYNC_ON, 2, "", 0, "nofailover counts", "23", 2,
 	       report_of(2)->nofailover = true);
 	TARGET(MT_SYNC_ON, 2, "", 0, "does not stream", "3", 1,
