@@ -395,6 +395,8 @@ scenario_setup(struct sim *w, const char *name)
 	w->setup.loop_wait_s = 10;
 	w->setup.rewind = w->setup.start_in_place = true;
 	w->setup.snapshot_threshold = 0;
+	w->setup.max_lag = 1 << 20;
+	w->setup.nofailover = -1;
 }
 
 bool

@@ -101,6 +101,7 @@ schedule_draw(struct sim *w)
 	for (int i = 0; i < FAULTS; i++)
 		s->weights[i] = profile[i];
 	schedule_draw_sync(w, s);
+	schedule_draw_traits(w, s);
 	if (!s->sync)
 		s->weights[F_SYNC] = s->weights[F_WIPE] = 0;
 	/* Not drawn: the other seeds stay as they were. */
@@ -291,6 +292,7 @@ fault_command(struct sim *w, enum fault f)
 	} else {
 		c.kind = MT_CMD_LEADER_ASSIGN;
 		c.u.assign.expect_epoch = n->state->leader.epoch;
+		c.u.assign.ground = MT_GROUND_CONTINUE;
 		mt_copy(c.u.assign.holder, MT_NAME_MAX,
 			n->state->leader.holder);
 		c.u.assign.ttl_ms = n->state->leader.ttl_ms;

@@ -306,6 +306,10 @@ struct setup {
 	bool digests;
 	bool slow_pg;
 	bool idle; /* no client writes */
+	int64_t max_lag;
+	bool check_timeline;
+	int nofailover; /* the node that has the tag, -1 = none */
+	int priority[SIM_NODES_MAX];
 };
 
 struct sim {
@@ -332,6 +336,7 @@ struct sim {
 	int leader_of[512];      /* term -> node + 1 */
 	struct mt_leader leader; /* of the newest applied state */
 	struct mt_sync sync;
+	struct mt_request request; /* check_choice.c */
 	/* check_sync.c */
 	bool turn_is_sync; /* assigned while synchronous mode stood */
 	uint64_t config_version;
@@ -473,6 +478,11 @@ void check_record(struct node *n, const struct mt_record *next);
 void check_restored(struct node *n, uint64_t index);
 bool check_converged(struct sim *w, int arg);
 
+/* check_choice.c */
+void check_choice(struct node *n, const struct mt_view *view,
+		  const struct mt_command *assign);
+void check_request(struct sim *w, const struct mt_state *s);
+
 /* check_sync.c */
 void check_turn(struct sim *w, const struct mt_state *s);
 void check_coexist(struct sim *w);
@@ -490,6 +500,8 @@ void schedule_run(struct sim *w);
 /* An operator begins or ends the pause, on this node. */
 void sim_pause(struct node *n, bool pause);
 void schedule_form(struct sim *w);
+/* schedule_traits.c */
+void schedule_draw_traits(struct sim *w, struct setup *s);
 /* schedule_sync.c */
 void schedule_draw_sync(struct sim *w, struct setup *s);
 void schedule_change_sync(struct sim *w, json_t *config);
