@@ -82,7 +82,7 @@ operator_acts(struct sim *w, const struct mt_state *s)
 	bool asked = s->outcome.id != w->outcome_id && s->outcome.ok;
 	const struct mt_leader *l = &w->leader;
 
-	if (!asked || l->exempt == 0 || l->released ||
+	if (!asked || w->request_by_clock || l->exempt == 0 || l->released ||
 	    next->epoch == l->epoch || next->since == l->since)
 		return;
 	for (int i = 0; i < w->n; i++)

@@ -276,5 +276,11 @@ check_request(struct sim *w, const struct mt_state *s)
 			 "request %" PRIu64 " is taken while %" PRIu64
 			 " is under way",
 			 s->request.id, was->id);
+	if (s->request.id != was->id)
+		w->request_by_clock =
+		    was->scheduled_ms != 0 && s->request.scheduled_ms == 0 &&
+		    s->request.kind == was->kind &&
+		    strcmp(s->request.leader, was->leader) == 0 &&
+		    strcmp(s->request.candidate, was->candidate) == 0;
 	w->request = s->request;
 }

@@ -369,6 +369,8 @@ static const struct scenario {
     {"exempt-is-heeded", 3, 3, 0, 3, exempt_is_heeded, MT_SYNC_OFF, 0},
     {"exempt-until-armed", 3, 3, 0, 3, exempt_until_armed, MT_SYNC_OFF, 0},
     {"exempt-anew", 3, 3, 0, 3, exempt_anew, MT_SYNC_OFF, 0},
+    {"exempt-from-what-is-due", 3, 3, 0, 3, exempt_from_what_is_due,
+     MT_SYNC_OFF, 0},
 };
 
 static const struct scenario *

@@ -275,6 +275,9 @@ fault_command(struct sim *w, enum fault f)
 		    n->state->index % 2 == 0) {
 			c.u.request_put.kind = MT_REQUEST_FAILOVER;
 			c.u.request_put.leader[0] = '\0';
+		} else if (n->state->index % 5 == 0) {
+			c.u.request_put.scheduled_ms =
+			    (w->now_us + sim_between(w, 0, 6 * SIM_S)) / SIM_MS;
 		}
 	} else if (f == F_TTL || f == F_SYNC) {
 		config = json_copy(n->state->config);

@@ -337,6 +337,7 @@ struct sim {
 	struct mt_leader leader; /* of the newest applied state */
 	struct mt_sync sync;
 	struct mt_request request; /* check_choice.c */
+	bool request_by_clock;     /* it was scheduled, and became due */
 	/* check_sync.c */
 	bool turn_is_sync; /* assigned while synchronous mode stood */
 	uint64_t config_version;
