@@ -25,6 +25,7 @@ sim_fail(struct sim *w, const char *fmt, ...)
 	if (w->failed)
 		return;
 	w->failed = true;
+	w->failure_kind = fmt;
 	va_start(ap, fmt);
 	vsnprintf(w->failure, sizeof(w->failure), fmt, ap);
 	va_end(ap);

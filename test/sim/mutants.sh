@@ -75,30 +75,31 @@ kill_mutant() {
 			return 0
 		fi
 	done
-	how=$("$program" --seeds "$SEEDS" --lease --stop) && return 1
+	how=$("$program" --seeds "$SEEDS" --jobs 1 --lease --stop) && return 1
 	echo "$how" | grep -E "$DEADLY" | sed 1q | grep .
 }
 
+if [ "${1:-}" = --one ]; then
+	if ! build "$2"; then
+		echo "$2: does not build:"
+		cat "$B/test/sim/mutants/$2/log"
+		exit 1
+	elif how=$(kill_mutant "$2"); then
+		printf '%-20s %s\n' "$2" "$how"
+	else
+		printf '%-20s SURVIVES\n' "$2"
+		exit 1
+	fi
+	exit 0
+fi
 if [ $# -eq 0 ]; then
 	for p in test/sim/mutants/*.patch; do
 		set -- "$@" "$(basename "$p" .patch)"
 	done
 fi
-survived=0
-for m; do
-	if ! build "$m"; then
-		echo "$m: does not build:"
-		cat "$B/test/sim/mutants/$m/log"
-		survived=$((survived + 1))
-	elif how=$(kill_mutant "$m"); then
-		printf '%-14s %s\n' "$m" "$how"
-	else
-		printf '%-14s SURVIVES\n' "$m"
-		survived=$((survived + 1))
-	fi
-done
-[ "$survived" -eq 0 ] || {
-	echo "$survived of $# mutants do not die" >&2
+# As many at a time as there are processors; each says its own line.
+printf '%s\n' "$@" | xargs -n 1 -P "$(nproc)" test/sim/mutants.sh --one || {
+	echo "mutants: of $# not all die" >&2
 	exit 1
 }
 echo "all $# mutants die"

@@ -26,6 +26,7 @@
 #define SIM_NODES_MAX 5
 #define SIM_BRANCHES_MAX 512
 #define SIM_LOG_MAX 8192
+#define SIM_FAULTS_MAX 1024
 #define SIM_MS INT64_C(1000)
 #define SIM_S INT64_C(1000000)
 
@@ -280,7 +281,8 @@ struct sim_options {
 	uint64_t seed;
 	const char *schedule; /* NULL = drawn */
 	bool trace;
-	bool lease_only; /* what a mutant is to die of */
+	bool lease_only;  /* what a mutant is to die of */
+	const bool *keep; /* only these faults, by number; NULL = all */
 };
 
 struct sim_stats {
@@ -327,10 +329,15 @@ struct sim {
 	struct branch branches[SIM_BRANCHES_MAX];
 	json_t *bootstrap_config;
 	struct sim_stats stats;
-	bool in_event;
+	int n_faults; /* numbered from 1; the last may not have come to it */
+	struct {
+		int64_t at_us; /* 0 = it was left out */
+		const char *name;
+	} faults[SIM_FAULTS_MAX];
 	/* check.c */
 	bool failed;
 	char failure[256];
+	const char *failure_kind; /* its words without its numbers */
 	uint64_t max_applied;
 	struct logged log[SIM_LOG_MAX];
 	int leader_of[512];      /* term -> node + 1 */
