@@ -176,15 +176,18 @@ unit: $(UNIT_BINS)
 	done; \
 	[ -z "$$bad" ] || { echo "unit tests failed:$$bad" >&2; exit 1; }
 
-SEEDS ?= 1-5000
+# SEEDS=A-B, or N for the first N: a million before a release.
+SEEDS ?= 20000
 sim: $(SIMS)
+	MT_BUILD=$(abspath $(B)) test/sim/replay.sh
 	MT_BUILD=$(abspath $(B)) test/sim/run --schedules
 	MT_BUILD=$(abspath $(B)) test/sim/run --seeds $(SEEDS)
+RAFT_SEEDS ?= 1-5000
 # Raft alone, and each of the driver's guards against the schedule it is for.
 raftsim: $(B)/test/sim/raftsim
 	$(B)/test/sim/raftsim --guards
-	$(B)/test/sim/raftsim --mode static --seeds $(SEEDS)
-	$(B)/test/sim/raftsim --mode membership --seeds $(SEEDS)
+	$(B)/test/sim/raftsim --mode static --seeds $(RAFT_SEEDS)
+	$(B)/test/sim/raftsim --mode membership --seeds $(RAFT_SEEDS)
 # The protocol's models: those of make check, and all, the large ones too.
 check-model:
 	test/model/run.sh check
@@ -196,6 +199,7 @@ fuzz:
 	+MAKE="$(MAKE)" B="$(B)" test/fuzz/run.sh $(FUZZ_SECONDS)
 mutants: $(SIMS)
 	MT_BUILD=$(abspath $(B)) test/sim/mutants.sh
+	MT_BUILD=$(abspath $(B)) test/sim/replay.sh M_LOWESTLSN
 # PYTEST_ARGS="-k rejoin" and the like choose among the tests.
 cluster: all
 	PYTHON="$(PYTHON)" test/tools/cluster.sh $(B) $(PYTEST_ARGS)

@@ -461,6 +461,7 @@ is_forced(const struct mt_controller *c, const struct mt_view *v)
 	/* One that was never heard here may have known all that this leader
 	 * found in the log when it began. */
 	return is_suspended(v) && names_candidate(v) &&
+	       !v->state->request.due &&
 	       id > (seen != NULL ? seen->report.applied : c->led_index);
 }
 

@@ -25,6 +25,7 @@ sim_fail(struct sim *w, const char *fmt, ...)
 	if (w->failed)
 		return;
 	w->failed = true;
+	w->failure_kind = fmt;
 	va_start(ap, fmt);
 	vsnprintf(w->failure, sizeof(w->failure), fmt, ap);
 	va_end(ap);
@@ -82,7 +83,7 @@ operator_acts(struct sim *w, const struct mt_state *s)
 	bool asked = s->outcome.id != w->outcome_id && s->outcome.ok;
 	const struct mt_leader *l = &w->leader;
 
-	if (!asked || l->exempt == 0 || l->released ||
+	if (!asked || w->request_by_clock || l->exempt == 0 || l->released ||
 	    next->epoch == l->epoch || next->since == l->since)
 		return;
 	for (int i = 0; i < w->n; i++)
@@ -317,6 +318,7 @@ check_applied(struct node *n, uint64_t index, uint64_t term, const void *p,
 		w->stats.releases++;
 	operator_acts(w, n->state);
 	w->outcome_id = n->state->outcome.id;
+	check_request(w, n->state);
 	check_turn(w, n->state);
 }
 

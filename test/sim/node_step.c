@@ -196,6 +196,8 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	r->serving = r->writable && n->slots_ready;
 	r->rewindable = r->writable;
 	r->healthy = l->accepting;
+	r->nofailover = n->sim->setup.nofailover == n->i;
+	r->failover_priority = n->sim->setup.priority[n->i];
 	mt_copy(r->sysid, sizeof(r->sysid), l->sysid);
 	r->data_id = l->data_id;
 	r->stopped = l->stopped;
@@ -339,6 +341,8 @@ control(struct node *n, struct mt_view *v)
 	if (plan.propose && !n->controller_busy) {
 		TRACE(n->sim, n, "controller proposes: %s, %s", plan.rule,
 		      plan.why);
+		if (plan.command.kind == MT_CMD_LEADER_ASSIGN)
+			check_choice(n, v, &plan.command);
 		n->controller_busy = true;
 		submit(n, &plan.command, 1);
 	}

@@ -42,5 +42,6 @@ void sync_other_data(struct sim *w);
 void exempt_is_heeded(struct sim *w);
 void exempt_until_armed(struct sim *w);
 void exempt_anew(struct sim *w);
+void exempt_from_what_is_due(struct sim *w);
 
 #endif

@@ -27,6 +27,7 @@
 #define SIM_NOBODY (UINT32_C(1) << 30) /* in a set: the placeholder */
 #define SIM_BRANCHES_MAX 512
 #define SIM_LOG_MAX 8192
+#define SIM_FAULTS_MAX 1024
 #define SIM_MS INT64_C(1000)
 #define SIM_S INT64_C(1000000)
 
@@ -281,7 +282,8 @@ struct sim_options {
 	uint64_t seed;
 	const char *schedule; /* NULL = drawn */
 	bool trace;
-	bool lease_only; /* what a mutant is to die of */
+	bool lease_only;  /* what a mutant is to die of */
+	const bool *keep; /* only these faults, by number; NULL = all */
 };
 
 struct sim_stats {
@@ -309,6 +311,10 @@ struct setup {
 	bool digests;
 	bool slow_pg;
 	bool idle; /* no client writes */
+	int64_t max_lag;
+	bool check_timeline;
+	int nofailover; /* the node that has the tag, -1 = none */
+	int priority[SIM_NODES_MAX];
 };
 
 struct sim {
@@ -326,15 +332,22 @@ struct sim {
 	struct branch branches[SIM_BRANCHES_MAX];
 	json_t *bootstrap_config;
 	struct sim_stats stats;
-	bool in_event;
+	int n_faults; /* numbered from 1; the last may not have come to it */
+	struct {
+		int64_t at_us; /* 0 = it was left out */
+		const char *name;
+	} faults[SIM_FAULTS_MAX];
 	/* check.c */
 	bool failed;
 	char failure[256];
+	const char *failure_kind; /* its words without its numbers */
 	uint64_t max_applied;
 	struct logged log[SIM_LOG_MAX];
 	int leader_of[512];      /* term -> node + 1 */
 	struct mt_leader leader; /* of the newest applied state */
 	struct mt_sync sync;
+	struct mt_request request; /* check_choice.c */
+	bool request_by_clock;     /* it was scheduled, and became due */
 	/* check_sync.c */
 	bool turn_is_sync; /* assigned while synchronous mode stood */
 	uint64_t config_version;
@@ -476,6 +489,11 @@ void check_record(struct node *n, const struct mt_record *next);
 void check_restored(struct node *n, uint64_t index);
 bool check_converged(struct sim *w, int arg);
 
+/* check_choice.c */
+void check_choice(struct node *n, const struct mt_view *view,
+		  const struct mt_command *assign);
+void check_request(struct sim *w, const struct mt_state *s);
+
 /* check_sync.c */
 void check_turn(struct sim *w, const struct mt_state *s);
 void check_coexist(struct sim *w);
@@ -495,6 +513,8 @@ void schedule_run(struct sim *w);
 /* An operator begins or ends the pause, on this node. */
 void sim_pause(struct node *n, bool pause);
 void schedule_form(struct sim *w);
+/* schedule_traits.c */
+void schedule_draw_traits(struct sim *w, struct setup *s);
 /* schedule_sync.c */
 int sim_sync_priority(const struct sim *w, int node); /* its tag, 1 to 3 */
 void schedule_draw_sync(struct sim *w, struct setup *s);
