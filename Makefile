@@ -83,6 +83,8 @@ EXT_daemon = $(DAEMON_EXT)
 
 # The simulators: of the whole, and of Raft under our driver alone (raft*.c).
 SIM_OBJS = $(call objects,test/sim)
+# The one decision of the daemon that is none of lib/core.
+SIM_DAEMON = $(B)/daemon/api/health.o
 RAFTSIM_OBJS = $(filter $(B)/test/sim/raft%,$(SIM_OBJS))
 SIMS = $(B)/test/sim/matriarch-sim $(B)/test/sim/raftsim
 
@@ -135,7 +137,7 @@ endef
 $(eval $(call program,$(B)/matriarch,$(CLI_OBJS),$(CLI_LIBS),$(CLI_EXT)))
 $(eval $(call program,$(B)/matriarch-sentinel,$(SENTINEL_OBJS),base,$(EXT_base)))
 $(eval $(call program,$(B)/matriarchd,$(DAEMON_OBJS),$(DAEMON_LIBS),$(DAEMON_EXT)))
-$(eval $(call program,$(B)/test/sim/matriarch-sim,$(filter-out $(RAFTSIM_OBJS),$(SIM_OBJS)),consensus core conf base,$(EXT_consensus)))
+$(eval $(call program,$(B)/test/sim/matriarch-sim,$(filter-out $(RAFTSIM_OBJS),$(SIM_OBJS)) $(SIM_DAEMON),consensus http core conf base,$(EXT_consensus)))
 $(eval $(call program,$(B)/test/sim/raftsim,$(RAFTSIM_OBJS),consensus base,$(EXT_consensus)))
 
 # Unit tests: test/unit/<layer>/check_*.c, each a program of its own; another

@@ -350,9 +350,10 @@ is_well(const struct sim *w, const struct node *n, const struct node *primary)
 	if (n->witness)
 		return true;
 	if (n == primary)
-		return n->slots_ready &&
+		return n->slots_ready && check_answers_well(n, true) &&
 		       n->record.pg_epoch == n->state->leader.epoch;
-	return pg_streams(w, n) && n->pg.branch == primary->pg.branch;
+	return pg_streams(w, n) && check_answers_well(n, false) &&
+	       n->pg.branch == primary->pg.branch;
 }
 
 /* One primary, and all others stream from it. */

@@ -15,7 +15,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 B=${MT_BUILD:-build}
 SEEDS=${SEEDS:-1-10000}
-DEADLY='two leases|two writable primaries|becomes primary|two contents|lost|coexist|justified|without an exemption|unfit|has (no )?ground|another state|is taken while'
+DEADLY='two leases|two writable primaries|becomes primary|two contents|lost|coexist|justified|without an exemption|unfit|has (no )?ground|another state|is taken while|200 to .primary'
 
 value() {
 	sed -n "s/^$1 = //p" "$B/config.mk"
@@ -23,7 +23,7 @@ value() {
 CC=$(value CC)
 FLAGS="-std=gnu11 -O1 $(value SANITIZE) -D_GNU_SOURCE $(value JANSSON_CFLAGS)
 	$(value YAML_CFLAGS) $(value RAFT_CFLAGS) $(value SQLITE_CFLAGS) -pthread"
-LIBS="$B/libconsensus.a $B/libcore.a $B/libconf.a $B/libbase.a
+LIBS="$B/libconsensus.a $B/libhttp.a $B/libcore.a $B/libconf.a $B/libbase.a
 	$(value JANSSON_LIBS) $(value YAML_LIBS) $(value RAFT_LIBS)
 	$(value SQLITE_LIBS)"
 
@@ -47,7 +47,7 @@ build() {
 		objects="$objects $dir/${f%.c}.o"
 		replaced="$replaced ${f%.c}.o"
 	done
-	for o in "$B"/test/sim/*.o; do
+	for o in "$B"/test/sim/*.o "$B/daemon/api/health.o"; do
 		case $(basename "$o") in
 		raft*) continue ;;
 		esac

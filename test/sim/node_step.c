@@ -385,6 +385,7 @@ turn(struct node *n)
 		return;
 	if (v.leads)
 		control(n, &v);
+	check_health(n, &v);
 	tell(n, &v);
 	node_wake_by(n, n->report_ms + MT_REPORT_INTERVAL_MS);
 }

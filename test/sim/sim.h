@@ -22,6 +22,7 @@
 #include "core/controller.h"
 #include "core/keep.h"
 #include "core/sync.h"
+#include "daemon/api/health.h"
 
 #define SIM_NODES_MAX 5
 #define SIM_NOBODY (UINT32_C(1) << 30) /* in a set: the placeholder */
@@ -254,8 +255,10 @@ struct node {
 	int64_t proposed_ms;
 	uint64_t report_seq, report_key;
 	int64_t report_ms;
-	int64_t seen_lease_end_ms; /* for the check */
-	uint64_t seen_driver;      /* hash of what matters of the driver */
+	int64_t seen_lease_end_ms;     /* for the check */
+	struct mt_health_input health; /* as of its last turn */
+	int64_t leader_seen_ms;        /* Raft's, 0 = never */
+	uint64_t seen_driver;          /* hash of what matters of the driver */
 	const char *last_rule, *last_control_rule; /* for the trace */
 	struct event *backlog;                     /* while frozen */
 	int n_backlog, cap_backlog;
@@ -493,6 +496,10 @@ bool check_converged(struct sim *w, int arg);
 void check_choice(struct node *n, const struct mt_view *view,
 		  const struct mt_command *assign);
 void check_request(struct sim *w, const struct mt_state *s);
+
+/* check_health.c */
+void check_health(struct node *n, const struct mt_view *view);
+bool check_answers_well(const struct node *n, bool primary);
 
 /* check_sync.c */
 void check_turn(struct sim *w, const struct mt_state *s);
