@@ -470,6 +470,7 @@ mt_postgres_state(const struct mt_postgres *pg)
 	case MT_JOB_START:
 		return MT_PG_STARTING;
 	case MT_JOB_NONE:
+	case MT_JOB_RECOVER:
 	case MT_JOB_REWIND:
 	case MT_JOB_PROMOTE:
 	case MT_JOB_CHECKPOINT:

@@ -202,9 +202,9 @@ inspect_done(struct file_work *w)
 void
 postgres__inspect(struct mt_postgres *pg)
 {
-	/* pg_rewind has its target recovered, which ends with a checkpoint:
-	 * what was its end before that is still its end. */
-	if (pg->job != MT_JOB_REWIND)
+	/* Recovery before a rewind ends with a checkpoint: what was the end of
+	 * the data before that is still its end. */
+	if (pg->job != MT_JOB_REWIND && pg->job != MT_JOB_RECOVER)
 		postgres__end_cancel(pg);
 	pg->control_known = false;
 	pg->sysid[0] = '\0';

@@ -503,6 +503,8 @@ mt_job_name(enum mt_job job)
 		return "bootstrap";
 	case MT_JOB_CLONE:
 		return "clone";
+	case MT_JOB_RECOVER:
+		return "recover";
 	case MT_JOB_REWIND:
 		return "rewind";
 	case MT_JOB_START:

@@ -50,6 +50,8 @@ enum mt_job {
 	MT_JOB_NONE,
 	MT_JOB_BOOTSTRAP, /* initdb, users, clean stop */
 	MT_JOB_CLONE,
+	MT_JOB_RECOVER, /* what a primary's crash left, by a single-user server
+			 */
 	MT_JOB_REWIND,
 	MT_JOB_START, /* until it accepts connections */
 	MT_JOB_STOP,  /* until the postmaster is gone */

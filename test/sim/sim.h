@@ -408,6 +408,7 @@ void pg_initdb(struct node *n);
 void pg_wipe(struct node *n, enum mt_data_kind kind);
 /* An earlier copy of its own data, under another data id. */
 void pg_restore(struct node *n, uint64_t bytes_back);
+bool pg_recover(struct node *n);          /* a crashed primary: shut down */
 bool pg_copy(struct node *n, int source); /* clone, rewind: the end of it */
 void pg_start(struct node *n, bool primary);
 void pg_promote(struct node *n, uint32_t timeline);
