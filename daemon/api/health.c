@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "core/suspect.h"
 #include "daemon/api/internal.h"
 #include "http/query.h"
 
@@ -182,6 +183,14 @@ lease_is_valid(const struct mt_health_input *in)
 		(in->lease_epoch == in->epoch && in->deadline_ms > in->now_ms));
 }
 
+/* In synchronous mode another may be primary before this lease has ended. Who
+ * hears no majority says at once that it is none. */
+static bool
+is_supported(const struct mt_health_input *in)
+{
+	return !in->displaceable || in->exempt || in->now_ms < in->missed_ms;
+}
+
 /* While paused and cut off, what PostgreSQL is counts, not who holds the turn.
  */
 static bool
@@ -195,7 +204,8 @@ is_primary(const struct mt_health_input *in)
 {
 	if (is_paused_primary(in))
 		return true;
-	return lease_is_valid(in) && in->accepting && !in->in_recovery;
+	return lease_is_valid(in) && is_supported(in) && in->accepting &&
+	       !in->in_recovery;
 }
 
 static bool
@@ -345,6 +355,8 @@ api__health_input(const struct mt_api *api, const struct mt_view *view,
 	    .lease_epoch = l->lease_epoch,
 	    .deadline_ms = l->deadline_ms,
 	    .exempt = l->exempt,
+	    .displaceable = mt_may_be_displaced(view),
+	    .missed_ms = l->missed_ms,
 	    .paused = view->settings->pause,
 	    /* one second more: the time of the contact is in whole ones */
 	    .fresh = seen_s > 0 && view->wall_ms - seen_s * 1000 <
