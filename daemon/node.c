@@ -144,6 +144,7 @@ decide(struct mt_node *n)
 	mt_controller_decide(&n->controller, &v, &control);
 	node__execute_control(n, &control);
 	next = sooner(next, control.look_again_ms);
+	next = sooner(next, node__probe(n, &v));
 	node__observe(n, &v);
 	set_pace(n, &v);
 	heartbeat(n, &v);
@@ -297,6 +298,7 @@ part_closed(void *arg)
 	if (--n->open_parts > 0)
 		return;
 	node__propose_close(n);
+	node__probe_close(n);
 	node__quorum_close(n);
 	uv_close((uv_handle_t *)&n->timer, NULL);
 	uv_close((uv_handle_t *)&n->prepare, NULL);

@@ -134,6 +134,8 @@ struct mt_local {
 
 	int64_t
 	    lease_ttl_ms; /* that the lease was last extended with, 0 none */
+	/* From then on it has missed a round of support; 0 = it had none. */
+	int64_t missed_ms;
 	/* As primary it runs on at the lease's end, and its sentinel knows:
 	 * an exemption of this turn was committed, and it was not armed since.
 	 */

@@ -18,6 +18,7 @@
 #define SLOW_MS 10000
 #define SYNC_MS 8000 /* names ahead, a fence, one more try */
 #define LOSS_MS 2500 /* beyond the promises, until another serves */
+#define FAST_MS 5000 /* where no promise is waited for */
 
 /* ---- drawing ---------------------------------------------------------- */
 
@@ -248,12 +249,26 @@ another_serves(struct sim *w, int gone)
 	return false;
 }
 
+/* Is it a primary whose lease need not be waited for? Not if it was suspected
+ * in vain in this turn: then the next suspicion is patient. */
+static bool
+is_replaced_fast(const struct sim *w, const struct node *n)
+{
+	for (int i = 0; i < w->n; i++)
+		if (w->nodes[i].controller.sync_turn == w->leader.since &&
+		    w->nodes[i].controller.sync_pause_ms != 0)
+			return false;
+	return w->sync.k > 0 && strcmp(w->leader.holder, n->name) == 0 &&
+	       mt_sync_find(&w->sync, n->name) < 0;
+}
+
 /* With all well, one machine goes away: the rest must do without. */
 static void
 lose_one(struct sim *w)
 {
 	struct node *n = fault_some_node(w);
 	int64_t limit_ms = 0;
+	bool is_fast = false;
 
 	/* A voter that restarted lately holds the most that it may have
 	 * promised; the rest are an election, some messages, a promotion. */
@@ -263,6 +278,7 @@ lose_one(struct sim *w)
 	limit_ms += limit_ms * 2 / 100 + LOSS_MS;
 	n->absent = true;
 	if (sim_chance(w, 60)) {
+		is_fast = is_replaced_fast(w, n);
 		node_crash(n);
 	} else {
 		node_terminate(n);
@@ -271,6 +287,8 @@ lose_one(struct sim *w)
 	}
 	if (w->setup.sync)
 		limit_ms += SYNC_MS;
+	if (is_fast && limit_ms > FAST_MS)
+		limit_ms = FAST_MS;
 	if (w->setup.slow_pg) /* to stop, to be promoted */
 		limit_ms += SLOW_MS;
 	if (!sim_run_until(w, another_serves, n->i, limit_ms * SIM_MS) &&

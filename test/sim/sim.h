@@ -21,6 +21,7 @@
 #include "core/agent.h"
 #include "core/controller.h"
 #include "core/keep.h"
+#include "core/suspect.h"
 #include "core/sync.h"
 #include "daemon/api/health.h"
 
@@ -29,6 +30,7 @@
 #define SIM_BRANCHES_MAX 512
 #define SIM_LOG_MAX 8192
 #define SIM_FAULTS_MAX 1024
+#define SIM_EPOCHS_MAX 2048
 #define SIM_MS INT64_C(1000)
 #define SIM_S INT64_C(1000000)
 
@@ -46,6 +48,7 @@ enum event_kind {
 	EV_BOOT,           /* a daemon starts */
 	EV_THAW,
 	EV_GONE,     /* a peer's stream was closed */
+	EV_PROBED,   /* a connection to the holder's port has ended */
 	EV_JOB,      /* a child of the daemon ends */
 	EV_PG,       /* PostgreSQL reaches its next state */
 	EV_PG_WRITE, /* a client writes, walsenders send */
@@ -77,8 +80,9 @@ enum message_class {
 	CLASS_FENCE = 4,
 	CLASS_REPORT = 8,
 	CLASS_PROPOSE = 16,
-	CLASS_PG = 32, /* replication and clones, not messages */
-	CLASS_ALL = 63,
+	CLASS_PG = 32,    /* replication and clones, not messages */
+	CLASS_PROBE = 64, /* new connections to PostgreSQL's port, no more */
+	CLASS_ALL = 127,
 };
 
 struct message {
@@ -221,6 +225,8 @@ struct node {
 	struct mt_record record_writing;
 	bool record_busy;
 	struct mt_reports reports;
+	struct mt_probing probing;
+	uint64_t probe; /* number of the last one */
 	struct mt_controller controller;
 	bool controller_busy; /* a proposal is under way */
 	bool closed;          /* the driver, by a failed write */
@@ -292,7 +298,8 @@ struct sim_options {
 struct sim_stats {
 	uint64_t events, promotions, assignments, fences, releases, boots;
 	uint64_t writes, faults, writes_failed, snapshots, renewals, clones,
-	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns;
+	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns, probes,
+	    fast_turns;
 	int64_t simulated_us;
 	int64_t converge_us;
 };
@@ -353,6 +360,10 @@ struct sim {
 	bool request_by_clock;     /* it was scheduled, and became due */
 	/* check_sync.c */
 	bool turn_is_sync; /* assigned while synchronous mode stood */
+	/* And an earlier holder may have a lease still: it was displaced. */
+	bool turn_displaces;
+	bool displaces[SIM_EPOCHS_MAX];  /* of the turn of each epoch */
+	int64_t turn_us[SIM_EPOCHS_MAX]; /* assigned, by its first epoch */
 	uint64_t config_version;
 	int64_t mode_since_us; /* it is on without a break, 0 = off */
 	int line;              /* the branch that clients were last served on */
@@ -500,9 +511,17 @@ void check_request(struct sim *w, const struct mt_state *s);
 
 /* check_health.c */
 void check_health(struct node *n, const struct mt_view *view);
+/* Between two turns: does it still say what is over? */
+void check_claim(struct node *n);
 bool check_answers_well(const struct node *n, bool primary);
 
 /* check_sync.c */
+bool check_may_displace(const struct sim *w, uint64_t epoch);
+/* Was the holder of this epoch displaced so lately that it need not know? */
+bool check_displaced_now(const struct sim *w, uint64_t epoch);
+/* Or so long ago that it must know? */
+bool check_was_displaced(const struct sim *w, uint64_t epoch);
+void check_support(struct node *n);
 void check_turn(struct sim *w, const struct mt_state *s);
 void check_coexist(struct sim *w);
 void check_acknowledged(struct node *n, uint64_t lsn);

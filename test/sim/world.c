@@ -155,6 +155,7 @@ handle(struct sim *w, struct event *e)
 	case EV_BOOT:
 	case EV_THAW:
 	case EV_GONE:
+	case EV_PROBED:
 	case EV_JOB:
 		node_on_event(n, e);
 		break;

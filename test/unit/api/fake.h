@@ -196,6 +196,7 @@ fake_local(bool primary)
 	l->replayed_lsn = primary ? 0 : 0x4ffff00;
 	l->lease_epoch = primary ? fake.state.leader.epoch : 0;
 	l->deadline_ms = primary ? mt_clock_ms() + 60000 : 0;
+	l->missed_ms = l->deadline_ms;
 	memset(&fake.pg, 0, sizeof(fake.pg));
 	fake.pg.at_ms = mt_clock_ms();
 	fake.pg.server_version = 150020;
