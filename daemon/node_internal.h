@@ -17,6 +17,7 @@
 #include "core/keep.h"
 #include "core/suspect.h"
 #include "daemon/api/api.h"
+#include "daemon/callbacks.h"
 #include "daemon/node.h"
 #include "daemon/postgres.h"
 #include "peer/peers.h"
@@ -129,7 +130,8 @@ struct mt_node {
 	int64_t heartbeat_ms; /* of the "no action" line */
 
 	struct mt_peers *peers;
-	struct mt_postgres *pg; /* NULL: witness */
+	struct mt_postgres *pg;         /* NULL: witness */
+	struct mt_callbacks *callbacks; /* NULL: witness */
 	struct mt_api *api;
 	struct mt_api_backend backend;
 };

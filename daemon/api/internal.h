@@ -41,7 +41,7 @@ json_t *api__json_id(uint64_t id);
 /* NULL for "" */
 json_t *api__json_name(const char *name);
 
-/* health.c: the check of a path; path has one leading slash */
+/* health_check.c: the check of a path; path has one leading slash */
 void api__health(struct mt_api *api, struct mt_http_request *r,
 		 const char *path);
 /* The facts that health checks and documents share. */
@@ -86,6 +86,9 @@ json_t *api__verdicts(const struct mt_verdict *v, int n);
 
 /* forecast.c */
 void api__get_forecast(struct mt_api *api, struct mt_http_request *r);
+
+/* metrics.c */
+void api__get_metrics(struct mt_api *api, struct mt_http_request *r);
 
 /* config.c */
 void api__get_config(struct mt_api *api, struct mt_http_request *r);

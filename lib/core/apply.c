@@ -325,6 +325,12 @@ apply_request_put(struct mt_state *s, uint64_t index,
 		return mt_err_set(err, MT_EREFUSED,
 				  "the scheduled switchover was changed by "
 				  "another");
+	/* Proposed before the exemption was, and committed after it. */
+	if (r->due && s->leader.exempt != 0)
+		return mt_err_set(err, MT_EREFUSED,
+				  "\"%s\" is exempt from stopping (%s): what "
+				  "is scheduled is left alone",
+				  s->leader.holder, s->leader.exempt_reason);
 	rv = check_request(s, r, err);
 	if (rv != 0)
 		return rv;

@@ -178,6 +178,16 @@ old_holder_has_all(const struct mt_view *v, struct mt_control_plan *p,
 	return true;
 }
 
+/* Who was asked to hand over gets the turn back only if nobody else is heard in
+ * time; it may be quicker back than the others end streaming. */
+static bool
+to_hand_over(const struct mt_view *v, int64_t long_ms)
+{
+	return mt_state_is_asked(v->state) && long_ms < SWITCH_WAIT_MS &&
+	       strcmp(v->state->request.candidate, v->state->leader.holder) !=
+		   0;
+}
+
 static bool
 is_suspended(const struct mt_view *v)
 {
@@ -275,7 +285,8 @@ controller__released(struct mt_controller *c, const struct mt_view *v,
 		/* Who has the end of a clean shutdown has all. Else: */
 		if ((!controller__heard_enough(v, NULL, p, &found) ||
 		     !may_take(v, p, &found)) &&
-		    (!old_holder_has_all(v, p, &found) ||
+		    (to_hand_over(v, long_ms) ||
+		     !old_holder_has_all(v, p, &found) ||
 		     !may_take(v, p, &found))) {
 			/* All of them: it is not any majority that is wanted.
 			 */
@@ -384,6 +395,7 @@ is_forced(const struct mt_controller *c, const struct mt_view *v)
 	/* One that was never heard here may have known all that this leader
 	 * found in the log when it began. */
 	return is_suspended(v) && names_candidate(v) &&
+	       !v->state->request.due &&
 	       id > (seen != NULL ? seen->report.applied : c->led_index);
 }
 

@@ -50,6 +50,8 @@ enum mt_job {
 	MT_JOB_NONE,
 	MT_JOB_BOOTSTRAP, /* initdb, users, clean stop */
 	MT_JOB_CLONE,
+	MT_JOB_RECOVER, /* what a primary's crash left, by a single-user server
+			 */
 	MT_JOB_REWIND,
 	MT_JOB_START, /* until it accepts connections */
 	MT_JOB_STOP,  /* until the postmaster is gone */
@@ -111,6 +113,7 @@ struct mt_local {
 	bool volume_hangs; /* it is the volume */
 	bool hung;         /* was ended by force for that, and not replaced */
 	bool hung_again;   /* and not for the first time lately */
+	uint64_t reloads;  /* of its configuration, by this process */
 	bool died;         /* the postmaster ended and nobody had asked it to */
 	int64_t died_ms;
 

@@ -27,6 +27,7 @@ sim_fail(struct sim *w, const char *fmt, ...)
 	if (w->failed)
 		return;
 	w->failed = true;
+	w->failure_kind = fmt;
 	va_start(ap, fmt);
 	vsnprintf(w->failure, sizeof(w->failure), fmt, ap);
 	va_end(ap);
@@ -92,7 +93,7 @@ operator_acts(struct sim *w, const struct mt_state *s)
 	bool asked = s->outcome.id != w->outcome_id && s->outcome.ok;
 	const struct mt_leader *l = &w->leader;
 
-	if (!asked || l->exempt == 0 || l->released ||
+	if (!asked || w->request_by_clock || l->exempt == 0 || l->released ||
 	    next->epoch == l->epoch || next->since == l->since)
 		return;
 	for (int i = 0; i < w->n; i++)
@@ -333,6 +334,7 @@ check_applied(struct node *n, uint64_t index, uint64_t term, const void *p,
 		w->stats.releases++;
 	operator_acts(w, n->state);
 	w->outcome_id = n->state->outcome.id;
+	check_request(w, n->state);
 	check_turn(w, n->state);
 }
 
@@ -364,9 +366,10 @@ is_well(const struct sim *w, const struct node *n, const struct node *primary)
 	if (n->witness)
 		return true;
 	if (n == primary)
-		return n->slots_ready &&
+		return n->slots_ready && check_answers_well(n, true) &&
 		       n->record.pg_epoch == n->state->leader.epoch;
-	return pg_streams(w, n) && n->pg.branch == primary->pg.branch;
+	return pg_streams(w, n) && check_answers_well(n, false) &&
+	       n->pg.branch == primary->pg.branch;
 }
 
 /* One primary, and all others stream from it. */

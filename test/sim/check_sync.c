@@ -17,6 +17,7 @@
 #include "test/sim/sim.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #define LATE_US (10 * SIM_S)
@@ -86,10 +87,11 @@ static bool
 may_coexist(const struct sim *w, const struct node *n)
 {
 	const struct mt_sync *log = &w->sync;
+	const uint32_t flush = n->pg.waits.set & ~SIM_NOBODY;
 	uint32_t set = 0;
 	int holder = 0, within;
 
-	if (log->k == 0)
+	if (log->k == 0 || n->pg.waits.k > __builtin_popcount(flush))
 		return true;
 	for (int i = 0; i < log->n; i++) {
 		int m = sim_node_by_name(w, log->standbys[i].name);
@@ -101,7 +103,7 @@ may_coexist(const struct sim *w, const struct node *n)
 	}
 	/* At least so many of the log's set have each commit, and all of them
 	 * but k - 1 are heard. */
-	within = n->pg.waits.k - __builtin_popcount(n->pg.waits.set & ~set);
+	within = n->pg.waits.k - __builtin_popcount(flush & ~set);
 	return (within > 0 ? within : 0) + holder >= log->k;
 }
 
@@ -122,6 +124,20 @@ check_coexist(struct sim *w)
 				 n->name, n->pg.waits.k, n->pg.waits.set,
 				 w->sync.k, w->sync.n);
 	}
+}
+
+/* Who knows that the mode is strict never begins to wait for none. */
+void
+check_strict(struct node *n, struct mt_sync_conf names)
+{
+	const struct mt_settings *set = &n->settings;
+
+	if (set->synchronous_mode != MT_SYNC_OFF &&
+	    set->synchronous_mode_strict && names.k == 0 &&
+	    (n->names.k != 0 || !n->pg.writable))
+		sim_fail(n->sim,
+			 "%s waits for none in strict mode: not justified",
+			 n->name);
 }
 
 /* ---- a holder that was displaced -------------------------------------- */
@@ -152,6 +168,14 @@ check_displaced_now(const struct sim *w, uint64_t epoch)
 	       w->now_us - given_us <= CLAIM_US;
 }
 
+bool
+check_was_displaced(const struct sim *w, uint64_t epoch)
+{
+	int64_t given_us = given_on_us(w, epoch);
+
+	return given_us != 0 && w->now_us - given_us > CLAIM_US;
+}
+
 /* The lease of a displaced holder may last, but on answers to questions that
  * were asked before. */
 void
@@ -160,46 +184,15 @@ check_support(struct node *n)
 	struct sim *w = n->sim;
 	const struct mt_holder *h = &n->keep.holder;
 	int64_t given_us = given_on_us(w, h->epoch);
+	/* At the earliest: its clock may have gone at another rate since. */
+	int64_t ago_ms = node_now_ms(n) - h->confirmed_ms;
+	int64_t asked_us = w->now_us - ago_ms * SIM_MS * 102 / 100 - SIM_MS;
 
-	if (given_us != 0 && node_true_us(n, h->confirmed_ms) > given_us)
+	if (given_us != 0 && asked_us > given_us)
 		sim_fail(w,
 			 "%s has support for epoch %" PRIu64
 			 ", which is not justified: the turn was given on",
 			 n->name, h->epoch);
-}
-
-/* As daemon/api/health.c answers on /primary. */
-static bool
-says_primary(struct node *n)
-{
-	static struct mt_local l;
-	static struct mt_view v;
-	int64_t now_ms = node_now_ms(n);
-
-	if (!n->alive || n->frozen || !pg_is_accepting(n) || !n->pg.writable ||
-	    n->job.kind == MT_JOB_STOP || !mt_state_held_by(n->state, n->name))
-		return false;
-	l.deadline_ms = n->pg.armed ? n->pg.deadline_ms : 0;
-	l.missed_ms = 0;
-	mt_keep_observe(&n->keep, &l);
-	v.state = n->state;
-	v.local.names.n = n->names.set != 0;
-	return l.lease_epoch == n->state->leader.epoch &&
-	       now_ms < l.deadline_ms &&
-	       (!mt_may_be_displaced(&v) || now_ms < l.missed_ms);
-}
-
-void
-check_health(struct node *n)
-{
-	struct sim *w = n->sim;
-	int64_t given_us = given_on_us(w, n->record.pg_epoch);
-
-	if (given_us != 0 && w->now_us - given_us > CLAIM_US && says_primary(n))
-		sim_fail(w,
-			 "%s still says that it is the primary, which is not "
-			 "justified: the turn was given on",
-			 n->name);
 }
 
 /* Is it on disk at a majority of the voters that this epoch gets no support? */
@@ -310,6 +303,25 @@ check_turn(struct sim *w, const struct mt_state *s)
 
 /* ---- in the end ------------------------------------------------------- */
 
+/* Is nobody left out who would be preferred to one that is in it? */
+static bool
+is_preferred(const struct sim *w, const struct node *p)
+{
+	int in = INT_MAX, out = 0;
+
+	for (int i = 0; i < w->setup.n_data; i++) {
+		int priority = sim_sync_priority(w, i);
+
+		if (i == p->i)
+			continue;
+		if (mt_sync_find(&p->state->sync, w->nodes[i].name) >= 0)
+			in = priority < in ? priority : in;
+		else
+			out = priority > out ? priority : out;
+	}
+	return out <= in;
+}
+
 bool
 check_sync_restored(const struct sim *w, const struct node *p)
 {
@@ -324,6 +336,11 @@ check_sync_restored(const struct sim *w, const struct node *p)
 		n = k;
 	if (set->synchronous_mode == MT_SYNC_OFF)
 		n = k = 0;
+	/* Some may lag a little for ever. */
+	if (w->setup.sync_lag > 0 && sync->n >= k && sync->n < n)
+		n = sync->n;
+	else if (!is_preferred(w, p) && w->setup.sync_lag <= 0)
+		return false;
 	if (sync->n != n || sync->k != k || p->names.k != k ||
 	    __builtin_popcount(p->names.set) != n ||
 	    mt_sync_find(sync, p->name) >= 0)

@@ -142,7 +142,8 @@ forget(struct node *n)
 	n->exempt_ended = 0;
 	n->proposed = MT_CMD_NONE;
 	n->report_seq = n->report_key = 0;
-	n->report_ms = n->seen_lease_end_ms = 0;
+	n->report_ms = n->seen_lease_end_ms = n->leader_seen_ms = 0;
+	memset(&n->health, 0, sizeof(n->health));
 	n->last_rule = n->last_control_rule = "";
 	sync_boot(n);
 }

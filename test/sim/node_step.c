@@ -168,6 +168,9 @@ fill_member(const struct node *n, struct mt_member *m)
 	if (!n->witness)
 		mt_format(m->conn_url, sizeof(m->conn_url),
 			  "postgres://%s:5432/postgres", n->name);
+	if (n->sim->setup.sync_priorities)
+		mt_format(m->tags, sizeof(m->tags), "{\"sync_priority\":%d}",
+			  sim_sync_priority(n->sim, n->i));
 }
 
 static void
@@ -193,6 +196,8 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	r->serving = r->writable && n->slots_ready;
 	r->rewindable = r->writable;
 	r->healthy = l->accepting;
+	r->nofailover = n->sim->setup.nofailover == n->i;
+	r->failover_priority = n->sim->setup.priority[n->i];
 	mt_copy(r->sysid, sizeof(r->sysid), l->sysid);
 	r->data_id = l->data_id;
 	r->stopped = l->stopped;
@@ -341,6 +346,8 @@ control(struct node *n, struct mt_view *v)
 	if (plan.propose && !n->controller_busy) {
 		TRACE(n->sim, n, "controller proposes: %s, %s", plan.rule,
 		      plan.why);
+		if (plan.command.kind == MT_CMD_LEADER_ASSIGN)
+			check_choice(n, v, &plan.command);
 		n->controller_busy = true;
 		submit(n, &plan.command, 1);
 	}
@@ -412,6 +419,7 @@ turn(struct node *n)
 		return;
 	if (v.leads)
 		control(n, &v);
+	check_health(n, &v);
 	probe(n, &v);
 	tell(n, &v);
 	node_wake_by(n, n->report_ms + mt_report_interval_ms(n->state));

@@ -378,6 +378,8 @@ static const struct scenario {
     {"exempt-is-heeded", 3, 3, 0, 3, exempt_is_heeded, MT_SYNC_OFF, 0},
     {"exempt-until-armed", 3, 3, 0, 3, exempt_until_armed, MT_SYNC_OFF, 0},
     {"exempt-anew", 3, 3, 0, 3, exempt_anew, MT_SYNC_OFF, 0},
+    {"exempt-from-what-is-due", 3, 3, 0, 3, exempt_from_what_is_due,
+     MT_SYNC_OFF, 0},
 };
 
 static const struct scenario *
@@ -404,6 +406,8 @@ scenario_setup(struct sim *w, const char *name)
 	w->setup.loop_wait_s = 10;
 	w->setup.rewind = w->setup.start_in_place = true;
 	w->setup.snapshot_threshold = 0;
+	w->setup.max_lag = 1 << 20;
+	w->setup.nofailover = -1;
 }
 
 bool

@@ -53,5 +53,6 @@ void fast_then_release(struct sim *w);
 void exempt_is_heeded(struct sim *w);
 void exempt_until_armed(struct sim *w);
 void exempt_anew(struct sim *w);
+void exempt_from_what_is_due(struct sim *w);
 
 #endif

@@ -23,10 +23,13 @@
 #include "core/keep.h"
 #include "core/suspect.h"
 #include "core/sync.h"
+#include "daemon/api/health.h"
 
 #define SIM_NODES_MAX 5
+#define SIM_NOBODY (UINT32_C(1) << 30) /* in a set: the placeholder */
 #define SIM_BRANCHES_MAX 512
 #define SIM_LOG_MAX 8192
+#define SIM_FAULTS_MAX 1024
 #define SIM_EPOCHS_MAX 2048
 #define SIM_MS INT64_C(1000)
 #define SIM_S INT64_C(1000000)
@@ -258,8 +261,10 @@ struct node {
 	int64_t proposed_ms;
 	uint64_t report_seq, report_key;
 	int64_t report_ms;
-	int64_t seen_lease_end_ms; /* for the check */
-	uint64_t seen_driver;      /* hash of what matters of the driver */
+	int64_t seen_lease_end_ms;     /* for the check */
+	struct mt_health_input health; /* as of its last turn */
+	int64_t leader_seen_ms;        /* Raft's, 0 = never */
+	uint64_t seen_driver;          /* hash of what matters of the driver */
 	const char *last_rule, *last_control_rule; /* for the trace */
 	struct event *backlog;                     /* while frozen */
 	int n_backlog, cap_backlog;
@@ -286,7 +291,8 @@ struct sim_options {
 	uint64_t seed;
 	const char *schedule; /* NULL = drawn */
 	bool trace;
-	bool lease_only; /* what a mutant is to die of */
+	bool lease_only;  /* what a mutant is to die of */
+	const bool *keep; /* only these faults, by number; NULL = all */
 };
 
 struct sim_stats {
@@ -308,11 +314,17 @@ struct setup {
 	bool sync;       /* synchronous replication may come into play */
 	enum mt_sync_mode sync_mode; /* at the beginning */
 	int sync_count;
+	bool sync_strict, sync_priorities;
+	int64_t sync_lag;        /* maximum_lag_on_syncnode */
 	int64_t lag_us, late_us; /* upper bounds: of streaming, of news */
 	int64_t fault_every_us;
 	bool digests;
 	bool slow_pg;
 	bool idle; /* no client writes */
+	int64_t max_lag;
+	bool check_timeline;
+	int nofailover; /* the node that has the tag, -1 = none */
+	int priority[SIM_NODES_MAX];
 };
 
 struct sim {
@@ -330,15 +342,22 @@ struct sim {
 	struct branch branches[SIM_BRANCHES_MAX];
 	json_t *bootstrap_config;
 	struct sim_stats stats;
-	bool in_event;
+	int n_faults; /* numbered from 1; the last may not have come to it */
+	struct {
+		int64_t at_us; /* 0 = it was left out */
+		const char *name;
+	} faults[SIM_FAULTS_MAX];
 	/* check.c */
 	bool failed;
 	char failure[256];
+	const char *failure_kind; /* its words without its numbers */
 	uint64_t max_applied;
 	struct logged log[SIM_LOG_MAX];
 	int leader_of[512];      /* term -> node + 1 */
 	struct mt_leader leader; /* of the newest applied state */
 	struct mt_sync sync;
+	struct mt_request request; /* check_choice.c */
+	bool request_by_clock;     /* it was scheduled, and became due */
 	/* check_sync.c */
 	bool turn_is_sync; /* assigned while synchronous mode stood */
 	/* And an earlier holder may have a lease still: it was displaced. */
@@ -400,6 +419,7 @@ void pg_initdb(struct node *n);
 void pg_wipe(struct node *n, enum mt_data_kind kind);
 /* An earlier copy of its own data, under another data id. */
 void pg_restore(struct node *n, uint64_t bytes_back);
+bool pg_recover(struct node *n);          /* a crashed primary: shut down */
 bool pg_copy(struct node *n, int source); /* clone, rewind: the end of it */
 void pg_start(struct node *n, bool primary);
 void pg_promote(struct node *n, uint32_t timeline);
@@ -484,15 +504,29 @@ void check_record(struct node *n, const struct mt_record *next);
 void check_restored(struct node *n, uint64_t index);
 bool check_converged(struct sim *w, int arg);
 
+/* check_choice.c */
+void check_choice(struct node *n, const struct mt_view *view,
+		  const struct mt_command *assign);
+void check_request(struct sim *w, const struct mt_state *s);
+
+/* check_health.c */
+void check_health(struct node *n, const struct mt_view *view);
+/* Between two turns: does it still say what is over? */
+void check_claim(struct node *n);
+bool check_answers_well(const struct node *n, bool primary);
+
 /* check_sync.c */
 bool check_may_displace(const struct sim *w, uint64_t epoch);
 /* Was the holder of this epoch displaced so lately that it need not know? */
 bool check_displaced_now(const struct sim *w, uint64_t epoch);
+/* Or so long ago that it must know? */
+bool check_was_displaced(const struct sim *w, uint64_t epoch);
 void check_support(struct node *n);
-void check_health(struct node *n);
 void check_turn(struct sim *w, const struct mt_state *s);
 void check_coexist(struct sim *w);
 void check_acknowledged(struct node *n, uint64_t lsn);
+/* These it is about to wait for, or these, to be promoted. */
+void check_strict(struct node *n, struct mt_sync_conf names);
 void check_survival(struct node *n);
 bool check_sync_restored(const struct sim *w, const struct node *primary);
 /* A disk was wiped, and too few are left with the data that counts. */
@@ -506,7 +540,10 @@ void schedule_run(struct sim *w);
 /* An operator begins or ends the pause, on this node. */
 void sim_pause(struct node *n, bool pause);
 void schedule_form(struct sim *w);
+/* schedule_traits.c */
+void schedule_draw_traits(struct sim *w, struct setup *s);
 /* schedule_sync.c */
+int sim_sync_priority(const struct sim *w, int node); /* its tag, 1 to 3 */
 void schedule_draw_sync(struct sim *w, struct setup *s);
 void schedule_change_sync(struct sim *w, json_t *config);
 void schedule_wipe(struct sim *w, struct node *n);

@@ -30,6 +30,7 @@ samples(struct mt_command out[24])
 	out[n++] = request_put("a", "");
 	out[n++] = failover_put("b");
 	out[n++] = scheduled_put("a", 1700000000000, BIG);
+	out[n++] = due_put("a", "b", BIG);
 	out[n++] = request_clear(7);
 	out[n++] = history_put(1, "a", MT_HISTORY_MAX);
 	out[n++] = history_put(1, "a", 0);

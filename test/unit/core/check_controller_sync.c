@@ -221,6 +221,25 @@ START_TEST(the_old_holder_has_all_that_it_acknowledged)
 }
 END_TEST
 
+START_TEST(who_was_asked_to_hand_over_gets_it_back_last)
+{
+	NOTHING(given_old_holder_back(), "others may be heard yet", "released",
+		given_request("");
+		c.fence_asked_ms = NOW);
+	after(7999);
+	decide();
+	ck_assert(!plan.propose);
+	after(1);
+	decide();
+	expect_assign("time is up", "released", "node1", false);
+	ASSIGN(given_old_holder_back(), "enough are heard", "released", "node2",
+	       false, given_request("");
+	       heard("23"));
+	ASSIGN(given_old_holder_back(), "it was named", "released", "node1",
+	       false, given_request("node1"));
+}
+END_TEST
+
 START_TEST(the_old_holder_is_believed_only_after_its_release)
 {
 	NOTHING(given_old_holder_back(), "an older report", "released",
@@ -585,6 +604,7 @@ main(void)
 		  a_furthest_that_may_not_be_promoted_blocks,
 		  a_member_of_the_set_that_missed_the_fence_is_asked_again,
 		  the_old_holder_has_all_that_it_acknowledged,
+		  who_was_asked_to_hand_over_gets_it_back_last,
 		  the_old_holder_is_believed_only_after_its_release,
 		  who_has_the_clean_end_needs_no_fence,
 		  when_nobody_has_the_clean_end_in_time_the_set_is_heard,
