@@ -17,8 +17,8 @@ import procs
 from conftest import Pool
 from harness import wait_for
 from netns import Network
-from test_sync import (check_nothing_lost, clients, go_on, local_clients,
-                       settled)
+from test_sync import (GONE, check_nothing_lost, client_of, clients, go_on,
+                       local_clients, settled, sync_record)
 
 TTL = 20
 FAST = 10.0     # well before the lease can end, on a busy machine too
@@ -114,6 +114,26 @@ def test_restarted_daemon_is_never_displaced(cluster):
         go_on(made, started)
     assert primary.timeline() == timeline
     check_nothing_lost(cluster, made, primary)
+
+
+def test_standby_and_witness_are_enough(capsys):
+    """Two members find the port dead, and are a majority, with the one
+    standby that has everything."""
+    with harness.Cluster(n=2, witnesses=1, dcs=DCS) as cluster:
+        cluster.start_and_form()
+        old = cluster.create_table()
+        (other,) = cluster.others(old)
+        wait_for(lambda: sync_record(old)[1] == [other.name], 30, "the set")
+        with client_of(cluster) as client:
+            killed = time.monotonic()
+            old.kill()
+            assert cluster.primary(FAST, among=[other]) is other
+            took = time.monotonic() - killed
+            assert decision_for(other, other)["rule"] == "holder-suspected"
+            # It waits for nobody any more when its standby is gone for long.
+            go_on([client], killed, FAST + GONE)
+            check_nothing_lost(cluster, [client], other)
+    show(capsys, "replaced by the only standby in", took)
 
 
 def streams(node):
