@@ -5,14 +5,14 @@
  *
  * pg_rewind copies the source's configuration files and our data id over ours:
  * so our files are read before and written back after it, and a new id is made.
- * A target that crashed is first recovered by pg_rewind itself, in a
- * single-user server that reads our configuration and refuses to start where
- * standby.signal is; hence the signal files are taken away before and
- * standby.signal comes back after. Until pg_rewind says that it begins to copy,
- * nothing has been modified that crash recovery would not modify, too: a
- * failure before that undoes our own preparations, clears the marker and is
- * reported as "untouched". After that the directory is of use only to another
- * rewind or not at all.
+ * A standby that crashed is first recovered by pg_rewind itself (a primary was,
+ * see recover.c), in a single-user server that reads our configuration and
+ * refuses to start where standby.signal is; hence the signal files are taken
+ * away before and standby.signal comes back after. Until pg_rewind says that it
+ * begins to copy, nothing has been modified that crash recovery would not
+ * modify, too: a failure before that undoes our own preparations, clears the
+ * marker and is reported as "untouched". After that the directory is of use
+ * only to another rewind or not at all.
  *
  * Whether a rewind is needed is not decided here.
  */
