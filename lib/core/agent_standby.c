@@ -231,15 +231,59 @@ rewound_lately(const struct mt_view *v, struct mt_plan *p)
 	return true;
 }
 
+/* It failed, and not because the primary was away for a moment. */
+static bool
+rewind_failed(const struct mt_local *l)
+{
+	return (l->last_job == MT_JOB_REWIND ||
+		l->last_job == MT_JOB_RECOVER) &&
+	       l->last_job_failed && !l->source_gone;
+}
+
+#define WAY_OUT "move the data directory away to clone it anew"
+
+/* Too early after a failure: says what else can be done. */
+static bool
+failed_lately(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+
+	if (!agent__too_early(v, MT_JOB_REWIND, p) &&
+	    !agent__too_early(v, MT_JOB_RECOVER, p))
+		return false;
+	if (rewind_failed(l))
+		mt_format(
+		    p->why, sizeof(p->why),
+		    "%s failed (%d times), trying again later; or " WAY_OUT,
+		    l->last_job == MT_JOB_REWIND ? "pg_rewind" : "recovery",
+		    l->failures);
+	return true;
+}
+
+static void
+plan_pg_rewind(const struct mt_view *v, struct mt_plan *p,
+	       const struct mt_seen *primary)
+{
+	/* Before that pg_rewind sees the old timeline at both ends, and thinks
+	 * that there is nothing to do. */
+	if (!primary->report.rewindable)
+		agent__why(p, "waiting for the primary's first checkpoint on "
+			      "its timeline");
+	else if (!failed_lately(v, p) && !rewound_lately(v, p) &&
+		 is_named(v, p, "pg_rewind"))
+		toward(v, p,
+		       has_crashed(&v->local) ? MT_ACT_RECOVER : MT_ACT_REWIND,
+		       primary);
+}
+
 static void
 plan_rewind(const struct mt_view *v, struct mt_plan *p,
 	    const struct mt_seen *primary)
 {
 	const struct mt_local *l = &v->local;
 	const struct mt_settings *set = v->settings;
-	bool failed =
-	    (l->last_job == MT_JOB_REWIND || l->last_job == MT_JOB_RECOVER) &&
-	    l->last_job_failed;
+	bool remove =
+	    rewind_failed(l) && set->remove_data_directory_on_rewind_failure;
 
 	/* What it has may be what a failover counts on, as long as the log
 	 * says so; the holder takes it out. */
@@ -248,31 +292,21 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 			      "set before the data is changed");
 		return;
 	}
-
-	if (set->use_pg_rewind &&
-	    !(failed && set->remove_data_directory_on_rewind_failure)) {
-		/* Before that pg_rewind sees the old timeline at both ends,
-		 * and thinks that there is nothing to do. */
-		if (!primary->report.rewindable)
-			agent__why(p, "waiting for the primary's first "
-				      "checkpoint on its timeline");
-		else if (!agent__too_early(v, MT_JOB_REWIND, p) &&
-			 !agent__too_early(v, MT_JOB_RECOVER, p) &&
-			 !rewound_lately(v, p) && is_named(v, p, "pg_rewind"))
-			toward(v, p,
-			       has_crashed(l) ? MT_ACT_RECOVER : MT_ACT_REWIND,
-			       primary);
-	} else if (set->remove_data_directory_on_diverged_timelines ||
-		   (failed && set->remove_data_directory_on_rewind_failure)) {
+	if (set->use_pg_rewind && !l->no_hints && !remove)
+		plan_pg_rewind(v, p, primary);
+	else if (remove || set->remove_data_directory_on_diverged_timelines) {
 		if (is_named(v, p, "a new clone"))
 			p->act = MT_ACT_DISCARD;
-	} else {
+	} else if (set->use_pg_rewind)
+		mt_format(p->why, sizeof(p->why),
+			  "the data has diverged from \"%s\", and pg_rewind "
+			  "needs data checksums or wal_log_hints: " WAY_OUT,
+			  primary->report.self.name);
+	else
 		mt_format(p->why, sizeof(p->why),
 			  "the data has diverged from \"%s\": set "
-			  "postgresql.use_pg_rewind, or move the data "
-			  "directory away to clone it anew",
+			  "postgresql.use_pg_rewind, or " WAY_OUT,
 			  primary->report.self.name);
-	}
 }
 
 static void

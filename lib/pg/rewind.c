@@ -35,6 +35,7 @@ struct mt_pg_rewind {
 	bool marked;      /* our marker is set */
 	bool was_standby; /* had standby.signal */
 	bool touched;     /* pg_rewind began to copy */
+	bool no_source;   /* it could not connect */
 	char *text[MT_COUNT(kept_files)];
 	size_t n[MT_COUNT(kept_files)];
 };
@@ -123,6 +124,7 @@ undo(struct mt_pg_job *job)
 	     mt_pg_unfinished_clear(conf->raft.data_dir, NULL) < 0))
 		return;
 	job->result.untouched = true;
+	job->result.no_source = rw->no_source;
 }
 
 static void
@@ -164,6 +166,10 @@ on_line(void *arg, bool is_stderr, const char *line)
 
 	if (strstr(line, "need to copy"))
 		job->rewind->touched = true;
+	/* libpq's words, from 14 on and before */
+	if (strstr(line, "connection to server") ||
+	    strstr(line, "could not connect to server"))
+		job->rewind->no_source = true;
 	mt_job_percent_line(job, is_stderr, line);
 }
 

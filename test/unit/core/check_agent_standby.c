@@ -221,6 +221,27 @@ START_TEST(diverged_data_is_rewound_or_removed_as_it_is_allowed)
 	    local()->checkpoint.lsn = LSN + 1; w.settings.use_pg_rewind = true;
 	    local()->last_job = MT_JOB_REWIND; local()->last_job_failed = true;
 	    local()->failures = 1; local()->last_job_ms = NOW - 999);
+	EXPECT_WHY("pg_rewind failed (1 times)");
+	EXPECT_WHY("move the data directory away");
+	ROW(given_standby_down(), "its source was away: that is no failure",
+	    "standby", MT_ACT_REWIND, given_new_timeline();
+	    local()->checkpoint.lsn = LSN + 1; w.settings.use_pg_rewind = true;
+	    w.settings.remove_data_directory_on_rewind_failure = true;
+	    local()->last_job = MT_JOB_REWIND; local()->last_job_failed = true;
+	    local()->failures = 1; local()->source_gone = true;
+	    given_named(LSN + 1));
+	ROW(given_standby_down(), "without hints pg_rewind refuses", "standby",
+	    MT_ACT_NONE, given_new_timeline();
+	    local()->checkpoint.lsn = LSN + 1; w.settings.use_pg_rewind = true;
+	    local()->no_hints = true;
+	    w.settings.remove_data_directory_on_rewind_failure = true);
+	EXPECT_WHY("wal_log_hints");
+	EXPECT_WHY("move the data directory away");
+	ROW(given_standby_down(), "without hints it is removed", "standby",
+	    MT_ACT_DISCARD, given_new_timeline();
+	    local()->checkpoint.lsn = LSN + 1; w.settings.use_pg_rewind = true;
+	    local()->no_hints = true; given_named(LSN + 1);
+	    w.settings.remove_data_directory_on_diverged_timelines = true);
 	ROW(given_standby_down(), "without a primary nothing is removed",
 	    "standby", MT_ACT_START_STANDBY, given_silence(1);
 	    w.settings.remove_data_directory_on_diverged_timelines = true;
@@ -259,7 +280,7 @@ START_TEST(what_crashed_as_primary_is_recovered_before_it_is_rewound)
 		local()->last_job = MT_JOB_RECOVER;
 		local()->last_job_failed = true; local()->failures = 1;
 		local()->last_job_ms = NOW - 999);
-	EXPECT_WHY("recover failed");
+	EXPECT_WHY("recovery failed (1 times)");
 	CRASHED("again", MT_ACT_RECOVER, local()->last_job = MT_JOB_RECOVER;
 		local()->last_job_failed = true; local()->failures = 1;
 		local()->last_job_ms = NOW - 1000);
