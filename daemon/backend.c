@@ -128,9 +128,8 @@ backend_doing(void *arg)
 
 	if (n->phase == NODE_FORMING)
 		return n->waiting_for;
-	if (n->pg != NULL && mt_postgres_trouble(n->pg)[0] != '\0')
-		return mt_postgres_trouble(n->pg);
-	return n->agent_why;
+	node__doing(n, n->doing, sizeof(n->doing));
+	return n->doing;
 }
 
 static int64_t

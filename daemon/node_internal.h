@@ -127,7 +127,8 @@ struct mt_node {
 	const char *agent_rule, *control_rule;
 	enum mt_act agent_act;
 	char agent_why[MT_WHY_MAX], control_why[MT_WHY_MAX];
-	int64_t heartbeat_ms; /* of the "no action" line */
+	char doing[MT_WHY_MAX]; /* node__doing's, for the API */
+	int64_t heartbeat_ms;   /* of the "no action" line */
 
 	struct mt_peers *peers;
 	struct mt_postgres *pg;         /* NULL: witness */
@@ -187,6 +188,8 @@ void node__propose_close(struct mt_node *n);
 
 /* observe.c, execute.c */
 void node__observe(struct mt_node *n, struct mt_view *view);
+/* What it waits for, and what its PostgreSQL suffers from. */
+void node__doing(const struct mt_node *n, char *buf, size_t size);
 void node__report(struct mt_node *n, const struct mt_view *view,
 		  struct mt_report *r);
 /* The local member as it wants to be known. */

@@ -158,6 +158,7 @@ struct mt_postgres {
 	int percent;
 	enum mt_job last_job;
 	bool last_job_failed;
+	bool source_gone; /* the last rewind could not reach its source */
 	int64_t last_job_ms;
 	int failures;
 	uint64_t checkpoint_id, checkpoint_for;
