@@ -99,7 +99,7 @@ static int
 edit_by_hand(json_t **document, struct mt_err *err)
 {
 	char file[] = "/tmp/matriarch-config-XXXXXX.yml";
-	char *text = mt_document_yaml(*document);
+	char *text = mt_yaml_block(*document);
 	int fd = mkstemps(file, 4), rv = 0;
 	json_t *edited;
 	FILE *f;
@@ -268,10 +268,10 @@ run(struct mt_cli *cli, const struct edit *e)
 
 	if (mt_document_fetch(cli->http, &document, &version, &err) != 0)
 		return mt_cli_fail(&err);
-	before = mt_document_yaml(document);
+	before = mt_yaml_block(document);
 	if (make_change(e, &document, &err) != 0)
 		status = mt_cli_fail(&err);
-	else if ((after = mt_document_yaml(document)) == NULL || before == NULL)
+	else if ((after = mt_yaml_block(document)) == NULL || before == NULL)
 		status = MT_EXIT_FAILED;
 	else
 		status = confirm(e, before, after, &go);
