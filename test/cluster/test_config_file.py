@@ -33,7 +33,7 @@ def test_a_file_is_judged_as_a_whole(tmp_path):
     places = [line.removeprefix(f"{bad}:").split(": ")[:2]
               for line in result.stderr.splitlines()]
     assert sorted(places) == [["1:1", "error"], ["3:11", "error"],
-                              ["4:8", "error"], ["4:38", "error"],
+                              ["4:38", "error"], ["4:8", "error"],
                               ["5:1", "warning"]], result.stderr
     assert 'did you mean "bootstrap.dcs.ttl"?' in result.stderr
 
