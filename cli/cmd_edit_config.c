@@ -21,6 +21,7 @@
 
 #include "base/text.h"
 #include "base/yaml.h"
+#include "cli/ask.h"
 #include "cli/document.h"
 #include "conf/document.h"
 
@@ -187,25 +188,6 @@ show(const char *before, const char *after, struct mt_err *err)
 }
 
 static int
-agree(bool *yes)
-{
-	char *line = NULL;
-	size_t n = 0;
-
-	printf("Apply these changes? [y/N]: ");
-	fflush(stdout);
-	if (getline(&line, &n, stdin) < 0) {
-		free(line);
-		fputs("\nAborted!\n", stderr);
-		return MT_EXIT_FAILED;
-	}
-	line[strcspn(line, "\r\n")] = '\0';
-	*yes = strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0;
-	free(line);
-	return 0;
-}
-
-static int
 put(struct mt_cli *cli, const json_t *document, uint64_t version)
 {
 	struct mt_http_reply reply = {0};
@@ -253,7 +235,7 @@ confirm(const struct edit *e, const char *before, const char *after, bool *go)
 		puts("Use --force option to apply changes");
 		return MT_EXIT_DONE;
 	}
-	return agree(go);
+	return mt_cli_ask_yes("Apply these changes?", go);
 }
 
 static int
