@@ -419,8 +419,11 @@ mt_conf_read(struct mt_conf **conf, const char *file, const json_t *environment,
 		return MT_ENOMEM;
 	}
 	mt_copy(c->file, sizeof(c->file), file != NULL ? file : "environment");
+	c->has_file = file != NULL;
+	c->environment = json_incref((json_t *)environment);
+	c->waiting = json_object();
 	c->source = calloc(1, sizeof(*c->source));
-	MT_ASSERT(c->source != NULL);
+	MT_ASSERT(c->source != NULL && c->waiting != NULL);
 	c->source->name = c->file;
 	c->source->found = found;
 	mt_conf_source_read(c->source, file, environment);
@@ -459,6 +462,8 @@ mt_conf_free(struct mt_conf *conf)
 	if (conf->source != NULL)
 		mt_conf_source_release(conf->source);
 	free(conf->source);
+	json_decref(conf->environment);
+	json_decref(conf->waiting);
 	explicit_bzero(conf, sizeof(*conf));
 	free(conf);
 }

@@ -90,6 +90,11 @@ struct mt_conf_bootstrap {
 struct mt_conf {
 	char file[MT_CONF_PATH_MAX];   /* as given, or "environment" */
 	struct mt_conf_source *source; /* where each key is from */
+	json_t *environment; /* as given, or NULL; to read it all again */
+	bool has_file;       /* was one given? */
+	/* Options that were changed while the daemon ran and need its restart:
+	 * path to the value as it is written now, or null. */
+	json_t *waiting;
 	char scope[MT_CONF_NAME_MAX];
 	char namespace[MT_CONF_NAME_MAX]; /* "service"; no slashes around */
 	char name[MT_CONF_NAME_MAX];

@@ -207,6 +207,28 @@ mt_fill_value(const struct mt_conf *c, const struct mt_option *o)
 	return NULL;
 }
 
+void
+mt_fill_keep(const struct mt_conf *old, struct mt_conf *now)
+{
+	for (size_t i = 0; i < MT_COUNT(rows); i++) {
+		const struct row *r = &rows[i];
+		const struct mt_option *o =
+		    mt_option_find(MT_OPT_LOCAL, r->path);
+
+		if (o->reload == MT_RELOAD_START)
+			memcpy((char *)now + r->offset,
+			       (const char *)old + r->offset, r->size);
+	}
+	/* what several members hold together */
+	memcpy(now->postgresql.listen_addresses,
+	       old->postgresql.listen_addresses,
+	       sizeof(now->postgresql.listen_addresses));
+	now->postgresql.port = old->postgresql.port;
+	memcpy(now->raft.partner_addrs, old->raft.partner_addrs,
+	       sizeof(now->raft.partner_addrs));
+	now->raft.n = old->raft.n;
+}
+
 int
 mt_fill_directory(struct mt_conf_source *src, const char *path, char *dir)
 {

@@ -14,6 +14,8 @@ void mt_fill_json(struct mt_conf_source *src, struct mt_conf *c);
 /* What such a member has, as it is written in a file: a new reference, or NULL
  * where it has nothing, and where no member is the option's alone. */
 json_t *mt_fill_value(const struct mt_conf *c, const struct mt_option *o);
+/* Options that need a restart of the daemon keep old's values. */
+void mt_fill_keep(const struct mt_conf *old, struct mt_conf *now);
 void mt_fill_release(struct mt_conf *c);
 
 /* Is dir (MT_CONF_PATH_MAX) a usable absolute path? Drops slashes at its end.
