@@ -219,6 +219,7 @@ void postgres__write_pgpass(struct mt_postgres *pg, const struct mt_state *s);
 /* postgres_reload.c: write the files of a running server anew, if they are
  * stale and nothing stands in the way, and have them read. */
 void postgres__refresh(struct mt_postgres *pg);
+void postgres__retarget(struct mt_postgres *pg);
 /* Whether a parameter waits for a restart is asked from time to time. */
 void postgres__ask_pending(struct mt_postgres *pg);
 /* postgres_run.c */
