@@ -242,8 +242,8 @@ def test_operator_accepts_the_loss(fresh):
     def judged():
         document = preview()
         rules = {one["name"]: one["rule"] for one in document["members"]}
-        assert rules[third.name] == "not-in-sync", rules
-        assert rules[second.name] in ("silent", "gone"), rules
+        assert rules.get(third.name) == "not-in-sync", rules
+        assert rules.get(second.name) in ("silent", "gone"), rules
         assert not document["possible"] and document["winner"] is None
         assert "0 of the 1 synchronous standbys" in document["refused"]
         assert preview(accept_loss=True)["winner"] == third.name
