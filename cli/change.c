@@ -269,6 +269,14 @@ confirm(const struct mt_change *p, const struct mt_cluster *c)
 			  p->to);
 		status = ask_yes(p, prompt);
 	}
+	if (status == 0 && p->accept_loss) {
+		mt_format(prompt, sizeof(prompt),
+			  "Commits that were acknowledged and that %s does not "
+			  "have may be lost for good. Do you accept that? "
+			  "[y/N]",
+			  p->to);
+		status = ask_yes(p, prompt);
+	}
 	if (status != 0)
 		return status;
 	if (p->from[0] != '\0')
@@ -310,6 +318,8 @@ body_of(const struct mt_change *p)
 		json_object_set_new(body, "candidate", json_string(p->to));
 	if (p->at[0] != '\0')
 		json_object_set_new(body, "scheduled_at", json_string(p->at));
+	if (p->accept_loss)
+		json_object_set_new(body, "accept_loss", json_true());
 	if (p->dry_run)
 		json_object_set_new(body, "dry_run", json_true());
 	return body;

@@ -47,7 +47,9 @@ static const struct mt_verb verbs[] = {
      "[--scheduled TIME] [--force] [--dry-run]",
      "Hand the primary's role to another member, in good order",
      mt_cmd_switchover},
-    {"failover", "failover [CLUSTER] [--candidate NAME] [--force] [--dry-run]",
+    {"failover",
+     "failover [CLUSTER] [--candidate NAME] [--accept-loss] [--force] "
+     "[--dry-run]",
      "Make a member the primary, with or without a leader", mt_cmd_failover},
     {"flush", "flush CLUSTER switchover [--force]",
      "Take a scheduled switchover back", mt_cmd_flush},

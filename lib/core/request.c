@@ -6,7 +6,8 @@
  * has to lose anything. Where nobody is there, the candidate of a failover is
  * the decision of who asked, however far it is behind; it has to be a running
  * standby without the tag nofailover all the same. In synchronous modes nobody
- * is forced, nor as long as the log has a synchronous set.
+ * is forced, nor as long as the log has a synchronous set, but by who accepts
+ * the loss in so many words.
  *
  * The preview asks mt_candidate_objection, as all do. To find what else speaks
  * against a member it mends what was found in a copy of the facts, and asks
@@ -15,6 +16,7 @@
  */
 #include "core/request.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -57,12 +59,77 @@ mt_request_of_nobody(const struct mt_view *view,
 		return;
 	rules->only = request->candidate;
 	if (request->kind != MT_REQUEST_FAILOVER || in_order ||
-	    view->settings->synchronous_mode != MT_SYNC_OFF ||
+	    (view->settings->synchronous_mode != MT_SYNC_OFF &&
+	     !request->accept_loss) ||
 	    mt_sync_stands(view->state))
 		return;
 	rules->forced = true;
 	if (is_candidate(request, l->holder))
 		rules->except = NULL;
+}
+
+bool
+mt_request_accepts_loss(const struct mt_view *view,
+			const struct mt_request *request,
+			struct mt_candidate_rules *rules)
+{
+	const struct mt_leader *l = &view->state->leader;
+
+	if (request->kind != MT_REQUEST_FAILOVER || !request->accept_loss)
+		return false;
+	*rules = (struct mt_candidate_rules){
+	    .only = request->candidate,
+	    .except = l->released ? NULL : l->holder,
+	    .applied = l->released ? l->index : 0,
+	    .forced = true,
+	};
+	return true;
+}
+
+/* The furthest that anybody is known to have had. */
+static struct mt_position
+furthest_known(const struct mt_view *view)
+{
+	struct mt_position at = mt_primary_position(view);
+
+	for (int i = 0; i < view->state->sync.n; i++) {
+		const struct mt_seen *seen = mt_reports_find(
+		    view->reports, view->state->sync.standbys[i].name);
+
+		if (seen != NULL &&
+		    mt_position_compare(seen->report.at, at) > 0)
+			at = seen->report.at;
+	}
+	return at;
+}
+
+void
+mt_request_loss(const struct mt_view *view, const struct mt_verdict *chosen,
+		struct mt_loss *loss, char *why, size_t size)
+{
+	struct mt_position known = furthest_known(view);
+	char from[MT_LSN_MAX], to[MT_LSN_MAX];
+
+	mt_lsn_format(from, chosen->at.lsn);
+	mt_lsn_format(to, known.lsn);
+	*loss = (struct mt_loss){
+	    .timeline = chosen->at.timeline,
+	    .from = chosen->at.lsn,
+	};
+	if (known.timeline == chosen->at.timeline &&
+	    known.lsn > chosen->at.lsn) {
+		loss->to = known.lsn;
+		mt_format(why, size,
+			  "accepted loss: what was acknowledged beyond %s of "
+			  "timeline %u, to %s as far as is known (%" PRIu64
+			  " bytes)",
+			  from, loss->timeline, to, loss->to - loss->from);
+	} else {
+		mt_format(why, size,
+			  "accepted loss: what was acknowledged beyond %s of "
+			  "timeline %u, of which nothing is known",
+			  from, loss->timeline);
+	}
 }
 
 bool
@@ -305,6 +372,12 @@ preview_in_sync(const struct mt_view *view, const struct mt_request *request,
 		preview_set(view, request, out);
 	if (out->found.best < 0 && preview_old_holder(view, out))
 		out->why[0] = '\0';
+	if (out->found.best < 0 &&
+	    mt_request_accepts_loss(view, request, &rules)) {
+		out->forced = true;
+		out->why[0] = '\0';
+		judge(view, &rules, out);
+	}
 	out->instead =
 	    out->found.best >= 0 && request->candidate[0] != '\0' &&
 	    !is_candidate(request, out->found.verdicts[out->found.best].name);

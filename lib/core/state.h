@@ -80,6 +80,9 @@ struct mt_request {
 	 * its time is a note and no more: when it is due, the holder puts it
 	 * anew without a time. */
 	int64_t scheduled_ms;
+	/* Of a failover: people accept that acknowledged commits are lost,
+	 * where the synchronous set cannot be heard. */
+	bool accept_loss;
 };
 
 /* A synchronous standby is a member and the data that it has: data that was

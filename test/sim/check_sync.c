@@ -5,7 +5,8 @@
  * stood. What the primary may be waiting for may stand beside the log's sets,
  * at each moment, and so one of those that a failover asks has each commit.
  * Whoever is given the turn meanwhile was heard among enough others, or has the
- * end of a clean shutdown. In the end the set is as it is wanted.
+ * end of a clean shutdown, or was named by an operator who accepts the loss. In
+ * the end the set is as it is wanted.
  *
  * Written from doc/protocol.md, without the functions under test.
  */
@@ -184,6 +185,15 @@ check_mode(struct sim *w, const struct mt_state *s)
 			    "justified: the mode is on");
 }
 
+/* An operator named this one, whatever is lost by it. */
+static bool
+is_accepted(const struct sim *w, const char *holder)
+{
+	return w->request.kind == MT_REQUEST_FAILOVER &&
+	       w->request.accept_loss &&
+	       strcmp(w->request.candidate, holder) == 0;
+}
+
 void
 check_turn(struct sim *w, const struct mt_state *s)
 {
@@ -194,11 +204,16 @@ check_turn(struct sim *w, const struct mt_state *s)
 	if (assigned) {
 		w->turn_is_sync = w->sync.k > 0;
 		if (w->turn_is_sync && holder >= 0 &&
-		    !is_justified(w, &w->nodes[holder]))
-			sim_fail(w,
-				 "epoch %" PRIu64 " is given to %s, which is "
-				 "not justified: too few were heard",
-				 s->leader.epoch, s->leader.holder);
+		    !is_justified(w, &w->nodes[holder])) {
+			if (!is_accepted(w, s->leader.holder))
+				sim_fail(w,
+					 "epoch %" PRIu64 " is given to %s, "
+					 "which is not justified: too few were "
+					 "heard",
+					 s->leader.epoch, s->leader.holder);
+			w->turn_is_sync = false;
+			w->stats.losses++;
+		}
 	}
 	if (put && (w->leader.released ||
 		    strcmp(w->leader.holder, s->sync.leader) != 0))
@@ -209,6 +224,7 @@ check_turn(struct sim *w, const struct mt_state *s)
 	check_mode(w, s);
 	w->leader = s->leader;
 	w->sync = s->sync;
+	w->request = s->request;
 	if (put) {
 		w->stats.puts++;
 		check_coexist(w);

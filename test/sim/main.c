@@ -65,6 +65,7 @@ add(struct sim_stats *to, const struct sim_stats *s)
 	to->stopped += s->stopped;
 	to->puts += s->puts;
 	to->sync_turns += s->sync_turns;
+	to->losses += s->losses;
 	to->simulated_us += s->simulated_us;
 }
 
@@ -123,9 +124,10 @@ print(const struct result *r, double took_s)
 	printf("synchronous: %" PRIu64 " changes of the sets, %" PRIu64
 	       " standbys fenced, %" PRIu64 " promotions, %" PRIu64
 	       " acknowledgements, %" PRIu64
-	       " disks lost, with too little left %" PRIu64 " times\n",
+	       " disks lost, with too little left %" PRIu64
+	       " times, accepted losses %" PRIu64 "\n",
 	       s->puts, s->stopped, s->sync_turns, s->acks, s->wipes,
-	       s->hopeless);
+	       s->hopeless, s->losses);
 	printf("longest way back to normal: %.1f s\n",
 	       (double)r->longest_us / 1e6);
 }

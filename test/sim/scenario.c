@@ -366,6 +366,7 @@ static const struct scenario {
     {"sync-fence-lasts", 5, 3, 0, 3, sync_fence_lasts, MT_SYNC_QUORUM, 1},
     {"sync-dead-timeline", 5, 5, 0, 3, sync_dead_timeline, MT_SYNC_QUORUM, 2},
     {"sync-other-data", 5, 3, 0, 3, sync_other_data, MT_SYNC_QUORUM, 2},
+    {"sync-loss-accepted", 5, 3, 0, 3, sync_loss_accepted, MT_SYNC_ON, 1},
     {"exempt-is-heeded", 3, 3, 0, 3, exempt_is_heeded, MT_SYNC_OFF, 0},
     {"exempt-until-armed", 3, 3, 0, 3, exempt_until_armed, MT_SYNC_OFF, 0},
     {"exempt-anew", 3, 3, 0, 3, exempt_anew, MT_SYNC_OFF, 0},

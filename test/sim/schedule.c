@@ -274,6 +274,7 @@ fault_command(struct sim *w, enum fault f)
 		    n->state->index % 2 == 0) {
 			c.u.request_put.kind = MT_REQUEST_FAILOVER;
 			c.u.request_put.leader[0] = '\0';
+			c.u.request_put.accept_loss = n->state->index % 4 == 0;
 		}
 	} else if (f == F_TTL || f == F_SYNC) {
 		config = json_copy(n->state->config);
@@ -595,4 +596,6 @@ schedule_run(struct sim *w)
 	converge(w);
 	if (sim_chance(w, 40))
 		lose_one(w);
+	if (schedule_lose_set(w))
+		converge(w);
 }

@@ -28,6 +28,8 @@ samples(struct mt_command out[24])
 	out[n++] = release(3, "a", false);
 	out[n++] = request_put("a", "b");
 	out[n++] = request_put("a", "");
+	out[n] = failover_put("b");
+	out[n++].u.request_put.accept_loss = true;
 	out[n++] = failover_put("b");
 	out[n++] = scheduled_put("a", 1700000000000, BIG);
 	out[n++] = request_clear(7);
