@@ -285,16 +285,6 @@ judge(const struct mt_view *view, const struct mt_candidate_rules *rules,
 			     &out->checked[i]);
 }
 
-/* Who seems the best is not: the rule that says so. */
-static void
-not_yet(struct mt_preview *out, const char *rule)
-{
-	if (out->found.best >= 0)
-		mt_copy(out->found.verdicts[out->found.best].rule, MT_RULE_MAX,
-			rule);
-	out->found.best = -1;
-}
-
 /* By the set, as the controller goes by it: whatever was asked for, the
  * furthest of enough that are heard, or nobody. */
 static void
@@ -306,33 +296,34 @@ preview_set(const struct mt_view *view, const struct mt_request *request,
 	    .except = l->released ? NULL : l->holder,
 	    .stopped = l->epoch,
 	};
-	const struct mt_verdict *best;
-	struct mt_position furthest;
-	int heard = mt_candidates_heard(view, rules.stopped, &furthest);
-	int needed = mt_sync_needed(&view->state->sync);
+	int heard, needed = mt_sync_needed(&view->state->sync);
+	struct mt_candidates found;
+	const char *no = mt_candidates_of_set(view, rules.except, rules.stopped,
+					      &found, &heard);
 
 	judge(view, &rules, out);
-	best =
-	    out->found.best < 0 ? NULL : &out->found.verdicts[out->found.best];
-	if (heard < needed) {
+	if (no != NULL && heard < needed) {
 		mt_format(out->why, sizeof(out->why),
 			  "%d of the %d synchronous standbys that have to be "
 			  "heard are",
 			  heard, needed);
-		not_yet(out, "too-few-heard");
-	} else if (best == NULL ||
-		   mt_position_compare(best->at, furthest) < 0) {
+	} else if (no != NULL) {
 		mt_format(out->why, sizeof(out->why),
 			  "of the synchronous standbys the furthest cannot "
 			  "take over");
-		not_yet(out, "not-the-furthest");
 	} else if ((view->settings->pause || l->exempt != 0) &&
-		   !is_candidate(request, best->name)) {
+		   !is_candidate(request, found.verdicts[found.best].name)) {
+		no = "not-asked-for";
 		mt_format(out->why, sizeof(out->why),
 			  "\"%s\" has the most, which was not asked for",
-			  best->name);
-		not_yet(out, "not-asked-for");
+			  found.verdicts[found.best].name);
 	}
+	if (no == NULL)
+		return;
+	/* Who seems the best is not. */
+	if (found.best >= 0)
+		mt_copy(out->found.verdicts[found.best].rule, MT_RULE_MAX, no);
+	out->found.best = -1;
 }
 
 /* Where too few are heard: who gave the turn up has all of it. */

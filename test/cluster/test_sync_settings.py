@@ -219,6 +219,10 @@ def test_operator_accepts_the_loss(fresh):
     second = cluster[the_set(old)[0]]
     (third,) = [node for node in cluster.data_nodes
                 if node not in (old, second)]
+    forecast = old.json("/forecast")
+    assert forecast["synchronous"] is True
+    assert forecast["candidate"] == second.name
+    assert "with all that was acknowledged" in cli(old, "forecast").stdout
     with cluster.multihost_writer(period=0) as client:
         wait_for(lambda: client.acks, 10, "the first row")
         wait_for(lambda: not cluster.missing(client, third, time.monotonic()),
