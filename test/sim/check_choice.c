@@ -52,8 +52,7 @@ without_ground(const struct node *n, const struct mt_command *c)
 	switch (c->u.assign.ground) {
 	case MT_GROUND_PROMISES:
 		/* After a displacement a release has to wait as well. */
-		if (c->u.assign.continues ||
-		    (l->released && !l->after_fence))
+		if (c->u.assign.continues || (l->released && !l->after_fence))
 			return "ground N, which is for a turn that is held";
 		return is_fenced(n->sim, n, l->epoch)
 			   ? NULL
