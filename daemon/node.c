@@ -65,11 +65,11 @@ take_settings(struct mt_node *n)
 				      &n->state);
 }
 
-/* Positions matter now: look often. */
+/* Positions matter now, or whether WAL still arrives: look often. */
 static void
 set_pace(struct mt_node *n, const struct mt_view *v)
 {
-	bool choosing = n->state.leader.released ||
+	bool choosing = n->state.leader.released || n->probing.epoch != 0 ||
 			(mt_state_held_by(&n->state, n->conf->name) &&
 			 (!v->local.as_primary || v->local.in_recovery));
 

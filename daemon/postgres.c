@@ -422,6 +422,7 @@ observe_server(const struct mt_postgres *pg, struct mt_local *l)
 	l->rewindable = info->checkpoint_timeline == info->timeline;
 	l->in_recovery = info->in_recovery;
 	l->streaming = info->streaming;
+	l->wal_heard_ms = pg->heard_ms;
 	l->at = pg->at;
 	l->replayed_lsn = info->replayed_lsn;
 }

@@ -126,7 +126,11 @@ struct mt_postgres {
 	struct mt_pg_info info;     /* of this postmaster; at_ms 0 = none */
 	struct mt_position at; /* the furthest it was seen at, see look_cb */
 	bool looking;
-	int64_t look_ms; /* when the next look is due */
+	int64_t look_ms;    /* when the next look is due */
+	int64_t asked_ms;   /* when the last one was asked */
+	int64_t receipt_ms; /* and the one that info is of */
+	int64_t heard_ms; /* after that the walreceiver had a message, 0 = none
+			   * that two looks in a row have shown */
 	int64_t every_ms;
 	uint32_t history_of; /* timeline whose history was read, 0 none */
 	bool history_asked;

@@ -104,6 +104,8 @@ struct mt_local {
 	struct mt_position at; /* primary: current; standby: received */
 	uint64_t replayed_lsn;
 	bool streaming;
+	int64_t wal_heard_ms; /* a message came to its walreceiver after that, 0
+			       * = not known */
 	char upstream[MT_NAME_MAX];    /* whom it was told to follow */
 	char upstream_url[MT_URL_MAX]; /* and where */
 	bool rewindable;  /* as primary: its checkpoint is of its timeline */

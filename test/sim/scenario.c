@@ -371,6 +371,7 @@ static const struct scenario {
     {"fast-in-vain", 5, 3, 0, 10, fast_in_vain, MT_SYNC_QUORUM, 1},
     {"fast-port-accepts", 5, 3, 0, 10, fast_port_accepts, MT_SYNC_QUORUM, 1},
     {"fast-one-way", 5, 3, 0, 10, fast_one_way, MT_SYNC_QUORUM, 1},
+    {"fast-streams", 5, 3, 0, 10, fast_streams, MT_SYNC_QUORUM, 1},
     {"fast-hears-enough", 5, 3, 0, 10, fast_hears_enough, MT_SYNC_QUORUM, 1},
     {"fast-majority", 5, 3, 0, 10, fast_majority, MT_SYNC_QUORUM, 2},
     {"fast-without-a-set", 3, 2, 0, 10, fast_without_a_set, MT_SYNC_OFF, 0},

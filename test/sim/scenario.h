@@ -45,6 +45,7 @@ void fast_though_well(struct sim *w);
 void fast_in_vain(struct sim *w);
 void fast_port_accepts(struct sim *w);
 void fast_one_way(struct sim *w);
+void fast_streams(struct sim *w);
 void fast_hears_enough(struct sim *w);
 void fast_majority(struct sim *w);
 void fast_without_a_set(struct sim *w);

@@ -202,6 +202,24 @@ fast_one_way(struct sim *w)
 	expect(w, "all is well", check_converged, 0, 30000);
 }
 
+/* New connections fail and the daemon is silent, but WAL arrives. */
+void
+fast_streams(struct sim *w)
+{
+	int x, y, l, p, epoch;
+
+	w->setup.sees_streams = true;
+	p = begin(w, &x, &y, &l);
+	epoch = (int)w->leader.epoch;
+	net_isolate(w, p, CLASS_ALL & ~(unsigned)CLASS_PG, false);
+	stays(w, "its WAL arrives", 4000);
+	net_isolate(w, p, CLASS_PG, false);
+	expect(w, "another has the turn", is_displaced, epoch + 1, FAST_MS);
+	pass(w, 3000);
+	net_heal_all(w);
+	expect(w, "all is well", check_converged, 0, 30000);
+}
+
 /* Of two one is fenced; the other's daemon stands still, and its PostgreSQL
  * goes on streaming from the old primary. */
 void

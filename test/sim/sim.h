@@ -153,6 +153,7 @@ struct pg {
 	/* its walreceiver; another one after each change */
 	uint32_t receiver;
 	int64_t receives_us; /* none before this time */
+	int64_t heard_ms;    /* when the last WAL came, by its own clock */
 	/* Whom it may be waiting for: bits are nodes. While a reload is under
 	 * way the worst mix of all that may be in effect. */
 	struct mt_sync_conf waits;
@@ -320,7 +321,8 @@ struct setup {
 	int64_t fault_every_us;
 	bool digests;
 	bool slow_pg;
-	bool idle; /* no client writes */
+	bool idle;         /* no client writes */
+	bool sees_streams; /* daemons notice soon that WAL arrives */
 	int64_t max_lag;
 	bool check_timeline;
 	int nofailover; /* the node that has the tag, -1 = none */

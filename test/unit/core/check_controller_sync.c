@@ -415,6 +415,8 @@ START_TEST(who_is_not_suspected)
 	ck_assert_int_eq(plan.look_again_ms, NOW + 1);
 	NOTHING(given_suspected("23", 1), "its port accepts", "steady",
 		finds(3, MT_PORT_ACCEPTS));
+	NOTHING(given_suspected("23", 1), "its WAL arrives", "steady",
+		finds(2, MT_PORT_STREAMS));
 	NOTHING(given_suspected("23", 1), "one does not know yet", "steady",
 		finds(3, MT_PORT_UNKNOWN));
 	NOTHING(given_suspected("23", 1), "found in another epoch", "steady",
