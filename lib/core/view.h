@@ -41,6 +41,8 @@ struct mt_names {
 struct mt_flushed {
 	char name[MT_NAME_MAX];
 	uint64_t lsn;
+	uint64_t most; /* in this life of the primary: a walreceiver that starts
+			* anew begins lower, which is no lag */
 	bool streaming;
 	int64_t last_ms; /* when it last streamed, or this primary began */
 };
