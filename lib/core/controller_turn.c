@@ -22,6 +22,7 @@
 #define FENCE_EVERY_MS CONTROLLER__FENCE_EVERY_MS
 #define REPAIR_EVERY_MS 2000
 #define HANGS "hangs and cannot be ended"
+#define IDLES "has neither a lease nor a primary, and does not let go"
 
 static const struct mt_seen *
 holder_seen(const struct mt_view *v)
@@ -30,14 +31,16 @@ holder_seen(const struct mt_view *v)
 }
 
 /* The holder's daemon talks to us, and does not say that it cannot end a
- * PostgreSQL which hangs: that one's lease runs out, and nobody renews it. */
+ * PostgreSQL which hangs: that one's lease runs out, and nobody renews it. Nor
+ * has it lost its lease for so long that it cannot know of it: one that speaks
+ * and does not hear. */
 static bool
-holder_in_contact(const struct mt_view *v)
+holder_in_contact(const struct mt_controller *c, const struct mt_view *v)
 {
 	const struct mt_seen *seen = holder_seen(v);
 
 	return seen != NULL && !seen->gone && !seen->report.hung &&
-	       v->now_ms - seen->at_ms <= SILENT_MS;
+	       v->now_ms - seen->at_ms <= SILENT_MS && !controller__idles(c, v);
 }
 
 static void
@@ -398,7 +401,7 @@ controller__repair(struct mt_controller *c, const struct mt_view *v,
 	const struct mt_leader *l = &v->state->leader;
 	const char *who = NULL;
 
-	if (!mt_state_held(v->state) || !holder_in_contact(v) ||
+	if (!mt_state_held(v->state) || !holder_in_contact(c, v) ||
 	    holder_seen(v)->report.given_up >= l->epoch)
 		return false;
 	for (int i = 0; i < v->reports->n; i++)
@@ -424,8 +427,7 @@ controller__ttl(struct mt_controller *c, const struct mt_view *v,
 {
 	const struct mt_leader *l = &v->state->leader;
 
-	(void)c;
-	if (!mt_state_held(v->state) || !holder_in_contact(v) ||
+	if (!mt_state_held(v->state) || !holder_in_contact(c, v) ||
 	    v->settings->ttl_ms == l->ttl_ms ||
 	    !holder_seen(v)->report.writable)
 		return false;
@@ -520,11 +522,11 @@ controller__silent(struct mt_controller *c, const struct mt_view *v,
 	struct mt_candidates found;
 	struct mt_phases *ph;
 	const struct mt_seen *seen = holder_seen(v);
-	bool hangs;
+	const char *does;
 
 	if (!mt_state_held(v->state))
 		return false;
-	if (holder_in_contact(v)) {
+	if (holder_in_contact(c, v)) {
 		c->suspect_ms = c->fenced_ms = 0;
 		p->look_again_ms = seen->at_ms + SILENT_MS + 1;
 		return false;
@@ -543,14 +545,16 @@ controller__silent(struct mt_controller *c, const struct mt_view *v,
 		c->suspect_ms = v->now_ms;
 		c->fenced_ms = 0;
 	}
-	hangs = seen != NULL && seen->report.hung;
+	does = seen != NULL && seen->report.hung ? HANGS
+	       : controller__idles(c, v)         ? IDLES
+						 : "is silent";
 	if (!majority_fenced(c, v, MT_FENCE_NORMAL)) {
 		c->since_rule = NULL;
 		plan_fence(c, v, MT_FENCE_NORMAL, p);
 		mt_format(p->why, sizeof(p->why),
 			  "\"%s\" %s; waiting for the promises of a majority "
 			  "to end",
-			  l->holder, hangs ? HANGS : "is silent");
+			  l->holder, does);
 		return true;
 	}
 	if (c->fenced_ms == 0)
@@ -573,7 +577,7 @@ controller__silent(struct mt_controller *c, const struct mt_view *v,
 	}
 	mt_format(p->why, sizeof(p->why),
 		  "\"%s\" %s, and a majority has fenced epoch %" PRIu64,
-		  l->holder, hangs ? HANGS : "is silent", l->epoch);
+		  l->holder, does, l->epoch);
 	plan_assign(v, p, MT_GROUND_PROMISES, found.verdicts[found.best].name,
 		    &found);
 	ph = &p->command.u.assign.decision.phases;

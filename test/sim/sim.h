@@ -28,6 +28,7 @@
 #define SIM_BRANCHES_MAX 512
 #define SIM_LOG_MAX 8192
 #define SIM_FAULTS_MAX 1024
+#define SIM_MAX_LAG (1 << 20) /* maximum_lag_on_failover, undrawn */
 #define SIM_MS INT64_C(1000)
 #define SIM_S INT64_C(1000000)
 
@@ -207,6 +208,7 @@ struct node {
 
 	/* daemon */
 	bool alive, frozen;
+	uint64_t freezes; /* how often: the end of one ends no other */
 	bool booting;
 	uint32_t life;
 	struct mt_driver *driver;
@@ -294,6 +296,7 @@ struct sim_stats {
 	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns;
 	int64_t simulated_us;
 	int64_t converge_us;
+	int64_t outage_us; /* the longest without writing, of one fault */
 };
 
 struct setup {
@@ -512,6 +515,7 @@ void schedule_draw(struct sim *w);
 void schedule_fault(struct sim *w);
 void schedule_heal(struct sim *w);
 void schedule_run(struct sim *w);
+void schedule_one(struct sim *w); /* schedule_one.c */
 /* An operator begins or ends the pause, on this node. */
 void sim_pause(struct node *n, bool pause);
 void schedule_form(struct sim *w);
