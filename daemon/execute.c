@@ -33,6 +33,8 @@ act_name(enum mt_act act)
 		return "discard";
 	case MT_ACT_CLONE:
 		return "clone";
+	case MT_ACT_RECOVER:
+		return "recover";
 	case MT_ACT_REWIND:
 		return "rewind";
 	case MT_ACT_START_PRIMARY:
@@ -113,6 +115,9 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 		break;
 	case MT_ACT_CLONE:
 		mt_postgres_clone(n->pg, p->member, p->url);
+		break;
+	case MT_ACT_RECOVER:
+		mt_postgres_recover(n->pg);
 		break;
 	case MT_ACT_REWIND:
 		mt_postgres_rewind(n->pg, p->member, p->url);
@@ -204,6 +209,7 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	case MT_ACT_BOOTSTRAP:
 	case MT_ACT_DISCARD:
 	case MT_ACT_CLONE:
+	case MT_ACT_RECOVER:
 	case MT_ACT_REWIND:
 	case MT_ACT_START_PRIMARY:
 	case MT_ACT_START_STANDBY:

@@ -25,6 +25,7 @@ main(int argc, char **argv)
 	struct mt_err err = {0};
 	int status;
 
+	mt_node_hold_signals(); /* from here on it ends in order */
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("matriarchd %s\n", PACKAGE_VERSION);
 		return 0;

@@ -134,6 +134,8 @@ decide(struct mt_node *n)
 	}
 	if (n->pg != NULL && v.local.as_primary && v.local.had_lease)
 		mt_postgres_arm(n->pg, v.local.deadline_ms);
+	if (n->callbacks != NULL)
+		mt_callbacks_look(n->callbacks, &v.local);
 	mt_agent_decide(&v, &plan);
 	node__execute(n, &v, &plan);
 	next = sooner(next, plan.look_again_ms);
@@ -142,6 +144,7 @@ decide(struct mt_node *n)
 	mt_controller_decide(&n->controller, &v, &control);
 	node__execute_control(n, &control);
 	next = sooner(next, control.look_again_ms);
+	next = sooner(next, node__probe(n, &v));
 	node__observe(n, &v);
 	set_pace(n, &v);
 	heartbeat(n, &v);
@@ -212,6 +215,68 @@ check_cb(uv_check_t *check)
 	n->turn_began_ms = mt_clock_ms();
 }
 
+/* ---- signals ---- */
+
+static const int heeded[] = {SIGTERM, SIGINT, SIGHUP};
+
+static void
+mask_heeded(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < MT_COUNT(heeded); i++)
+		sigaddset(&set, heeded[i]);
+	pthread_sigmask(how, &set, NULL);
+}
+
+void
+mt_node_hold_signals(void)
+{
+	mask_heeded(SIG_BLOCK);
+}
+
+static void
+signal_cb(uv_signal_t *signal, int signo)
+{
+	if (signo == SIGHUP)
+		mt_warn("SIGHUP: the configuration file is read at the start "
+			"only; restart the daemon to take up a change");
+	else
+		node__stop(signal->data);
+}
+
+static void
+no_work(uv_work_t *work)
+{
+	(void)work;
+}
+
+static void
+no_work_done(uv_work_t *work, int status)
+{
+	(void)status;
+	free(work);
+}
+
+/* Signals were held since main() began, so a new thread holds them for good.
+ * libuv makes all of its workers with the first piece of work: given now, the
+ * signals come to this thread only, which can hold them again at the end. */
+static void
+heed_signals(struct mt_node *n)
+{
+	uv_work_t *work = calloc(1, sizeof(*work));
+
+	MT_ASSERT(work != NULL);
+	uv_queue_work(n->loop, work, no_work, no_work_done);
+	for (size_t i = 0; i < MT_COUNT(heeded); i++) {
+		uv_signal_init(n->loop, &n->signals[i]);
+		n->signals[i].data = n;
+		uv_signal_start(&n->signals[i], signal_cb, heeded[i]);
+	}
+	mask_heeded(SIG_UNBLOCK);
+}
+
 /* ---- the end ---- */
 
 void
@@ -233,6 +298,7 @@ part_closed(void *arg)
 	if (--n->open_parts > 0)
 		return;
 	node__propose_close(n);
+	node__probe_close(n);
 	node__quorum_close(n);
 	uv_close((uv_handle_t *)&n->timer, NULL);
 	uv_close((uv_handle_t *)&n->prepare, NULL);
@@ -245,18 +311,12 @@ part_closed(void *arg)
 void
 node__exit(struct mt_node *n, int status)
 {
-	sigset_t signals;
-
 	if (n->closing)
 		return;
 	n->closing = true;
 	n->exit_status = status;
 	/* When its handle is closed a signal would have its default effect. */
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	mt_node_hold_signals();
 	n->open_parts = 1;
 	uv_idle_stop(&n->idle);
 	if (n->api != NULL) {
@@ -266,6 +326,10 @@ node__exit(struct mt_node *n, int status)
 	if (n->pg != NULL) {
 		n->open_parts++;
 		mt_postgres_close(n->pg, part_closed, n);
+	}
+	if (n->callbacks != NULL) {
+		n->open_parts++;
+		mt_callbacks_close(n->callbacks, part_closed, n);
 	}
 	if (n->peers != NULL) {
 		n->open_parts++;
@@ -289,34 +353,18 @@ node__fail(struct mt_node *n, const char *fmt, ...)
 	node__exit(n, 1);
 }
 
-static void
-signal_cb(uv_signal_t *signal, int signo)
-{
-	if (signo == SIGHUP)
-		mt_warn("SIGHUP: the configuration file is read at the start "
-			"only; restart the daemon to take up a change");
-	else
-		node__stop(signal->data);
-}
-
 /* ---- the beginning ---- */
 
 static void
 open_loop(struct mt_node *n)
 {
-	static const int signos[] = {SIGTERM, SIGINT, SIGHUP};
-
 	uv_timer_init(n->loop, &n->timer);
 	uv_prepare_init(n->loop, &n->prepare);
 	uv_idle_init(n->loop, &n->idle);
 	uv_check_init(n->loop, &n->check);
 	uv_prepare_start(&n->prepare, prepare_cb);
 	uv_check_start(&n->check, check_cb);
-	for (size_t i = 0; i < MT_COUNT(signos); i++) {
-		uv_signal_init(n->loop, &n->signals[i]);
-		n->signals[i].data = n;
-		uv_signal_start(&n->signals[i], signal_cb, signos[i]);
-	}
+	heed_signals(n);
 }
 
 static void
@@ -339,6 +387,11 @@ open_parts(struct mt_node *n, struct mt_err *err)
 				  c->restapi.listen.port, &n->backend, err);
 	if (rv == 0 && c->has_postgresql)
 		rv = mt_postgres_open(&n->pg, n->loop, c, pg_wake, n, err);
+	if (rv == 0 && c->has_postgresql) {
+		n->callbacks = mt_callbacks_new(n->loop, c);
+		if (n->callbacks == NULL)
+			rv = mt_err_set(err, MT_ENOMEM, "out of memory");
+	}
 	return rv;
 }
 

@@ -15,7 +15,9 @@
 #include "core/agent.h"
 #include "core/controller.h"
 #include "core/keep.h"
+#include "core/suspect.h"
 #include "daemon/api/api.h"
+#include "daemon/callbacks.h"
 #include "daemon/node.h"
 #include "daemon/postgres.h"
 #include "peer/peers.h"
@@ -101,6 +103,10 @@ struct mt_node {
 	uint64_t apply_index;
 	char apply_why[MT_WHY_MAX];
 
+	/* probe.c */
+	struct mt_probing probing;
+	struct node_probe *probe; /* under way, or NULL */
+
 	/* propose.c */
 	struct node_proposal *proposals;
 	uint64_t next_proposal;
@@ -124,7 +130,8 @@ struct mt_node {
 	int64_t heartbeat_ms; /* of the "no action" line */
 
 	struct mt_peers *peers;
-	struct mt_postgres *pg; /* NULL: witness */
+	struct mt_postgres *pg;         /* NULL: witness */
+	struct mt_callbacks *callbacks; /* NULL: witness */
 	struct mt_api *api;
 	struct mt_api_backend backend;
 };
@@ -149,6 +156,11 @@ int node__talk_open(struct mt_node *n, struct mt_err *err) MT_MUSTCHECK;
 void node__talk_hello(struct mt_node *n);
 void node__talk_reports(struct mt_node *n, const struct mt_view *view);
 int64_t node__talk_next_ms(const struct mt_node *n);
+
+/* probe.c: the PostgreSQL port of a holder that is silent. Returns when to look
+ * again, 0 = need not. */
+int64_t node__probe(struct mt_node *n, const struct mt_view *view);
+void node__probe_close(struct mt_node *n);
 
 /* forming.c */
 void node__form(struct mt_node *n);

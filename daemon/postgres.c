@@ -133,8 +133,11 @@ version_cb(void *arg, const struct mt_err *err)
 	struct mt_pg_pidfile f;
 	struct mt_err e = {0};
 
-	if (pg->closed)
+	pg->asking_version = false;
+	if (pg->closed) {
+		postgres__one_closed(pg);
 		return;
+	}
 	if (err != NULL && err->code != 0) {
 		postgres__trouble(pg, err);
 		mt_error("could not find PostgreSQL's version: %s", err->text);
@@ -171,15 +174,19 @@ mt_postgres_open(struct mt_postgres **out, uv_loop_t *loop,
 	pg->wake = wake;
 	pg->wake_arg = arg;
 	pg->every_ms = LOOK_EVERY_MS;
-	uv_timer_init(loop, &pg->again);
 	postgres__recall_names(pg);
 	rv = mt_pg_bins_find(&pg->bins, conf->postgresql.bin_dir, err);
-	if (rv == 0)
-		rv = mt_pg_bins_version(&pg->bins, loop, version_cb, pg, err);
 	if (rv == 0)
 		rv = postgres__sessions_open(pg, err);
 	if (rv != 0) {
 		free(pg);
+		return rv;
+	}
+	uv_timer_init(loop, &pg->again);
+	rv = mt_pg_bins_version(&pg->bins, loop, version_cb, pg, err);
+	pg->asking_version = rv == 0;
+	if (rv != 0) {
+		mt_postgres_close(pg, NULL, NULL);
 		return rv;
 	}
 	*out = pg;
@@ -401,6 +408,7 @@ observe_server(const struct mt_postgres *pg, struct mt_local *l)
 	    l->running && !pg->foreign && mt_guard_is_guarded(pg->guard);
 	l->accepting =
 	    l->running && info->at_ms != 0 && mt_session_accepting(pg->session);
+	l->reloads = pg->reloads;
 	l->died = pg->died;
 	l->died_ms = pg->died_ms;
 	l->promote_sent_ms = pg->promote_sent_ms;
@@ -462,6 +470,7 @@ mt_postgres_state(const struct mt_postgres *pg)
 	case MT_JOB_START:
 		return MT_PG_STARTING;
 	case MT_JOB_NONE:
+	case MT_JOB_RECOVER:
 	case MT_JOB_REWIND:
 	case MT_JOB_PROMOTE:
 	case MT_JOB_CHECKPOINT:
@@ -613,8 +622,12 @@ mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
 		pg->closing++; /* job_done counts it down */
 		mt_pg_job_cancel(pg->work);
 	}
-	if (pg->reading != NULL)
+	if (pg->asking_version)
+		pg->closing++; /* version_cb does; it takes no time */
+	if (pg->reading != NULL) {
+		pg->closing++; /* control_cb does */
 		mt_child_cancel(pg->reading);
+	}
 	if (pg->guard != NULL) {
 		pg->closing++;
 		mt_guard_release(pg->guard, postgres__one_closed, pg);

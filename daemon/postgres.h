@@ -91,6 +91,8 @@ void mt_postgres_bootstrap(struct mt_postgres *pg);
 void mt_postgres_discard(struct mt_postgres *pg);
 void mt_postgres_clone(struct mt_postgres *pg, const char *member,
 		       const char *url);
+/* Shut down cleanly what crashed as primary, before a rewind. */
+void mt_postgres_recover(struct mt_postgres *pg);
 void mt_postgres_rewind(struct mt_postgres *pg, const char *member,
 			const char *url);
 /* The bootstrapped directory is the cluster's now. */

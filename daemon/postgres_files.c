@@ -142,8 +142,10 @@ control_cb(void *arg, const struct mt_pg_control *control,
 	struct mt_postgres *pg = arg;
 
 	pg->reading = NULL;
-	if (pg->closed)
+	if (pg->closed) {
+		postgres__one_closed(pg);
 		return;
+	}
 	if (control == NULL) {
 		pg->data = MT_DATA_FOREIGN;
 		postgres__trouble(pg, err);
@@ -200,9 +202,9 @@ inspect_done(struct file_work *w)
 void
 postgres__inspect(struct mt_postgres *pg)
 {
-	/* pg_rewind has its target recovered, which ends with a checkpoint:
-	 * what was its end before that is still its end. */
-	if (pg->job != MT_JOB_REWIND)
+	/* Recovery before a rewind ends with a checkpoint: what was the end of
+	 * the data before that is still its end. */
+	if (pg->job != MT_JOB_REWIND && pg->job != MT_JOB_RECOVER)
 		postgres__end_cancel(pg);
 	pg->control_known = false;
 	pg->sysid[0] = '\0';

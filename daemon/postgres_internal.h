@@ -76,10 +76,12 @@ struct mt_postgres {
 	void (*wake)(void *arg);
 	void *wake_arg;
 	struct mt_pg_bins bins;
-	json_t *document;   /* last given; NULL: none yet */
-	json_t *parameters; /* as they shall be now */
-	uint64_t version;   /* counts their changes */
-	bool has_members;   /* pgpass is written for those there are */
+	bool asking_version; /* of them; under way */
+	json_t *document;    /* last given; NULL: none yet */
+	json_t *parameters;  /* as they shall be now */
+	uint64_t version;    /* counts their changes */
+	bool has_members;    /* pgpass is written for those there are */
+	uint64_t reloads;    /* that went well */
 	char trouble[MT_WHY_MAX];
 
 	/* data directory */

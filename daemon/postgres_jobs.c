@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Actions on the data directory while no server runs on it: bootstrap, clone,
- * rewind, discard. After each the directory is looked at anew.
+ * recover, rewind, discard. After each the directory is looked at anew.
  */
 #include <string.h>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/postgres_internal.h"
+
+/* For a crash recovery, which begins anew after it; twice as long each time. */
+#define RECOVER_WITHIN_MS (INT64_C(3600) * 1000)
+#define RECOVER_DOUBLED_MOST 5
 
 static void
 on_progress(void *arg, const char *what, int percent)
@@ -75,6 +79,7 @@ on_done(void *arg, const struct mt_pg_job_result *r)
 
 static void
 run(struct mt_postgres *pg, enum mt_job job, const char *url,
+    int64_t timeout_ms,
     int (*begin)(struct mt_pg_job **, const struct mt_pg_job_options *,
 		 struct mt_err *))
 {
@@ -83,6 +88,7 @@ run(struct mt_postgres *pg, enum mt_job job, const char *url,
 	    .conf = pg->conf,
 	    .bins = &pg->bins,
 	    .source_url = url,
+	    .timeout_ms = timeout_ms,
 	    .on_progress = on_progress,
 	    .on_done = on_done,
 	    .arg = pg,
@@ -107,7 +113,7 @@ mt_postgres_bootstrap(struct mt_postgres *pg)
 {
 	mt_info("initializing a new cluster in \"%s\"",
 		pg->conf->postgresql.data_dir);
-	run(pg, MT_JOB_BOOTSTRAP, NULL, mt_pg_bootstrap_start);
+	run(pg, MT_JOB_BOOTSTRAP, NULL, 0, mt_pg_bootstrap_start);
 }
 
 void
@@ -115,7 +121,7 @@ mt_postgres_discard(struct mt_postgres *pg)
 {
 	mt_warn("removing the contents of the data directory \"%s\"",
 		pg->conf->postgresql.data_dir);
-	run(pg, MT_JOB_DISCARD, NULL, mt_pg_discard_start);
+	run(pg, MT_JOB_DISCARD, NULL, 0, mt_pg_discard_start);
 }
 
 void
@@ -123,7 +129,20 @@ mt_postgres_clone(struct mt_postgres *pg, const char *member, const char *url)
 {
 	mt_info("cloning \"%s\" into \"%s\"", member,
 		pg->conf->postgresql.data_dir);
-	run(pg, MT_JOB_CLONE, url, mt_pg_clone_start);
+	run(pg, MT_JOB_CLONE, url, 0, mt_pg_clone_start);
+}
+
+void
+mt_postgres_recover(struct mt_postgres *pg)
+{
+	int n = pg->last_job == MT_JOB_RECOVER ? pg->failures : 0;
+
+	if (n > RECOVER_DOUBLED_MOST)
+		n = RECOVER_DOUBLED_MOST;
+	mt_info("recovering \"%s\" from its crash as primary",
+		pg->conf->postgresql.data_dir);
+	run(pg, MT_JOB_RECOVER, NULL, RECOVER_WITHIN_MS << n,
+	    mt_pg_recover_start);
 }
 
 void
@@ -131,7 +150,7 @@ mt_postgres_rewind(struct mt_postgres *pg, const char *member, const char *url)
 {
 	mt_info("rewinding \"%s\" to \"%s\"", pg->conf->postgresql.data_dir,
 		member);
-	run(pg, MT_JOB_REWIND, url, mt_pg_rewind_start);
+	run(pg, MT_JOB_REWIND, url, 0, mt_pg_rewind_start);
 }
 
 void

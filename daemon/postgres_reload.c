@@ -32,6 +32,7 @@ reloaded(void *arg, const struct mt_session_result *r)
 		pg->stale = true;
 	} else {
 		mt_info("PostgreSQL reads its changed configuration");
+		pg->reloads++;
 		pg->pending_ms = 0;
 	}
 	postgres__wake(pg);

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "core/view.h"
+#include "core/suspect.h"
 #include "http/query.h"
 
 #define VALUE_MAX 1024 /* longer than any tag may be */
@@ -180,6 +180,14 @@ lease_is_valid(const struct mt_health_input *in)
 		(in->lease_epoch == in->epoch && in->deadline_ms > in->now_ms));
 }
 
+/* In synchronous mode another may be primary before this lease has ended. Who
+ * hears no majority says at once that it is none. */
+static bool
+is_supported(const struct mt_health_input *in)
+{
+	return !in->displaceable || in->exempt || in->now_ms < in->missed_ms;
+}
+
 /* While paused and cut off, what PostgreSQL is counts, not who holds the turn.
  */
 static bool
@@ -193,7 +201,8 @@ is_primary(const struct mt_health_input *in)
 {
 	if (is_paused_primary(in))
 		return true;
-	return lease_is_valid(in) && in->accepting && !in->in_recovery;
+	return lease_is_valid(in) && is_supported(in) && in->accepting &&
+	       !in->in_recovery;
 }
 
 static bool
@@ -319,6 +328,8 @@ mt_health_of_view(const struct mt_view *view, struct mt_health_input *in)
 	    .lease_epoch = l->lease_epoch,
 	    .deadline_ms = l->deadline_ms,
 	    .exempt = l->exempt,
+	    .displaceable = mt_may_be_displaced(view),
+	    .missed_ms = l->missed_ms,
 	    .paused = view->settings->pause,
 	    .maximum_lag_on_failover = view->settings->maximum_lag_on_failover,
 	};

@@ -37,7 +37,9 @@ struct mt_health_input {
 	uint64_t epoch; /* of that assignment */
 	uint64_t lease_epoch;
 	int64_t deadline_ms; /* of the lease; 0 = none */
-	bool exempt; /* needs none: nobody else gets the turn meanwhile */
+	bool exempt;       /* needs none: nobody else gets the turn meanwhile */
+	bool displaceable; /* another may be primary before that deadline */
+	int64_t missed_ms; /* from when on a round of support is missed */
 	/* cluster */
 	bool fresh; /* a Raft leader was heard of within a ttl */
 	bool paused;

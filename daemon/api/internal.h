@@ -87,6 +87,9 @@ json_t *api__verdicts(const struct mt_verdict *v, int n);
 /* forecast.c */
 void api__get_forecast(struct mt_api *api, struct mt_http_request *r);
 
+/* metrics.c */
+void api__get_metrics(struct mt_api *api, struct mt_http_request *r);
+
 /* config.c */
 void api__get_config(struct mt_api *api, struct mt_http_request *r);
 /* config_change.c: PATCH and PUT */

@@ -20,9 +20,6 @@
 #include "conf/fill.h"
 #include "conf/options.h"
 
-static const char reserved_name[] =
-    "__patroni_strict_sync_replica_placeholder__";
-
 static int
 missing(struct mt_conf_source *src, const char *path, const char *example)
 {
@@ -57,10 +54,15 @@ fill_identity(struct mt_conf_source *src, struct mt_conf *c)
 	}
 	if (c->name[0] == '\0')
 		return missing(src, "name", "name: node1");
-	if (mt_streq(c->name, reserved_name))
+	if (mt_streq(c->name, MT_SYNC_PLACEHOLDER))
 		return mt_conf_fail(src, "name",
 				    "\"name\" is a reserved word; give the "
 				    "member another name");
+	/* In quotes, too, it is every standby to PostgreSQL. */
+	if (mt_streq(c->name, "*"))
+		return mt_conf_fail(src, "name",
+				    "\"name\" is what PostgreSQL takes for any "
+				    "name; give the member another one");
 	mt_copy(ns, sizeof(ns), c->namespace + strspn(c->namespace, "/"));
 	for (n = strlen(ns); n > 0 && ns[n - 1] == '/'; n--)
 		ns[n - 1] = '\0';
@@ -345,27 +347,39 @@ fill_postgresql(struct mt_conf_source *src, struct mt_conf *c)
 
 /* Tags. */
 
+/* A truth and a priority that say the same: the truth wins. It is kept as such,
+ * however it was written: others read the tags. */
+static void
+agree(struct mt_conf_source *src, struct mt_conf *c, const char *no_key,
+      bool *no, const char *priority_key, int *priority)
+{
+	bool no_given = mt_conf_lookup(c->tags, no_key) != NULL;
+	bool priority_given = mt_conf_lookup(c->tags, priority_key) != NULL;
+	char path[64];
+
+	mt_format(path, sizeof(path), "tags.%s", no_key);
+	if (no_given && priority_given && *no != (*priority <= 0))
+		mt_conf_warn(src, path,
+			     "Conflicting configuration between %s: %s and %s: "
+			     "%d. Defaulting to %s: %s",
+			     no_key, *no ? "True" : "False", priority_key,
+			     *priority, no_key, *no ? "True" : "False");
+	if (no_given)
+		json_object_set_new(c->tags, no_key, json_boolean(*no));
+	else if (*priority <= 0)
+		*no = true;
+	if (*no)
+		*priority = 0;
+	else if (*priority <= 0)
+		*priority = 1;
+}
+
 static void
 fill_tags(struct mt_conf_source *src, struct mt_conf *c)
 {
-	bool no_given = mt_conf_lookup(c->tags, "nofailover") != NULL;
-	bool prio_given = mt_conf_lookup(c->tags, "failover_priority") != NULL;
-
-	if (no_given && prio_given &&
-	    c->nofailover != (c->failover_priority <= 0))
-		mt_conf_warn(src, "tags.nofailover",
-			     "Conflicting configuration between nofailover: "
-			     "%s and failover_priority: %d. Defaulting to "
-			     "nofailover: %s",
-			     c->nofailover ? "True" : "False",
-			     c->failover_priority,
-			     c->nofailover ? "True" : "False");
-	if (!no_given && c->failover_priority <= 0)
-		c->nofailover = true;
-	if (c->nofailover)
-		c->failover_priority = 0;
-	else if (c->failover_priority <= 0)
-		c->failover_priority = 1;
+	agree(src, c, "nofailover", &c->nofailover, "failover_priority",
+	      &c->failover_priority);
+	agree(src, c, "nosync", &c->nosync, "sync_priority", &c->sync_priority);
 }
 
 static int

@@ -67,7 +67,8 @@ struct mt_conf_postgresql {
 	/* pg_basebackup options: array of "flag" or {option: value}; never
 	 * NULL; a mapping in the file arrives here as such an array. */
 	json_t *basebackup;
-	json_t *recovery_conf;     /* object, never NULL */
+	json_t *recovery_conf; /* object, never NULL */
+	json_t *callbacks;     /* object: "on_start" -> command; never NULL */
 	int64_t pg_ctl_timeout_ms; /* 60 s */
 	/* -1 not given (the dynamic setting counts), 0, 1 */
 	int use_pg_rewind;
@@ -99,8 +100,9 @@ struct mt_conf {
 	bool nofailover; /* failover_priority <= 0 alone sets it, too */
 	bool noloadbalance;
 	bool clonefrom;
-	bool nosync;
+	bool nosync;           /* sync_priority <= 0 alone sets it, too */
 	int failover_priority; /* 1; 0 where nofailover */
+	int sync_priority;     /* 1; 0 where nosync */
 };
 
 /*

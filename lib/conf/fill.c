@@ -65,6 +65,7 @@ static const struct row rows[] = {
     {"tags.clonefrom", AT(clonefrom), TRUTH, 0},
     {"tags.nosync", AT(nosync), TRUTH, 0},
     {"tags.failover_priority", AT(failover_priority), INT, 0},
+    {"tags.sync_priority", AT(sync_priority), INT, 0},
 };
 
 static int
@@ -328,6 +329,7 @@ mt_fill_json(struct mt_conf_source *src, struct mt_conf *c)
 	c->tags = as_map(GET("tags"));
 	p->parameters = as_map(GET("postgresql.parameters"));
 	p->recovery_conf = as_map(GET("postgresql.recovery_conf"));
+	p->callbacks = as_map(GET("postgresql.callbacks"));
 	p->pg_hba = list_or_null(GET("postgresql.pg_hba"));
 	p->pg_ident = list_or_null(GET("postgresql.pg_ident"));
 	p->basebackup = as_flags(GET("postgresql.basebackup"));
@@ -343,9 +345,9 @@ mt_fill_json(struct mt_conf_source *src, struct mt_conf *c)
 	b->users = as_map(GET("bootstrap.users"));
 #undef GET
 	if (c->tags == NULL || p->parameters == NULL ||
-	    p->recovery_conf == NULL || p->basebackup == NULL ||
-	    p->create_replica_methods == NULL || b->dcs == NULL ||
-	    b->initdb == NULL || b->users == NULL)
+	    p->recovery_conf == NULL || p->callbacks == NULL ||
+	    p->basebackup == NULL || p->create_replica_methods == NULL ||
+	    b->dcs == NULL || b->initdb == NULL || b->users == NULL)
 		return mt_err_set(src->err, MT_ENOMEM, "%s: out of memory",
 				  src->file);
 	drop_nested_tags(src, c->tags);
@@ -361,6 +363,7 @@ mt_fill_release(struct mt_conf *c)
 	json_decref(c->tags);
 	json_decref(p->parameters);
 	json_decref(p->recovery_conf);
+	json_decref(p->callbacks);
 	json_decref(p->pg_hba);
 	json_decref(p->pg_ident);
 	json_decref(p->basebackup);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * The agent's rules. The order is the safety argument: first what ends a
- * primary that has no right to write (nothing is awaited for that), then the
- * end of the daemon, then what needs an up-to-date state, then the holder's
- * turn, then the standby's life. Rules of the turn are in agent_turn.c, those
- * of a standby in agent_standby.c.
+ * primary that has no right to write (nothing is awaited for that), then what
+ * takes too long or hangs, then the end of the daemon, then what needs an
+ * up-to-date state, then the holder's turn, then the standby's life. Rules of
+ * the turn are in agent_turn.c, those of a standby in agent_standby.c.
  */
 #include "core/agent.h"
 
@@ -142,6 +142,52 @@ plan_hung(const struct mt_view *v, struct mt_plan *p)
 		  v->settings->primary_hang_timeout_ms / 1000);
 }
 
+/* ---- a fast stop that takes too long ---- */
+
+/* When the fast stop of a synchronous primary becomes an immediate one; 0 =
+ * never. Where a set stands, who takes over has every commit that was
+ * acknowledged, even if the stop could not send all that there is. */
+static int64_t
+stop_due_ms(const struct mt_view *v)
+{
+	const struct mt_settings *set = v->settings;
+
+	if (!runs_as_primary(v) || v->local.job != MT_JOB_STOP ||
+	    set->primary_stop_timeout_ms == 0 ||
+	    set->synchronous_mode == MT_SYNC_OFF || !mt_sync_stands(v->state))
+		return 0;
+	return v->local.job_since_ms + set->primary_stop_timeout_ms;
+}
+
+static void
+look_when_stop_is_due(const struct mt_view *v, struct mt_plan *p)
+{
+	int64_t due_ms = stop_due_ms(v);
+
+	if (due_ms != 0 && (p->look_again_ms == 0 || due_ms < p->look_again_ms))
+		p->look_again_ms = due_ms;
+}
+
+static bool
+stop_overdue(const struct mt_view *v)
+{
+	int64_t due_ms = stop_due_ms(v);
+
+	return due_ms != 0 && v->now_ms >= due_ms;
+}
+
+static void
+plan_stop_overdue(const struct mt_view *v, struct mt_plan *p)
+{
+	p->act = MT_ACT_STOP_IMMEDIATE;
+	if (agent__needs_lease(v))
+		p->look_again_ms = v->local.deadline_ms;
+	mt_format(p->why, sizeof(p->why),
+		  "the shutdown takes longer than %" PRId64
+		  " s (primary_stop_timeout)",
+		  v->settings->primary_stop_timeout_ms / 1000);
+}
+
 /* ---- the end of the daemon ---- */
 
 static bool
@@ -155,6 +201,7 @@ plan_stopping_server(const struct mt_view *v, struct mt_plan *p)
 {
 	p->act = MT_ACT_STOP_FAST;
 	p->cancel = v->local.job != MT_JOB_STOP;
+	look_when_stop_is_due(v, p);
 	agent__why(p, "the daemon was asked to end");
 }
 
@@ -175,6 +222,10 @@ exit_time(const struct mt_view *v)
 	    l->last_job_ms > l->stopping_ms ? l->last_job_ms : l->stopping_ms;
 
 	if (!l->stopping || l->running)
+		return false;
+	/* A server may run that this process has not found yet. */
+	if (l->data == MT_DATA_UNKNOWN &&
+	    v->now_ms - since <= EXIT_WITHOUT_RELEASE_MS)
 		return false;
 	return !mt_state_held_by(v->state, l->name) ||
 	       v->now_ms - since > EXIT_WITHOUT_RELEASE_MS;
@@ -201,6 +252,7 @@ plan_being_stopped(const struct mt_view *v, struct mt_plan *p)
 {
 	if (agent__needs_lease(v))
 		p->look_again_ms = v->local.deadline_ms;
+	look_when_stop_is_due(v, p);
 	agent__why(p, "stopping PostgreSQL");
 }
 
@@ -371,6 +423,7 @@ static const struct rule {
     {"lease-ending", lease_ending, plan_lease_ending},
     {"leave", agent__leaves, plan_leave},
     {"hung", hung, plan_hung},
+    {"stop-overdue", stop_overdue, plan_stop_overdue},
     {"stopping", stopping_server, plan_stopping_server},
     {"exit", exit_time, plan_exit},
     {"being-stopped", being_stopped, plan_being_stopped},
@@ -450,6 +503,8 @@ mt_job_name(enum mt_job job)
 		return "bootstrap";
 	case MT_JOB_CLONE:
 		return "clone";
+	case MT_JOB_RECOVER:
+		return "recover";
 	case MT_JOB_REWIND:
 		return "rewind";
 	case MT_JOB_START:

@@ -20,6 +20,7 @@ enum mt_act {
 	MT_ACT_BOOTSTRAP,  /* initdb, users, clean stop */
 	MT_ACT_DISCARD,    /* remove an unfinished or unwanted data dir */
 	MT_ACT_CLONE,      /* from member */
+	MT_ACT_RECOVER,    /* a crashed primary's data, before a rewind */
 	MT_ACT_REWIND,     /* from member */
 	MT_ACT_START_PRIMARY,
 	MT_ACT_START_STANDBY, /* following member, or nobody */

@@ -141,6 +141,15 @@ plan_clone(const struct mt_view *v, struct mt_plan *p,
 
 /* ---- what joining throws away ---- */
 
+/* As primary: pg_rewind goes by a clean end. Recovery throws nothing away, but
+ * it adds a checkpoint, and what is thrown away is named before that. */
+static bool
+has_crashed(const struct mt_local *l)
+{
+	return l->control == MT_CONTROL_PRODUCTION ||
+	       l->control == MT_CONTROL_OTHER;
+}
+
 static struct mt_loss
 loss_of(const struct mt_view *v)
 {
@@ -152,8 +161,7 @@ loss_of(const struct mt_view *v)
 	 * came to; a standby's knows what it must have. */
 	if (l->end.timeline != 0)
 		end = l->end;
-	else if (l->control == MT_CONTROL_PRODUCTION ||
-		 l->control == MT_CONTROL_OTHER)
+	else if (has_crashed(l))
 		end.lsn = 0;
 	loss = (struct mt_loss){
 	    .timeline = end.timeline,
@@ -218,7 +226,9 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 {
 	const struct mt_local *l = &v->local;
 	const struct mt_settings *set = v->settings;
-	bool failed = l->last_job == MT_JOB_REWIND && l->last_job_failed;
+	bool failed =
+	    (l->last_job == MT_JOB_REWIND || l->last_job == MT_JOB_RECOVER) &&
+	    l->last_job_failed;
 
 	/* What it has may be what a failover counts on, as long as the log
 	 * says so; the holder takes it out. */
@@ -236,8 +246,11 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 			agent__why(p, "waiting for the primary's first "
 				      "checkpoint on its timeline");
 		else if (!agent__too_early(v, MT_JOB_REWIND, p) &&
+			 !agent__too_early(v, MT_JOB_RECOVER, p) &&
 			 !rewound_lately(v, p) && is_named(v, p, "pg_rewind"))
-			toward(v, p, MT_ACT_REWIND, primary);
+			toward(v, p,
+			       has_crashed(l) ? MT_ACT_RECOVER : MT_ACT_REWIND,
+			       primary);
 	} else if (set->remove_data_directory_on_diverged_timelines ||
 		   (failed && set->remove_data_directory_on_rewind_failure)) {
 		if (is_named(v, p, "a new clone"))

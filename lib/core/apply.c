@@ -203,6 +203,12 @@ apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 		return mt_err_set(err, MT_EREFUSED,
 				  "\"%s\" is exempt from stopping (%s)",
 				  l->holder, l->exempt_reason);
+	/* Only commits that wait for a fenced standby are kept from clients. */
+	if (cmd->u.assign.ground == MT_GROUND_SYNC_FENCE && !mt_sync_stands(s))
+		return mt_err_set(err, MT_EREFUSED,
+				  "no synchronous set stands: the end of "
+				  "\"%s\"'s lease has to be waited for",
+				  l->holder);
 	l->epoch++;
 	if (!continues) {
 		end_exemption(l);

@@ -17,6 +17,21 @@ bool controller__is_voter(const struct mt_view *v, uint64_t raft_id);
  * of that? It speaks and does not hear. */
 bool controller__idles(const struct mt_controller *c, const struct mt_view *v);
 
+/* controller_fence.c */
+bool controller__majority_fenced(const struct mt_controller *c,
+				 const struct mt_view *v,
+				 enum mt_fence_kind kind);
+void controller__plan_fence(struct mt_controller *c, const struct mt_view *v,
+			    enum mt_fence_kind kind, struct mt_control_plan *p);
+bool controller__heard_enough(const struct mt_view *v, const char *except,
+			      struct mt_control_plan *p,
+			      struct mt_candidates *found);
+
+/* May the synchronous standbys be fenced now? Then that is noted. */
+bool controller__begin_sync_fence(struct mt_controller *c,
+				  const struct mt_view *v,
+				  struct mt_control_plan *p);
+
 /* controller_turn.c: rules; true if it is the one */
 bool controller__released(struct mt_controller *c, const struct mt_view *v,
 			  struct mt_control_plan *p);
@@ -24,6 +39,8 @@ bool controller__repair(struct mt_controller *c, const struct mt_view *v,
 			struct mt_control_plan *p);
 bool controller__ttl(struct mt_controller *c, const struct mt_view *v,
 		     struct mt_control_plan *p);
+bool controller__suspected(struct mt_controller *c, const struct mt_view *v,
+			   struct mt_control_plan *p);
 bool controller__silent(struct mt_controller *c, const struct mt_view *v,
 			struct mt_control_plan *p);
 

@@ -96,8 +96,8 @@ const char *
 mt_check_name(enum mt_check check)
 {
 	static const char *const names[MT_CHECKS] = {
-	    "asked",    "reachable", "tags", "running",
-	    "position", "timeline",  "lag",
+	    "asked",    "reachable", "tags",     "running",
+	    "position", "sync",      "timeline", "lag",
 	};
 
 	return names[check];
@@ -164,6 +164,8 @@ static const struct {
     {"position-unknown", MT_CHECK_POSITION, NULL},
     {"report-too-old", MT_CHECK_POSITION, mend_applied},
     {"lacks-the-end", MT_CHECK_POSITION, mend_least},
+    {"not-in-sync", MT_CHECK_SYNC, NULL},
+    {"not-fenced", MT_CHECK_SYNC, NULL},
     {"old-timeline", MT_CHECK_TIMELINE, mend_timeline},
     {"lags", MT_CHECK_LAG, NULL},
 };
@@ -206,6 +208,108 @@ check_member(const struct mt_view *view, const struct mt_candidate_rules *rules,
 	}
 }
 
+static void
+judge(const struct mt_view *view, const struct mt_candidate_rules *rules,
+      struct mt_preview *out)
+{
+	mt_candidates_judge(view, rules, &out->found);
+	for (int i = 0; i < out->found.n; i++)
+		check_member(view, rules, out->found.verdicts[i].name,
+			     &out->checked[i]);
+}
+
+/* Who seems the best is not: the rule that says so. */
+static void
+not_yet(struct mt_preview *out, const char *rule)
+{
+	if (out->found.best >= 0)
+		mt_copy(out->found.verdicts[out->found.best].rule, MT_RULE_MAX,
+			rule);
+	out->found.best = -1;
+}
+
+/* By the set, as the controller goes by it: whatever was asked for, the
+ * furthest of enough that are heard, or nobody. */
+static void
+preview_set(const struct mt_view *view, const struct mt_request *request,
+	    struct mt_preview *out)
+{
+	const struct mt_leader *l = &view->state->leader;
+	const struct mt_candidate_rules rules = {
+	    .except = l->released ? NULL : l->holder,
+	    .stopped = l->epoch,
+	};
+	const struct mt_verdict *best;
+	struct mt_position furthest;
+	int heard = mt_candidates_heard(view, rules.stopped, &furthest);
+	int needed = mt_sync_needed(&view->state->sync);
+
+	judge(view, &rules, out);
+	best =
+	    out->found.best < 0 ? NULL : &out->found.verdicts[out->found.best];
+	if (heard < needed) {
+		mt_format(out->why, sizeof(out->why),
+			  "%d of the %d synchronous standbys that have to be "
+			  "heard are",
+			  heard, needed);
+		not_yet(out, "too-few-heard");
+	} else if (best == NULL ||
+		   mt_position_compare(best->at, furthest) < 0) {
+		mt_format(out->why, sizeof(out->why),
+			  "of the synchronous standbys the furthest cannot "
+			  "take over");
+		not_yet(out, "not-the-furthest");
+	} else if ((view->settings->pause || l->exempt != 0) &&
+		   !is_candidate(request, best->name)) {
+		mt_format(out->why, sizeof(out->why),
+			  "\"%s\" has the most, which was not asked for",
+			  best->name);
+		not_yet(out, "not-asked-for");
+	}
+}
+
+/* Where too few are heard: who gave the turn up has all of it. */
+static bool
+preview_old_holder(const struct mt_view *view, struct mt_preview *out)
+{
+	const struct mt_leader *l = &view->state->leader;
+	const struct mt_candidate_rules rules = {
+	    .only = l->holder,
+	    .applied = l->index,
+	};
+	const struct mt_seen *seen = mt_reports_find(view->reports, l->holder);
+	struct mt_candidates found;
+
+	if (!l->released || !mt_report_is_fresh(seen, view->now_ms) ||
+	    !seen->report.holds_turn || view->settings->pause)
+		return false;
+	mt_candidates_judge(view, &rules, &found);
+	if (found.best >= 0)
+		judge(view, &rules, out);
+	return found.best >= 0;
+}
+
+/* Nobody has the turn, and a synchronous set stands. */
+static void
+preview_in_sync(const struct mt_view *view, const struct mt_request *request,
+		struct mt_preview *out)
+{
+	const struct mt_leader *l = &view->state->leader;
+	struct mt_candidate_rules rules;
+
+	/* Who has the end of a clean shutdown has all. */
+	mt_request_of_nobody(view, request, &rules);
+	if (l->released && l->clean)
+		judge(view, &rules, out);
+	if (!l->released || !l->clean || out->found.best < 0)
+		preview_set(view, request, out);
+	if (out->found.best < 0 && preview_old_holder(view, out))
+		out->why[0] = '\0';
+	out->instead =
+	    out->found.best >= 0 && request->candidate[0] != '\0' &&
+	    !is_candidate(request, out->found.verdicts[out->found.best].name);
+}
+
 void
 mt_request_preview(const struct mt_view *view, const struct mt_request *request,
 		   struct mt_preview *out)
@@ -218,15 +322,16 @@ mt_request_preview(const struct mt_view *view, const struct mt_request *request,
 	now.scheduled_ms = 0;
 	memset(out, 0, sizeof(*out));
 	out->by_holder = mt_request_holder_lives(view);
+	if (!out->by_holder && mt_sync_stands(view->state)) {
+		preview_in_sync(view, &now, out);
+		return;
+	}
 	if (out->by_holder)
 		mt_request_of_holder(view, &now, &rules);
 	else
 		mt_request_of_nobody(view, &now, &rules);
 	out->forced = rules.forced;
-	mt_candidates_judge(view, &rules, &out->found);
-	for (int i = 0; i < out->found.n; i++)
-		check_member(view, &rules, out->found.verdicts[i].name,
-			     &out->checked[i]);
+	judge(view, &rules, out);
 	if (out->found.best >= 0 || out->by_holder)
 		return;
 	/* Nobody has the turn: when the wait for the candidate is over, it is

@@ -35,6 +35,7 @@ enum mt_check {
 	MT_CHECK_TAGS,
 	MT_CHECK_RUNNING,  /* does a standby of this cluster run there? */
 	MT_CHECK_POSITION, /* is it known, and does it have the end? */
+	MT_CHECK_SYNC,     /* was it waited for, and is it told apart? */
 	MT_CHECK_TIMELINE,
 	MT_CHECK_LAG,
 	MT_CHECKS,
@@ -52,6 +53,7 @@ struct mt_preview {
 	bool by_holder; /* the leader is there, and would let go in order */
 	bool forced;    /* how far the candidate is does not matter */
 	bool instead;   /* the best is another than who was asked for */
+	char why[MT_WHY_MAX]; /* nobody is: of a synchronous set; or "" */
 	struct mt_candidates found;
 	struct mt_checked checked[MT_NODES_MAX]; /* of found.verdicts[i] */
 };

@@ -13,6 +13,9 @@
 
 #define MT_HISTORY_MAX 64 /* newest timelines that are kept */
 #define MT_DECISIONS_MAX 100
+/* No snapshot of the state is longer: the limits of its parts together, each
+ * written in the worst way. */
+#define MT_STATE_BYTES_MAX (3u << 20)
 #define MT_COMMAND_VERSION 1 /* highest command version that we know */
 
 struct mt_member {

@@ -50,6 +50,8 @@ enum mt_job {
 	MT_JOB_NONE,
 	MT_JOB_BOOTSTRAP, /* initdb, users, clean stop */
 	MT_JOB_CLONE,
+	MT_JOB_RECOVER, /* what a primary's crash left, by a single-user server
+			 */
 	MT_JOB_REWIND,
 	MT_JOB_START, /* until it accepts connections */
 	MT_JOB_STOP,  /* until the postmaster is gone */
@@ -111,6 +113,7 @@ struct mt_local {
 	bool volume_hangs; /* it is the volume */
 	bool hung;         /* was ended by force for that, and not replaced */
 	bool hung_again;   /* and not for the first time lately */
+	uint64_t reloads;  /* of its configuration, by this process */
 	bool died;         /* the postmaster ended and nobody had asked it to */
 	int64_t died_ms;
 
@@ -131,6 +134,8 @@ struct mt_local {
 
 	int64_t
 	    lease_ttl_ms; /* that the lease was last extended with, 0 none */
+	/* From then on it has missed a round of support; 0 = it had none. */
+	int64_t missed_ms;
 	/* As primary it runs on at the lease's end, and its sentinel knows:
 	 * an exemption of this turn was committed, and it was not armed since.
 	 */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * What the jobs have in common, for bootstrap.c, clone.c and rewind.c only. A
- * job is a chain of steps: work in a thread, or a program; each names the step
- * that follows. A step that fails, or a cancel, ends the chain: whatever is
- * under way is ended, then the temporary files go, then on_done comes.
+ * What the jobs have in common, for bootstrap.c, clone.c, recover.c and
+ * rewind.c. A job is a chain of steps: work in a thread, or a program; each
+ * names the step that follows. A step that fails, or a cancel, ends the chain:
+ * whatever is under way is ended, then the temporary files go, then on_done
+ * comes.
  */
 #ifndef MT_PG_JOB_H
 #define MT_PG_JOB_H
@@ -48,6 +49,9 @@ struct mt_pg_job {
 	char pgpass[MT_CONF_PATH_MAX + 32];
 	char pwfile[MT_CONF_PATH_MAX + 32];
 	char tmp_dir[64];
+	/* for the program's environment: an old postmaster.pid does not count;
+	 * "" = there is none */
+	char grandparent[48];
 	/* at the end, in the worker thread; may be NULL */
 	void (*undo)(struct mt_pg_job *job);
 	void (*release)(struct mt_pg_job *job); /* frees what follows */

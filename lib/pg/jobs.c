@@ -174,14 +174,17 @@ mt_job_run(struct mt_pg_job *job, struct mt_argv *argv, bool keep_locale,
 	   void (*then)(struct mt_pg_job *job))
 {
 	char passfile[sizeof(job->pgpass) + 16];
-	char *env[2] = {NULL, NULL};
+	char *env[3] = {NULL, NULL, NULL};
+	size_t n = 0;
 	struct mt_err err = {0};
 
 	if (job->pgpass[0]) {
 		mt_format(passfile, sizeof(passfile), "PGPASSFILE=%s",
 			  job->pgpass);
-		env[0] = passfile;
+		env[n++] = passfile;
 	}
+	if (job->grandparent[0])
+		env[n++] = job->grandparent;
 	job->then = then;
 	if (argv->bad)
 		mt_err_set(&err, MT_ENOMEM, "out of memory");
@@ -191,6 +194,7 @@ mt_job_run(struct mt_pg_job *job, struct mt_argv *argv, bool keep_locale,
 					      .argv = argv->v,
 					      .env = env,
 					      .keep_locale = keep_locale,
+					      .timeout_ms = job->o.timeout_ms,
 					      .on_line = on_line,
 					      .on_exit = run_exit,
 					      .arg = job,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * The long works on a data directory while no server runs on it: bootstrap,
- * clone, rewind, discard. Each sets the "unfinished" marker in raft.data_dir
- * before it touches anything and clears it when all is done and durable; a job
- * that failed or was canceled leaves the marker, except where it says so. After
- * success the directory has a new data id and the configuration is written;
+ * clone, recover, rewind, discard. Each but recover, which may be interrupted
+ * like any crash recovery, sets the "unfinished" marker in raft.data_dir before
+ * it touches anything and clears it when all is done and durable; a job that
+ * failed or was canceled leaves the marker, except where it says so. After
+ * success the directory has a new data id (but after recover: its data is the
+ * same) and the configuration is written;
  * after a clone or rewind as a standby that follows nobody: whom it may follow
  * is for the owner to write (mt_pg_conf_write) before it starts the server. No
  * job touches a directory in which a postmaster runs (MT_EBUSY).
@@ -27,6 +29,7 @@ struct mt_pg_job;
 enum mt_pg_job_kind {
 	MT_PG_JOB_BOOTSTRAP,
 	MT_PG_JOB_CLONE,
+	MT_PG_JOB_RECOVER,
 	MT_PG_JOB_REWIND,
 	MT_PG_JOB_DISCARD,
 };
@@ -38,7 +41,7 @@ struct mt_pg_job_result {
 	 * reachable and the like; try again */
 	bool untouched;
 	char sysid[24];   /* "" after discard */
-	uint64_t data_id; /* new; 0 after discard */
+	uint64_t data_id; /* new; 0 after discard and recover */
 };
 
 /* conf, bins and parameters are borrowed until on_done, strings are copied. */
@@ -49,6 +52,9 @@ struct mt_pg_job_options {
 	const json_t *parameters;      /* as from mt_pgconf_parameters */
 	/* CLONE, REWIND: the member's conn_url */
 	const char *source_url;
+	/* How long one program may take; 0: for ever. Then as canceled, but
+	 * MT_ETIMEDOUT. */
+	int64_t timeout_ms;
 	/* A step began, or went on. percent is -1 where nobody knows. May be
 	 * NULL. May cancel. */
 	void (*on_progress)(void *arg, const char *what, int percent);
@@ -65,6 +71,11 @@ int mt_pg_bootstrap_start(struct mt_pg_job **job,
 int mt_pg_clone_start(struct mt_pg_job **job,
 		      const struct mt_pg_job_options *options,
 		      struct mt_err *err) MT_MUSTCHECK;
+/* A single-user server replays the log of a crashed primary and shuts it down
+ * cleanly. source_url is not used. */
+int mt_pg_recover_start(struct mt_pg_job **job,
+			const struct mt_pg_job_options *options,
+			struct mt_err *err) MT_MUSTCHECK;
 int mt_pg_rewind_start(struct mt_pg_job **job,
 		       const struct mt_pg_job_options *options,
 		       struct mt_err *err) MT_MUSTCHECK;

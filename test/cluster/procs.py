@@ -64,6 +64,14 @@ def parent(pid):
     return int(text.rpartition(")")[2].split()[1]) if text else 0
 
 
+def threads(pid):
+    """Ids of its threads; the first is the process itself."""
+    try:
+        return sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return []
+
+
 def is_alive(pid):
     """Zombies count as dead: they can do no harm."""
     return state(pid) not in ("", "Z", "X")

@@ -3,9 +3,13 @@
 
 import contextlib
 import os
+import pathlib
 import shutil
 import signal
 
+import psycopg2
+
+import procs
 from harness import wait_for
 
 
@@ -28,7 +32,10 @@ def insert(node, text):
 
 
 def rows(node):
-    return {text for (text,) in node.sql("SELECT text FROM rows")}
+    try:
+        return {text for (text,) in node.sql("SELECT text FROM rows")}
+    except psycopg2.errors.UndefinedTable:      # not replicated yet
+        return set()
 
 
 def prepared(cluster):
@@ -174,3 +181,106 @@ def test_all_nodes_stopped_come_back_with_their_rows(cluster):
     cluster.wait_healthy()
     for node in cluster.nodes:
         has(node, {"before"})
+
+
+def in_order(text, *parts):
+    """Each part once more after the one before it."""
+    at = 0
+    for part in parts:
+        found = text.find(part, at)
+        assert found >= 0, f"no {part!r} after {text[max(at - 99, 0):at]!r}"
+        at = found + len(part)
+
+
+def diverge(old, rows=100):
+    """From now on it has what nobody else will ever have."""
+    hold_back(old)
+    for i in range(rows):
+        insert(old, f"lost {i}")
+
+
+def rejoins(node, by):
+    """Its records of what it threw away: those that by has."""
+    return [one for one in by.json("/decisions")
+            if one["rule"] == "rejoin" and one["from"] == node.name]
+
+
+def test_crashed_primary_is_recovered_before_it_is_rewound(cluster):
+    """What it throws away is named, once, then it is shut down cleanly, then
+    rewound."""
+    old = prepared(cluster)
+    with same_data(old):
+        diverge(old)
+        old.kill()
+        assert old.control_state() == "in production"
+        new = cluster.primary(among=cluster.others(old))
+        insert(new, "kept")
+        named = len(rejoins(old, new))
+        since = old.log_size()
+        old.start()
+        assert cluster.wait_healthy() is new
+    has(old, {"before", "kept"})
+    in_order(old.log(since), "act=propose why=throws away", "by pg_rewind",
+             "act=recover", "single-user recovery", "redo done",
+             "act=rewind", "INFO: pg_rewind")
+    assert len(rejoins(old, new)) == named + 1
+
+
+def test_primary_whose_postmaster_was_killed_is_rewound(cluster):
+    """It offers itself as a standby at once, which is a recovery, too."""
+    old = prepared(cluster)
+    assert old.request("PATCH", "/config",
+                       {"primary_start_timeout": 0}).status == 200
+    with same_data(old):
+        diverge(old)
+        since = old.log_size()
+        old.kill_postmaster()
+        new = cluster.primary(among=cluster.others(old))
+        insert(new, "kept")
+        assert cluster.wait_healthy() is new
+    has(old, {"before", "kept"})
+    in_order(old.log(since), "why=PostgreSQL died",
+             "act=propose why=throws away", "act=rewind", "INFO: pg_rewind")
+    assert new.request("PATCH", "/config",
+                       {"primary_start_timeout": None}).status == 200
+
+
+def test_interrupted_recovery_starts_over(fresh):
+    """Power fails while a crash is recovered from: that is one crash more, and
+    no reason to copy everything anew."""
+    cluster = fresh()
+    programs = cluster.dir / "bin"
+    programs.mkdir()
+    (real,) = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
+    for program in real.iterdir():
+        if program.name != "postgres":
+            (programs / program.name).symlink_to(program)
+    hold = programs / "hold"
+    (programs / "postgres").write_text(
+        f'#!/bin/sh\n[ "$1" != --single -o ! -e {hold} ] || kill -STOP $$\n'
+        f'exec {real}/postgres "$@"\n')
+    for path in (programs, programs / "postgres"):
+        path.chmod(0o755)
+    cluster.overrides = {"postgresql": {"bin_dir": str(programs)}}
+    cluster.start_and_form()
+    old = prepared(cluster)
+    hold.touch()
+
+    def recovering():
+        return [pid for pid, text in old.processes().items()
+                if "--single" in text and procs.state(pid) == "T"]
+
+    with same_data(old):
+        diverge(old)
+        old.kill()
+        new = cluster.primary(among=cluster.others(old))
+        insert(new, "kept")
+        old.start()
+        wait_for(recovering, 30, "the recovery to begin")
+        old.kill()
+        hold.unlink()
+        since = old.log_size()
+        old.start()
+        assert cluster.wait_healthy() is new
+    has(old, {"before", "kept"})
+    assert "single-user recovery" in old.log(since)

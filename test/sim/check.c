@@ -3,8 +3,10 @@
  * What must hold at every step. Each check runs where the fact that it speaks
  * of can change, and compares it with what is known of all nodes.
  *
- * The lease: no two writable primaries, no two living leases, each promotion
- * under a living lease of the newest epoch, from the position that it demands.
+ * The lease: no two writable primaries, no two living leases (but where a
+ * synchronous primary is displaced before its lease has ended: check_sync.c),
+ * each promotion under a living lease of the newest epoch, from the position
+ * that it demands.
  * Raft: one leader a term, leader completeness, log matching, the same command
  * applied at an index everywhere; equal states. Data: no timeline with two
  * contents. At the end: everything works again.
@@ -34,13 +36,21 @@ sim_fail(struct sim *w, const char *fmt, ...)
 
 /* ---- the lease -------------------------------------------------------- */
 
+static uint64_t
+later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 void
 check_writable(struct node *n)
 {
 	struct sim *w = n->sim;
 
 	for (int i = 0; i < w->n; i++)
-		if (i != n->i && w->nodes[i].pg.writable)
+		if (i != n->i && w->nodes[i].pg.writable &&
+		    !check_may_displace(w, later(n->record.pg_epoch,
+						 w->nodes[i].record.pg_epoch)))
 			sim_fail(w, "two writable primaries: %s and %s",
 				 w->nodes[i].name, n->name);
 }
@@ -113,8 +123,11 @@ check_lease(struct node *n)
 	w->stats.renewals++;
 	if (!has_lease(n))
 		return;
+	check_support(n);
 	for (int i = 0; i < w->n; i++)
-		if (i != n->i && has_lease(&w->nodes[i]))
+		if (i != n->i && has_lease(&w->nodes[i]) &&
+		    !check_may_displace(
+			w, later(lease_epoch(n), lease_epoch(&w->nodes[i]))))
 			sim_fail(w,
 				 "two leases: %s's of epoch %" PRIu64
 				 " and %s's of epoch %" PRIu64,
@@ -136,9 +149,12 @@ check_promotion(struct node *n, const struct mt_view *v, bool start)
 		broken = "with the lease of another epoch";
 	else if (!mt_state_held_by(n->state, n->name))
 		broken = "without holding the turn";
-	else if (strcmp(w->leader.holder, n->name) != 0 || w->leader.released)
+	else if ((strcmp(w->leader.holder, n->name) != 0 ||
+		  w->leader.released) &&
+		 !check_displaced_now(w, l->epoch))
 		broken = "although the turn has been given on";
-	else if (l->epoch < w->leader.since)
+	else if (l->epoch < w->leader.since &&
+		 !check_displaced_now(w, l->epoch))
 		broken = "under an epoch of an earlier turn";
 	else if (n->record.pg_epoch != l->epoch ||
 		 n->record.data_id != n->pg.data_id)

@@ -51,7 +51,8 @@ without_ground(const struct node *n, const struct mt_command *c)
 		return "another turn than the one that is given on";
 	switch (c->u.assign.ground) {
 	case MT_GROUND_PROMISES:
-		if (c->u.assign.continues || l->released)
+		/* After a displacement a release has to wait as well. */
+		if (c->u.assign.continues || (l->released && !l->after_fence))
 			return "ground N, which is for a turn that is held";
 		return is_fenced(n->sim, n, l->epoch)
 			   ? NULL

@@ -3,7 +3,8 @@
  * What the daemons would answer to health checks, by the function that answers
  * them: never 200 for /primary on two nodes, on none whose turn is over by the
  * log, and on none without a lease; where all is well, 200 on the primary, and
- * for /replica on the others.
+ * for /replica on the others. Who was displaced before its lease has ended may
+ * say so until its first missed round of support.
  *
  * A daemon that is frozen, or whose machine sleeps, answers nothing.
  */
@@ -37,6 +38,22 @@ has_lease(const struct node *n, int64_t now_ms)
 	       (n->pg.armed && n->pg.deadline_ms > now_ms);
 }
 
+static bool
+may_not_know(const struct node *n)
+{
+	return check_displaced_now(n->sim, n->record.pg_epoch);
+}
+
+void
+check_claim(struct node *n)
+{
+	if (check_was_displaced(n->sim, n->record.pg_epoch) &&
+	    answers(n, MT_HEALTH_PRIMARY))
+		sim_fail(n->sim,
+			 "%s still answers 200 to /primary, and was displaced",
+			 n->name);
+}
+
 /* After each of a node's turns: what it would say from here on. With time alone
  * a 200 becomes a 503 only. */
 void
@@ -53,10 +70,12 @@ check_health(struct node *n, const struct mt_view *v)
 		sim_fail(w, "%s answers 200 to /primary without a lease",
 			 n->name);
 	for (int i = 0; i < w->n; i++)
-		if (i != n->i && answers(&w->nodes[i], MT_HEALTH_PRIMARY))
+		if (i != n->i && answers(&w->nodes[i], MT_HEALTH_PRIMARY) &&
+		    !may_not_know(n) && !may_not_know(&w->nodes[i]))
 			sim_fail(w, "%s and %s both answer 200 to /primary",
 				 w->nodes[i].name, n->name);
-	if (strcmp(w->leader.holder, n->name) != 0 || w->leader.released)
+	if ((strcmp(w->leader.holder, n->name) != 0 || w->leader.released) &&
+	    !may_not_know(n))
 		sim_fail(w,
 			 "%s answers 200 to /primary, but epoch %" PRIu64
 			 " is not its own",

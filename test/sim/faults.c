@@ -110,6 +110,8 @@ fault_class(struct sim *w)
 	    CLASS_PG,
 	    CLASS_REPORT | CLASS_RAFT | CLASS_PROPOSE,
 	    CLASS_ALL & ~(unsigned)CLASS_PG,
+	    CLASS_REPORT | CLASS_PROBE, /* suspected, but well */
+	    CLASS_REPORT | CLASS_PROBE | CLASS_FENCE,
 	};
 	unsigned class =
 	    classes[sim_between(w, 0, (int64_t)MT_COUNT(classes) - 1)];

@@ -69,6 +69,8 @@ add(struct sim_stats *to, const struct sim_stats *s)
 	to->stopped += s->stopped;
 	to->puts += s->puts;
 	to->sync_turns += s->sync_turns;
+	to->probes += s->probes;
+	to->fast_turns += s->fast_turns;
 	to->simulated_us += s->simulated_us;
 }
 
@@ -137,11 +139,12 @@ print(const struct result *r, double took_s)
 	       s->fences, s->renewals, s->clones, s->rewinds, s->snapshots,
 	       s->writes_failed, s->events);
 	printf("synchronous: %" PRIu64 " changes of the sets, %" PRIu64
-	       " standbys fenced, %" PRIu64 " promotions, %" PRIu64
+	       " standbys fenced, %" PRIu64 " ports tried, %" PRIu64
+	       " holders displaced, %" PRIu64 " promotions, %" PRIu64
 	       " acknowledgements, %" PRIu64
 	       " disks lost, with too little left %" PRIu64 " times\n",
-	       s->puts, s->stopped, s->sync_turns, s->acks, s->wipes,
-	       s->hopeless);
+	       s->puts, s->stopped, s->probes, s->fast_turns, s->sync_turns,
+	       s->acks, s->wipes, s->hopeless);
 	printf("longest way back to normal: %.1f s; longest without a primary "
 	       "after one fault: %.1f s\n",
 	       (double)r->longest_us / 1e6, (double)r->outage_us / 1e6);

@@ -124,6 +124,8 @@ forget(struct node *n)
 	n->settings_version = 0;
 	mt_settings_defaults(&n->settings);
 	memset(&n->reports, 0, sizeof(n->reports));
+	n->probing = (struct mt_probing){0};
+	n->probe++; /* what the last process began is not for this one */
 	mt_controller_init(&n->controller);
 	n->controller_busy = n->stopping = n->fresh = false;
 	n->slots_ready = n->died = n->saw_running = false;
@@ -237,6 +239,14 @@ node_freeze(struct node *n, int64_t for_us)
 		 n->freezes, 0, NULL);
 }
 
+/* Before its time. */
+void
+node_thaw(struct node *n)
+{
+	sim_push(n->sim, n->sim->now_us, EV_THAW, n->i, n->life, n->freezes, 0,
+		 NULL);
+}
+
 void
 node_terminate(struct node *n)
 {
@@ -325,6 +335,7 @@ on_message(struct node *n, struct event *e)
 		raft_look(n);
 		break;
 	case CLASS_PG:
+	case CLASS_PROBE:
 	case CLASS_ALL:
 		break;
 	}
@@ -387,6 +398,12 @@ node_on_event(struct node *n, struct event *e)
 		break;
 	case EV_GONE:
 		on_gone(n, e);
+		break;
+	case EV_PROBED:
+		if (e->b == n->probe) {
+			mt_probing_ended(&n->probing, (enum mt_port)e->a);
+			n->dirty = true;
+		}
 		break;
 	case EV_WAKE:
 		if (e->at_us == n->wake_us) {

@@ -56,6 +56,9 @@ exec_on_job(struct node *n, const struct event *e)
 		pg_initdb(n);
 		n->fresh = true;
 		break;
+	case MT_JOB_RECOVER:
+		job->failed = sim_chance(n->sim, 3) || !pg_recover(n);
+		break;
 	case MT_JOB_CLONE:
 	case MT_JOB_REWIND:
 		job->failed = sim_chance(n->sim, 3) || !pg_copy(n, job->source);
@@ -112,6 +115,7 @@ has_ended(const struct node *n, bool *failed)
 		break;
 	case MT_JOB_BOOTSTRAP:
 	case MT_JOB_CLONE:
+	case MT_JOB_RECOVER:
 	case MT_JOB_REWIND:
 	case MT_JOB_CHECKPOINT:
 	case MT_JOB_FOLLOW:
@@ -182,6 +186,7 @@ static void
 promote(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 {
 	check_promotion(n, v, false);
+	check_strict(n, n->names);
 	TRACE(n->sim, n, "promotes under epoch %" PRIu64,
 	      n->state->leader.epoch);
 	n->slots_ready = false;
@@ -236,6 +241,10 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 		break;
 	case MT_ACT_CLONE:
 		copy_from(n, plan, MT_JOB_CLONE);
+		break;
+	case MT_ACT_RECOVER:
+		check_named(n);
+		exec_begin_child(n, MT_JOB_RECOVER, 100, 1200);
 		break;
 	case MT_ACT_REWIND:
 		check_named(n);
@@ -323,6 +332,7 @@ exec_plan(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 	case MT_ACT_BOOTSTRAP:
 	case MT_ACT_DISCARD:
 	case MT_ACT_CLONE:
+	case MT_ACT_RECOVER:
 	case MT_ACT_REWIND:
 	case MT_ACT_START_PRIMARY:
 	case MT_ACT_START_STANDBY:

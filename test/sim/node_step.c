@@ -168,6 +168,9 @@ fill_member(const struct node *n, struct mt_member *m)
 	if (!n->witness)
 		mt_format(m->conn_url, sizeof(m->conn_url),
 			  "postgres://%s:5432/postgres", n->name);
+	if (n->sim->setup.sync_priorities)
+		mt_format(m->tags, sizeof(m->tags), "{\"sync_priority\":%d}",
+			  sim_sync_priority(n->sim, n->i));
 }
 
 static void
@@ -198,6 +201,9 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	mt_copy(r->sysid, sizeof(r->sysid), l->sysid);
 	r->data_id = l->data_id;
 	r->stopped = l->stopped;
+	r->interval_ms = (uint16_t)mt_report_interval_ms(n->state);
+	r->port_epoch = n->probing.epoch;
+	r->port = n->probing.found;
 	r->holds_turn = mt_agent_holds_turn(v);
 	r->at = l->at;
 	r->replayed_lsn = l->replayed_lsn;
@@ -231,6 +237,8 @@ report_key(const struct node *n, const struct mt_report *r)
 		: 0,
 	    r->data_id,
 	    r->stopped,
+	    r->port_epoch,
+	    (uint64_t)r->port,
 	    r->holds_turn,
 	    r->config_index,
 	    r->config_term,
@@ -250,7 +258,7 @@ tell(struct node *n, const struct mt_view *v)
 	fill_report(n, v, &r);
 	key = report_key(n, &r);
 	if (key == n->report_key &&
-	    v->now_ms - n->report_ms < MT_REPORT_INTERVAL_MS)
+	    v->now_ms - n->report_ms < mt_report_interval_ms(n->state))
 		return;
 	n->report_key = key;
 	n->report_ms = v->now_ms;
@@ -350,6 +358,35 @@ control(struct node *n, struct mt_view *v)
 		mt_driver_transfer(n->driver, plan.transfer_to);
 }
 
+/* A connection to the holder's port: the kernel of a machine that is there
+ * accepts it as long as there is a postmaster, and refuses it else. */
+static void
+probe(struct node *n, const struct mt_view *v)
+{
+	struct sim *w = n->sim;
+	char url[MT_URL_MAX];
+	int64_t again_ms = 0, us;
+	int to = sim_node_by_name(w, n->state->leader.holder);
+	enum mt_port found = MT_PORT_DEAD;
+
+	if (mt_probing_step(&n->probing, v, url, &again_ms)) {
+		us = sim_between(w, 200, 4000);
+		if (to < 0 || !w->nodes[to].powered ||
+		    !net_passes(w, n->i, to, CLASS_PG) ||
+		    !net_passes(w, n->i, to, CLASS_PROBE))
+			us = MT_PROBE_DEADLINE_MS * SIM_MS;
+		else if (pg_is_running(&w->nodes[to]))
+			found = MT_PORT_ACCEPTS;
+		TRACE(w, n, "tries the port %s, which %s", url,
+		      found == MT_PORT_ACCEPTS ? "accepts" : "is dead");
+		w->stats.probes++;
+		sim_push(w, w->now_us + us, EV_PROBED, n->i, n->life,
+			 (uint64_t)found, ++n->probe, NULL);
+	}
+	if (again_ms != 0)
+		node_wake_by(n, again_ms);
+}
+
 static void
 turn(struct node *n)
 {
@@ -383,8 +420,9 @@ turn(struct node *n)
 	if (v.leads)
 		control(n, &v);
 	check_health(n, &v);
+	probe(n, &v);
 	tell(n, &v);
-	node_wake_by(n, n->report_ms + MT_REPORT_INTERVAL_MS);
+	node_wake_by(n, n->report_ms + mt_report_interval_ms(n->state));
 }
 
 void

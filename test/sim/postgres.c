@@ -194,6 +194,19 @@ pg_initdb(struct node *n)
 }
 
 bool
+pg_recover(struct node *n)
+{
+	struct pg *pg = &n->pg;
+
+	if (pg->phase != PG_DOWN || pg->data != MT_DATA_PRESENT)
+		return false;
+	pg->control = MT_CONTROL_SHUT_DOWN;
+	pg->checkpoint_lsn = pg->lsn;
+	pg->lsn += CHECKPOINT_BYTES;
+	return true;
+}
+
+bool
 pg_copy(struct node *n, int source)
 {
 	struct sim *w = n->sim;
@@ -474,6 +487,7 @@ write_some(struct node *n)
 			pg_send(n, s);
 	}
 	pg_acknowledge(n);
+	check_claim(n);
 	sim_push(w, w->now_us + sim_between(w, 50 * SIM_MS, 150 * SIM_MS),
 		 EV_PG_WRITE, n->i, pg->gen, 0, 0, NULL);
 }

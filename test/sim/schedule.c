@@ -166,8 +166,7 @@ schedule_heal(struct sim *w)
 		n->slow_us = 0;
 		n->write_fails = false;
 		if (n->frozen)
-			sim_push(w, w->now_us, EV_THAW, i, n->life, n->freezes,
-				 0, NULL);
+			node_thaw(n);
 	}
 }
 

@@ -9,12 +9,15 @@
  */
 #include "test/sim/sim.h"
 
+#include <string.h>
+
 #include "test/sim/faults.h"
 
 #define ORDERLY_MS 3000 /* after SIGTERM, or where the daemon lives */
 #define SLOW_MS 10000
 #define SYNC_MS 8000 /* names ahead, a fence, one more try */
 #define IDLE_MS 20000
+#define FAST_MS 5000 /* where no promise is waited for */
 #define LOSS_MS 2500 /* beyond the promises, until another serves */
 
 enum loss {
@@ -66,8 +69,21 @@ promised_ms(const struct sim *w)
 	return most_ms * 102 / 100;
 }
 
+/* Is it a primary whose lease need not be waited for? Not if it was suspected
+ * in vain in this turn: then the next suspicion is patient. */
+static bool
+is_replaced_fast(const struct sim *w, const struct node *n)
+{
+	for (int i = 0; i < w->n; i++)
+		if (w->nodes[i].controller.sync_turn == w->leader.since &&
+		    w->nodes[i].controller.sync_pause_ms != 0)
+			return false;
+	return w->sync.k > 0 && strcmp(w->leader.holder, n->name) == 0 &&
+	       mt_sync_find(&w->sync, n->name) < 0;
+}
+
 static int64_t
-limit_ms(const struct sim *w, enum loss loss)
+limit_ms(const struct sim *w, const struct node *n, enum loss loss)
 {
 	int64_t limit = promised_ms(w) + LOSS_MS;
 
@@ -78,6 +94,8 @@ limit_ms(const struct sim *w, enum loss loss)
 		limit += promised_ms(w) + IDLE_MS;
 	if (w->setup.sync)
 		limit += SYNC_MS;
+	if (loss == L_CRASH && is_replaced_fast(w, n) && limit > FAST_MS)
+		limit = FAST_MS;
 	if (w->setup.slow_pg) /* to stop, to be promoted */
 		limit += SLOW_MS;
 	return limit;
@@ -143,7 +161,7 @@ schedule_one(struct sim *w)
 	if (w->setup.max_lag < SIM_MAX_LAG)
 		loss = L_TERMINATE;
 	TRACE(w, n, "all is well, and %s", losses[loss].name);
-	limit = limit_ms(w, loss);
+	limit = limit_ms(w, n, loss);
 	break_it(w, n, loss);
 	if (!sim_run_until(w, is_served, losses[loss].rest ? n->i : -1,
 			   limit * SIM_MS) &&

@@ -21,10 +21,22 @@ schedule_draw_sync(struct sim *w, struct setup *s)
 		       : sim_chance(w, 50) ? MT_SYNC_ON
 					   : MT_SYNC_QUORUM;
 	s->sync_count = (int)sim_between(w, 1, 2);
+	/* Not drawn: the other seeds stay as they were. */
+	s->sync_strict = w->options.seed % 5 == 2;
+	s->sync_priorities = w->options.seed % 7 >= 5;
+	s->sync_lag = w->options.seed % 3 == 1 ? 20000 : -1;
 	s->lag_us =
 	    late_ms[sim_between(w, 0, (int64_t)MT_COUNT(late_ms) - 1)] * SIM_MS;
 	s->late_us =
 	    late_ms[sim_between(w, 0, (int64_t)MT_COUNT(late_ms) - 1)] * SIM_MS;
+}
+
+int
+sim_sync_priority(const struct sim *w, int node)
+{
+	return w->setup.sync_priorities
+		   ? 1 + (int)((w->options.seed / 7 + (uint64_t)node * 2) % 3)
+		   : 1;
 }
 
 void
@@ -39,6 +51,9 @@ schedule_change_sync(struct sim *w, json_t *config)
 	if (sim_chance(w, 60))
 		json_object_set_new(config, "synchronous_node_count",
 				    json_integer(sim_between(w, 1, 2)));
+	if (w->setup.sync_strict)
+		json_object_set_new(config, "synchronous_mode_strict",
+				    json_boolean(w->config_version % 3 != 2));
 }
 
 /* A machine comes back with an empty disk for PostgreSQL, or with an earlier

@@ -21,14 +21,17 @@
 #include "core/agent.h"
 #include "core/controller.h"
 #include "core/keep.h"
+#include "core/suspect.h"
 #include "core/sync.h"
 #include "daemon/api/health.h"
 
 #define SIM_NODES_MAX 5
+#define SIM_NOBODY (UINT32_C(1) << 30) /* in a set: the placeholder */
 #define SIM_BRANCHES_MAX 512
 #define SIM_LOG_MAX 8192
 #define SIM_FAULTS_MAX 1024
 #define SIM_MAX_LAG (1 << 20) /* maximum_lag_on_failover, undrawn */
+#define SIM_EPOCHS_MAX 2048
 #define SIM_MS INT64_C(1000)
 #define SIM_S INT64_C(1000000)
 
@@ -46,6 +49,7 @@ enum event_kind {
 	EV_BOOT,           /* a daemon starts */
 	EV_THAW,
 	EV_GONE,     /* a peer's stream was closed */
+	EV_PROBED,   /* a connection to the holder's port has ended */
 	EV_JOB,      /* a child of the daemon ends */
 	EV_PG,       /* PostgreSQL reaches its next state */
 	EV_PG_WRITE, /* a client writes, walsenders send */
@@ -77,8 +81,9 @@ enum message_class {
 	CLASS_FENCE = 4,
 	CLASS_REPORT = 8,
 	CLASS_PROPOSE = 16,
-	CLASS_PG = 32, /* replication and clones, not messages */
-	CLASS_ALL = 63,
+	CLASS_PG = 32,    /* replication and clones, not messages */
+	CLASS_PROBE = 64, /* new connections to PostgreSQL's port, no more */
+	CLASS_ALL = 127,
 };
 
 struct message {
@@ -222,6 +227,8 @@ struct node {
 	struct mt_record record_writing;
 	bool record_busy;
 	struct mt_reports reports;
+	struct mt_probing probing;
+	uint64_t probe; /* number of the last one */
 	struct mt_controller controller;
 	bool controller_busy; /* a proposal is under way */
 	bool closed;          /* the driver, by a failed write */
@@ -293,7 +300,8 @@ struct sim_options {
 struct sim_stats {
 	uint64_t events, promotions, assignments, fences, releases, boots;
 	uint64_t writes, faults, writes_failed, snapshots, renewals, clones,
-	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns;
+	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns, probes,
+	    fast_turns;
 	int64_t simulated_us;
 	int64_t converge_us;
 	int64_t outage_us; /* the longest without writing, of one fault */
@@ -309,6 +317,8 @@ struct setup {
 	bool sync;       /* synchronous replication may come into play */
 	enum mt_sync_mode sync_mode; /* at the beginning */
 	int sync_count;
+	bool sync_strict, sync_priorities;
+	int64_t sync_lag;        /* maximum_lag_on_syncnode */
 	int64_t lag_us, late_us; /* upper bounds: of streaming, of news */
 	int64_t fault_every_us;
 	bool digests;
@@ -353,6 +363,10 @@ struct sim {
 	bool request_by_clock;     /* it was scheduled, and became due */
 	/* check_sync.c */
 	bool turn_is_sync; /* assigned while synchronous mode stood */
+	/* And an earlier holder may have a lease still: it was displaced. */
+	bool turn_displaces;
+	bool displaces[SIM_EPOCHS_MAX];  /* of the turn of each epoch */
+	int64_t turn_us[SIM_EPOCHS_MAX]; /* assigned, by its first epoch */
 	uint64_t config_version;
 	int64_t mode_since_us; /* it is on without a break, 0 = off */
 	int line;              /* the branch that clients were last served on */
@@ -408,6 +422,7 @@ void pg_initdb(struct node *n);
 void pg_wipe(struct node *n, enum mt_data_kind kind);
 /* An earlier copy of its own data, under another data id. */
 void pg_restore(struct node *n, uint64_t bytes_back);
+bool pg_recover(struct node *n);          /* a crashed primary: shut down */
 bool pg_copy(struct node *n, int source); /* clone, rewind: the end of it */
 void pg_start(struct node *n, bool primary);
 void pg_promote(struct node *n, uint32_t timeline);
@@ -437,6 +452,7 @@ void node_boot_in(struct node *n, int64_t delay_us);
 void node_kill(struct node *n);  /* the daemon, by SIGKILL */
 void node_crash(struct node *n); /* the machine */
 void node_freeze(struct node *n, int64_t for_us);
+void node_thaw(struct node *n);
 void node_terminate(struct node *n); /* SIGTERM */
 void node_exit(struct node *n);
 void node_release(struct node *n);
@@ -499,12 +515,22 @@ void check_request(struct sim *w, const struct mt_state *s);
 
 /* check_health.c */
 void check_health(struct node *n, const struct mt_view *view);
+/* Between two turns: does it still say what is over? */
+void check_claim(struct node *n);
 bool check_answers_well(const struct node *n, bool primary);
 
 /* check_sync.c */
+bool check_may_displace(const struct sim *w, uint64_t epoch);
+/* Was the holder of this epoch displaced so lately that it need not know? */
+bool check_displaced_now(const struct sim *w, uint64_t epoch);
+/* Or so long ago that it must know? */
+bool check_was_displaced(const struct sim *w, uint64_t epoch);
+void check_support(struct node *n);
 void check_turn(struct sim *w, const struct mt_state *s);
 void check_coexist(struct sim *w);
 void check_acknowledged(struct node *n, uint64_t lsn);
+/* These it is about to wait for, or these, to be promoted. */
+void check_strict(struct node *n, struct mt_sync_conf names);
 void check_survival(struct node *n);
 bool check_sync_restored(const struct sim *w, const struct node *primary);
 /* A disk was wiped, and too few are left with the data that counts. */
@@ -522,6 +548,7 @@ void schedule_form(struct sim *w);
 /* schedule_traits.c */
 void schedule_draw_traits(struct sim *w, struct setup *s);
 /* schedule_sync.c */
+int sim_sync_priority(const struct sim *w, int node); /* its tag, 1 to 3 */
 void schedule_draw_sync(struct sim *w, struct setup *s);
 void schedule_change_sync(struct sim *w, json_t *config);
 void schedule_wipe(struct sim *w, struct node *n);

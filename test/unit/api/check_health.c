@@ -239,6 +239,25 @@ START_TEST(an_exempt_holder_is_primary_whatever_its_lease)
 }
 END_TEST
 
+START_TEST(who_may_be_displaced_is_primary_while_a_majority_supports_it)
+{
+	struct mt_health_input in = input(PRIMARY);
+
+	in.missed_ms = in.now_ms; /* it has missed a round */
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 200);
+	in.displaceable = true;
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 503);
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_READ_ONLY, ""), 503);
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_LEADER, ""), 200);
+	in.missed_ms++;
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 200);
+	in.missed_ms = 0; /* it never had one */
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 503);
+	in.exempt = true; /* nobody can take its place */
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 200);
+}
+END_TEST
+
 START_TEST(paused_and_cut_off_the_role_alone_counts)
 {
 	struct mt_health_input in = input(OVER);
@@ -281,6 +300,8 @@ main(void)
 			    (int)MT_COUNT(tag_rows));
 	tcase_add_test(tc, an_unknown_leader_position_is_no_lag_but_not_ready);
 	tcase_add_test(tc, an_exempt_holder_is_primary_whatever_its_lease);
+	tcase_add_test(
+	    tc, who_may_be_displaced_is_primary_while_a_majority_supports_it);
 	tcase_add_test(tc, paused_and_cut_off_the_role_alone_counts);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

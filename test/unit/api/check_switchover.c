@@ -177,8 +177,7 @@ begin(const char *body)
 {
 	int fd = send_ask("POST", "/switchover", body);
 
-	turn(20);
-	ck_assert_int_eq(fake.n_proposed, 1);
+	until_proposed(1);
 	ck_assert_int_eq(fake.cmd.kind, MT_CMD_REQUEST_PUT);
 	ck_assert_int_eq(fake.cmd.u.request_put.kind, MT_REQUEST_SWITCHOVER);
 	ck_assert_str_eq(fake.cmd.u.request_put.leader, "node1");
@@ -429,8 +428,7 @@ begin_failover(const char *body)
 {
 	int fd = send_ask("POST", "/failover", body);
 
-	turn(20);
-	ck_assert_int_eq(fake.n_proposed, 1);
+	until_proposed(1);
 	ck_assert_int_eq(fake.cmd.kind, MT_CMD_REQUEST_PUT);
 	return fd;
 }
@@ -555,24 +553,24 @@ START_TEST(what_is_scheduled_is_taken_back)
 	ck_assert_int_eq(fake.n_proposed, 0);
 	fake.state.request.scheduled_ms = LATER_MS;
 	fd = delete_it();
-	turn(20);
+	until_proposed(1);
 	ck_assert_int_eq(fake.cmd.kind, MT_CMD_REQUEST_CLEAR);
 	ck_assert_uint_eq(fake.cmd.u.request_clear.id, 40);
 	fake.state.index = 41;
 	fake.propose_cb(fake.propose_arg, 0, 41, "");
 	answered(fd, 200, "scheduled switchover deleted");
 	fd = delete_it();
-	turn(20);
+	until_proposed(2);
 	fake.propose_cb(fake.propose_arg, MT_EREFUSED, 0, "it began");
 	read_answer(fd);
 	ck_assert_int_eq(status, 409);
 	fd = delete_it();
-	turn(20);
+	until_proposed(3);
 	fake.propose_cb(fake.propose_arg, MT_EBUSY, 0, "shutting down");
 	answered(fd, 503,
 		 "scheduled switchover was not deleted: shutting down");
 	fd = delete_it();
-	turn(20);
+	until_proposed(4);
 	fake.propose_cb(fake.propose_arg, MT_ETIMEDOUT, 0, "no Raft leader");
 	answered(fd, 503, "Switchover status unknown: no Raft leader");
 }
@@ -607,13 +605,14 @@ START_TEST(a_dry_run_tells_who_and_why_and_proposes_nothing)
 	ck_assert_json(json_array_get(members, 1),
 		       "{'name':'node2','verdict':'chosen','rule':'chosen',"
 		       "'checks':{'asked':'ok','reachable':'ok','tags':'ok',"
-		       "'running':'ok','position':'ok','timeline':'ok',"
-		       "'lag':'ok'},'timeline':2,'lsn':'0/5000000',"
-		       "'lag':256}");
+		       "'running':'ok','position':'ok','sync':'ok',"
+		       "'timeline':'ok','lag':'ok'},'timeline':2,"
+		       "'lsn':'0/5000000','lag':256}");
 	ck_assert_json(
 	    json_object_get(json_array_get(members, 2), "checks"),
 	    "{'asked':'not-asked-for','reachable':'ok','tags':'nofailover',"
-	    "'running':'ok','position':'ok','timeline':'ok','lag':'ok'}");
+	    "'running':'ok','position':'ok','sync':'ok','timeline':'ok',"
+	    "'lag':'ok'}");
 	json_object_del(doc, "members");
 	ck_assert_json(doc, "{'dry_run':true,'action':'switchover',"
 			    "'leader':'node1','leader_lives':true,"
@@ -635,6 +634,31 @@ START_TEST(a_dry_run_of_what_would_be_refused_says_so)
 			 "been found");
 	ck_assert(json_is_null(json_object_get(doc, "winner")));
 	ck_assert(json_is_false(json_object_get(doc, "possible")));
+	json_decref(doc);
+}
+END_TEST
+
+START_TEST(a_dry_run_without_a_leader_goes_by_the_synchronous_set)
+{
+	json_t *doc, *members;
+
+	for (int i = 0; i < 3; i++)
+		mt_copy(fake_report(i)->sysid, MT_SYSID_MAX, fake.state.sysid);
+	fake_sync(MT_SYNC_ON);
+	fake.state.sync.n = 1; /* node2 */
+	fake.reports.seen[0].gone = true;
+	doc = dry("/failover", "{\"candidate\":\"node3\",\"dry_run\":true}");
+	ck_assert(json_is_false(json_object_get(doc, "possible")));
+	ck_assert_ptr_nonnull(
+	    strstr(json_string_value(json_object_get(doc, "refused")),
+		   "of the 1 synchronous standbys that have to be heard"));
+	members = json_object_get(doc, "members");
+	ck_assert_str_eq(json_string_value(json_object_get(
+			     json_array_get(members, 1), "rule")),
+			 "not-fenced");
+	ck_assert_str_eq(json_string_value(json_object_get(
+			     json_array_get(members, 2), "rule")),
+			 "not-in-sync");
 	json_decref(doc);
 }
 END_TEST
@@ -683,6 +707,8 @@ main(void)
 	tcase_add_test(tc, what_is_scheduled_is_taken_back);
 	tcase_add_test(tc, a_dry_run_tells_who_and_why_and_proposes_nothing);
 	tcase_add_test(tc, a_dry_run_of_what_would_be_refused_says_so);
+	tcase_add_test(tc,
+		       a_dry_run_without_a_leader_goes_by_the_synchronous_set);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

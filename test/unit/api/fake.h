@@ -196,6 +196,7 @@ fake_local(bool primary)
 	l->replayed_lsn = primary ? 0 : 0x4ffff00;
 	l->lease_epoch = primary ? fake.state.leader.epoch : 0;
 	l->deadline_ms = primary ? mt_clock_ms() + 60000 : 0;
+	l->missed_ms = l->deadline_ms;
 	memset(&fake.pg, 0, sizeof(fake.pg));
 	fake.pg.at_ms = mt_clock_ms();
 	fake.pg.server_version = 150020;
@@ -298,22 +299,35 @@ send_request(const char *text)
 	return fd;
 }
 
+/* As many turns of the loop as milliseconds at least: on a busy machine a
+ * millisecond may take a hundred. */
 static inline void
 turn(int64_t for_ms)
 {
 	int64_t end_ms = mt_clock_ms() + for_ms;
 
-	do {
+	for (int64_t i = 0; i < for_ms || mt_clock_ms() < end_ms; i++) {
 		uv_run(&fake.loop, UV_RUN_NOWAIT);
 		poll(NULL, 0, 1);
-	} while (mt_clock_ms() < end_ms);
+	}
+}
+
+/* Until this many commands were proposed. */
+static inline void
+until_proposed(int n)
+{
+	int64_t end_ms = mt_clock_ms() + 20000;
+
+	while (fake.n_proposed < n && mt_clock_ms() < end_ms)
+		turn(1);
+	ck_assert_int_eq(fake.n_proposed, n);
 }
 
 /* Read to the end of the connection, then close it. */
 static inline void
 read_answer(int fd)
 {
-	int64_t end_ms = mt_clock_ms() + 2000;
+	int64_t end_ms = mt_clock_ms() + 20000;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	size_t n = 0;
 

@@ -274,6 +274,7 @@ START_TEST(wrong_types_and_values_are_refused_at_their_place)
 	refused("scope: a\nname: "
 		"__patroni_strict_sync_replica_placeholder__\n" RAFT,
 		"2:1", "reserved");
+	refused("scope: x\nname: '*'\n" RAFT, "2:1", "any name");
 }
 END_TEST
 
@@ -383,6 +384,27 @@ START_TEST(tags_that_contradict_are_said_and_nofailover_wins)
 	ck_assert_int_eq(load(BASE RAFT "tags: {failover_priority: 5}\n"), 0);
 	ck_assert(!conf->nofailover);
 	ck_assert_int_eq(conf->failover_priority, 5);
+	mt_conf_free(conf);
+}
+END_TEST
+
+START_TEST(nosync_and_its_priority_agree_and_nosync_wins)
+{
+	ck_assert_int_eq(
+	    load(BASE RAFT "tags: {nosync: 1, sync_priority: 3}\n"), 0);
+	warned("Conflicting configuration between nosync: True and "
+	       "sync_priority: 3. Defaulting to nosync: True");
+	ck_assert(conf->nosync && !conf->nofailover);
+	ck_assert_int_eq(conf->sync_priority, 0);
+	ck_assert(json_is_true(json_object_get(conf->tags, "nosync")));
+	mt_conf_free(conf);
+	ck_assert_int_eq(load(BASE RAFT "tags: {sync_priority: -1}\n"), 0);
+	ck_assert(conf->nosync);
+	ck_assert_str_eq(seen, "");
+	mt_conf_free(conf);
+	ck_assert_int_eq(load(BASE RAFT "tags: {sync_priority: 7}\n"), 0);
+	ck_assert(!conf->nosync);
+	ck_assert_int_eq(conf->sync_priority, 7);
 	mt_conf_free(conf);
 }
 END_TEST
@@ -517,6 +539,7 @@ main(void)
 	tcase_add_test(tc, listen_takes_several_addresses);
 	tcase_add_test(tc, passwords_never_stand_in_messages);
 	tcase_add_test(tc, tags_that_contradict_are_said_and_nofailover_wins);
+	tcase_add_test(tc, nosync_and_its_priority_agree_and_nosync_wins);
 	tcase_add_test(tc, values_below_the_minimum_are_said);
 	tcase_add_test(tc, a_local_setting_wins_over_the_clusters);
 	tcase_add_test(tc, the_sample_loads_without_a_word);

@@ -6,6 +6,7 @@
 #include "core/agent.h"
 
 #include "decide.h"
+#include "given_sync.h"
 #include "run.h"
 
 START_TEST(a_witness_does_nothing_but_end)
@@ -76,6 +77,12 @@ START_TEST(a_daemon_that_ends_stops_its_server_first)
 	EXPECT(!w_plan.cancel, "the stop goes on");
 	ROW(given_standby_down(), "no server: it ends", "exit", MT_ACT_EXIT,
 	    local()->stopping = true);
+	ROW(given_standby_down(), "one may run that was not found yet",
+	    "standby", MT_ACT_NONE, local()->stopping = true;
+	    local()->stopping_ms = NOW; local()->data = MT_DATA_UNKNOWN);
+	ROW(given_standby_down(), "that is not awaited for ever", "exit",
+	    MT_ACT_EXIT, local()->stopping = true;
+	    local()->stopping_ms = NOW - 8001; local()->data = MT_DATA_UNKNOWN);
 	ROW(given_primary_down(), "holder: gives up first", "turn",
 	    MT_ACT_GIVE_UP, local()->stopping = true;
 	    local()->stopping_ms = NOW - 100);
@@ -108,6 +115,49 @@ START_TEST(nothing_is_begun_while_the_server_is_being_stopped)
 	ROW(given_standby(), "standby", "being-stopped", MT_ACT_NONE,
 	    local()->job = MT_JOB_STOP);
 	EXPECT(w_plan.look_again_ms == 0, "nothing to look for");
+}
+END_TEST
+
+/* A synchronous primary that is being stopped for as long as it may. */
+static void
+given_slow_stop(void)
+{
+	given_primary();
+	given_log("23", 1);
+	w.settings.synchronous_mode = MT_SYNC_QUORUM;
+	w.settings.primary_stop_timeout_ms = 7000;
+	local()->job = MT_JOB_STOP;
+	local()->job_since_ms = NOW - 7000;
+}
+
+START_TEST(a_synchronous_primary_stops_in_time)
+{
+	ROW(given_slow_stop(), "it takes as long", "stop-overdue",
+	    MT_ACT_STOP_IMMEDIATE, );
+	EXPECT_WHY("7 s");
+	EXPECT(!w_plan.cancel, "the stop goes on, harder");
+	ROW(given_slow_stop(), "not yet", "being-stopped", MT_ACT_NONE,
+	    local()->job_since_ms = NOW - 6999);
+	EXPECT(w_plan.look_again_ms == NOW + 1, "it will look in time");
+	ROW(given_slow_stop(), "for the end of the daemon, too", "stop-overdue",
+	    MT_ACT_STOP_IMMEDIATE, local()->stopping = true);
+	ROW(given_slow_stop(), "and not yet", "stopping", MT_ACT_STOP_FAST,
+	    local()->stopping = true;
+	    local()->job_since_ms = NOW - 6999);
+	EXPECT(w_plan.look_again_ms == NOW + 1, "it will look in time");
+	ROW(given_slow_stop(), "no limit", "being-stopped", MT_ACT_NONE,
+	    w.settings.primary_stop_timeout_ms = 0);
+	ROW(given_slow_stop(), "the standbys may lack something",
+	    "being-stopped", MT_ACT_NONE,
+	    w.settings.synchronous_mode = MT_SYNC_OFF);
+	ROW(given_slow_stop(), "no set stands yet", "being-stopped",
+	    MT_ACT_NONE, given_log("", 0));
+	ROW(given_slow_stop(), "another job", "turn", MT_ACT_NONE,
+	    local()->job = MT_JOB_CHECKPOINT);
+	ROW(given_standby(), "a standby", "being-stopped", MT_ACT_NONE,
+	    w.settings.primary_stop_timeout_ms = 7000;
+	    w.settings.synchronous_mode = MT_SYNC_ON; given_log("13", 1);
+	    local()->job = MT_JOB_STOP; local()->job_since_ms = NOW - 60000);
 }
 END_TEST
 
@@ -391,11 +441,11 @@ END_TEST
 START_TEST(the_rules_are_named_in_order)
 {
 	static const char *const want[] = {
-	    "witness",       "unguarded",     "lease-lapsed",   "lease-ending",
-	    "leave",         "hung",          "stopping",       "exit",
-	    "being-stopped", "state-unknown", "bootstrap-lost", "bootstrap",
-	    "other-cluster", "deposed",       "turn",           "release",
-	    "paused",        "standby",
+	    "witness",   "unguarded",     "lease-lapsed",  "lease-ending",
+	    "leave",     "hung",          "stop-overdue",  "stopping",
+	    "exit",      "being-stopped", "state-unknown", "bootstrap-lost",
+	    "bootstrap", "other-cluster", "deposed",       "turn",
+	    "release",   "paused",        "standby",
 	};
 	const char *const *have = mt_agent_rules();
 
@@ -437,6 +487,7 @@ main(void)
 		  the_fast_stop_begins_a_quarter_of_the_ttl_before_the_end,
 		  a_daemon_that_ends_stops_its_server_first,
 		  nothing_is_begun_while_the_server_is_being_stopped,
+		  a_synchronous_primary_stops_in_time,
 		  an_old_state_decides_nothing,
 		  a_primary_that_does_not_answer_in_time_is_ended,
 		  what_hangs_and_cannot_be_ended_loses_its_lease,

@@ -6,6 +6,7 @@
 #include "core/agent.h"
 
 #include "decide.h"
+#include "given_sync.h"
 #include "run.h"
 
 static bool
@@ -227,6 +228,56 @@ START_TEST(diverged_data_is_rewound_or_removed_as_it_is_allowed)
 }
 END_TEST
 
+START_TEST(what_crashed_as_primary_is_recovered_before_it_is_rewound)
+{
+	static const struct {
+		const char *what;
+		enum mt_control_state control;
+		enum mt_act act;
+	} rows[] = {
+	    {"crashed as primary", MT_CONTROL_PRODUCTION, MT_ACT_RECOVER},
+	    {"while it stopped, or recovered", MT_CONTROL_OTHER,
+	     MT_ACT_RECOVER},
+	    {"stopped", MT_CONTROL_SHUT_DOWN, MT_ACT_REWIND},
+	    {"stopped as standby", MT_CONTROL_SHUT_DOWN_RECOVERY,
+	     MT_ACT_REWIND},
+	    {"crashed as standby", MT_CONTROL_RECOVERY, MT_ACT_REWIND},
+	};
+
+#define CRASHED(what, act, ...) \
+	ROW(given_standby_down(), what, "standby", act, given_new_timeline(); \
+	    local()->checkpoint.lsn = LSN + 96; \
+	    local()->control = MT_CONTROL_PRODUCTION; \
+	    local()->end = position(TIMELINE, LSN + 96); \
+	    w.settings.use_pg_rewind = true; given_named(LSN + 96); \
+	    __VA_ARGS__)
+
+	for (size_t i = 0; i < MT_COUNT(rows); i++)
+		CRASHED(rows[i].what, rows[i].act,
+			local()->control = rows[i].control);
+	CRASHED("it failed just now", MT_ACT_NONE,
+		local()->last_job = MT_JOB_RECOVER;
+		local()->last_job_failed = true; local()->failures = 1;
+		local()->last_job_ms = NOW - 999);
+	EXPECT_WHY("recover failed");
+	CRASHED("again", MT_ACT_RECOVER, local()->last_job = MT_JOB_RECOVER;
+		local()->last_job_failed = true; local()->failures = 1;
+		local()->last_job_ms = NOW - 1000);
+	CRASHED("or removal", MT_ACT_DISCARD,
+		local()->last_job = MT_JOB_RECOVER;
+		local()->last_job_failed = true; local()->failures = 1;
+		w.settings.remove_data_directory_on_rewind_failure = true);
+	CRASHED("not for a new clone", MT_ACT_DISCARD,
+		w.settings.use_pg_rewind = false;
+		w.settings.remove_data_directory_on_diverged_timelines = true);
+	CRASHED("not while a failover counts on it", MT_ACT_NONE,
+		given_log("12", 1);
+		w.state.sync.standbys[1].data_id = local()->data_id);
+	EXPECT_WHY("synchronous set");
+#undef CRASHED
+}
+END_TEST
+
 START_TEST(what_is_thrown_away_is_named_in_the_log_before)
 {
 	const struct mt_command *c = &w_plan.command;
@@ -262,7 +313,7 @@ START_TEST(what_is_thrown_away_is_named_in_the_log_before)
 		 local()->control = MT_CONTROL_PRODUCTION;
 		 local()->end = position(TIMELINE, LSN + 200));
 	EXPECT(loss->to == LSN + 200, "the end that was found");
-	DIVERGED("crashed at the fork", MT_ACT_REWIND,
+	DIVERGED("crashed at the fork", MT_ACT_RECOVER,
 		 local()->control = MT_CONTROL_PRODUCTION;
 		 local()->end = position(TIMELINE, LSN));
 	EXPECT_WHY("nothing is thrown away");
@@ -421,6 +472,7 @@ main(void)
 		  a_server_that_is_down_is_started_as_a_standby,
 		  a_standby_follows_whoever_holds_the_turn,
 		  diverged_data_is_rewound_or_removed_as_it_is_allowed,
+		  what_crashed_as_primary_is_recovered_before_it_is_rewound,
 		  what_is_thrown_away_is_named_in_the_log_before,
 		  rewinding_that_does_not_help_is_not_repeated_at_once,
 		  each_way_to_join_a_primary,

@@ -75,6 +75,27 @@ START_TEST(a_lost_node_costs_its_ttl_and_a_promotion)
 }
 END_TEST
 
+START_TEST(in_synchronous_mode_the_lease_is_not_waited_for)
+{
+	given_cluster(2);
+	w.state.sync.n = w.state.sync.k = 1;
+	forecast();
+	ck_assert_int_gt(f.node_ms, 500);
+	ck_assert_int_lt(f.node_ms, TTL_MS);
+	w.settings.suspect_timeout_ms += 700;
+	forecast();
+	ck_assert_int_gt(f.node_ms, 1200);
+	/* One alone may be the one that is cut off. */
+	seen_of(3)->gone = true;
+	forecast();
+	ck_assert_int_ge(f.node_ms, TTL_MS);
+	seen_of(3)->gone = false;
+	w.settings.pause = true;
+	forecast();
+	ck_assert_int_ge(f.node_ms, TTL_MS);
+}
+END_TEST
+
 START_TEST(without_a_candidate_there_is_no_end_in_sight)
 {
 	given_cluster(1);
@@ -108,6 +129,7 @@ main(void)
 		  the_candidate_is_the_one_that_the_rules_would_choose,
 		  what_only_the_primary_has_could_be_lost,
 		  a_lost_node_costs_its_ttl_and_a_promotion,
+		  in_synchronous_mode_the_lease_is_not_waited_for,
 		  without_a_candidate_there_is_no_end_in_sight,
 		  while_nobody_holds_the_turn_there_is_no_leader);
 }

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <check.h>
@@ -754,6 +755,148 @@ START_TEST(a_rewind_without_source_leaves_everything_as_it_was)
 }
 END_TEST
 
+static struct mt_pg_control control;
+
+static void
+control_done(void *arg, const struct mt_pg_control *c, const struct mt_err *err)
+{
+	(void)arg;
+	ck_assert_msg(c != NULL, "%s", err ? err->text : "");
+	control = *c;
+	done = 1;
+}
+
+static void
+read_control(struct node *n)
+{
+	done = 0;
+	ck_assert_int_eq(mt_pg_control_read(NULL, &loop, &bins,
+					    n->conf->postgresql.data_dir,
+					    control_done, NULL, &last_err),
+			 0);
+	wait_for(&done);
+}
+
+/* The segment of this position; on timeline 1 all of them begin alike. */
+static bool
+has_segment(struct node *n, uint64_t lsn)
+{
+	uint64_t number = lsn / control.wal_segment_bytes;
+	uint64_t each = (UINT64_C(1) << 32) / control.wal_segment_bytes;
+	char path[512];
+
+	mt_format(path, sizeof(path), "%s/pg_wal/00000001%08X%08X",
+		  n->conf->postgresql.data_dir, (unsigned)(number / each),
+		  (unsigned)(number % each));
+	return mt_file_exists(path);
+}
+
+/* The number that was the postmaster's is another process's by now. */
+static pid_t
+give_its_number_away(struct node *n)
+{
+	char path[512], text[32];
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	ck_assert_int_gt(pid, 0);
+	mt_format(path, sizeof(path), "%s/postmaster.pid",
+		  n->conf->postgresql.data_dir);
+	mt_format(text, sizeof(text), "%ld\n", (long)pid);
+	ck_assert_int_eq(mt_file_write(path, text, strlen(text), 0600, NULL),
+			 0);
+	return pid;
+}
+
+static void
+recover(struct node *n)
+{
+	struct mt_pg_job_options o = job_options(n, NULL);
+	struct mt_pg_job *job;
+
+	ck_assert_int_eq(mt_pg_recover_start(&job, &o, &last_err), 0);
+	wait_for(&done);
+}
+
+START_TEST(a_copy_that_was_never_started_is_not_recovered)
+{
+	char path[512];
+
+	mt_format(path, sizeof(path), "%s/backup_label",
+		  a.conf->postgresql.data_dir);
+	ck_assert_int_eq(mt_file_write(path, "", 0, 0600, NULL), 0);
+	recover(&a);
+	ck_assert_int_eq(a.result.err.code, MT_EREFUSED);
+	ck_assert_ptr_nonnull(strstr(a.result.err.text, "backup_label"));
+	ck_assert_int_eq(mt_file_remove(path, NULL), 0);
+	expect_unfinished(&a, "nothing");
+	telling = false;
+}
+END_TEST
+
+START_TEST(a_recovery_that_fails_has_the_servers_words)
+{
+	json_t *old = a.parameters;
+
+	a.parameters = json_deep_copy(old);
+	json_object_set_new(a.parameters, "shared_buffers",
+			    json_string("nonsense"));
+	recover(&a);
+	json_decref(a.parameters);
+	a.parameters = old;
+	ck_assert_int_eq(a.result.err.code, MT_EPROTO);
+	ck_assert_msg(strstr(a.result.err.text, "contains errors"), "%s",
+		      a.result.err.text);
+	expect_unfinished(&a, "nothing");
+	telling = false;
+}
+END_TEST
+
+START_TEST(a_crashed_primary_is_shut_down_with_all_that_a_rewind_needs)
+{
+	uint64_t id = 0, redo;
+	pid_t other;
+
+	start_server(&a, NULL);
+	/* Nothing else shall keep the segments. */
+	ck_assert_int_eq(ask(&a,
+			     "SELECT pg_drop_replication_slot(slot_name)"
+			     " FROM pg_replication_slots",
+			     0),
+			 0);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(ask(&a, "INSERT INTO public.t VALUES (7)", 0),
+				 0);
+		ck_assert_int_eq(ask(&a, "SELECT pg_switch_wal()", 0), 0);
+	}
+	stop_server(&a, SIGQUIT);
+	read_control(&a);
+	ck_assert_int_eq(control.state, MT_PGCTL_PRODUCTION);
+	redo = control.redo_lsn;
+	ck_assert(has_segment(&a, redo));
+	other = give_its_number_away(&a);
+	recover(&a);
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	ck_assert_msg(a.result.err.code == 0, "%s", a.result.err.text);
+	ck_assert_int_eq(progress, -1); /* in words */
+	read_control(&a);
+	ck_assert_int_eq(control.state, MT_PGCTL_SHUT_DOWN);
+	ck_assert_uint_eq(control.timeline, 1);
+	ck_assert_uint_gt(control.redo_lsn, redo);
+	ck_assert_msg(has_segment(&a, redo), "pg_rewind could not read it");
+	ck_assert_int_eq(
+	    mt_pg_data_id_read(a.conf->postgresql.data_dir, &id, NULL), 0);
+	ck_assert_uint_eq(id, a.data_id);
+	expect_unfinished(&a, "nothing");
+	telling = false;
+}
+END_TEST
+
 START_TEST(a_rewound_primary_follows_with_its_own_configuration)
 {
 	struct mt_pg_job_options o = job_options(&a, b.url);
@@ -777,17 +920,6 @@ START_TEST(a_rewound_primary_follows_with_its_own_configuration)
 }
 END_TEST
 
-static struct mt_pg_control control;
-
-static void
-control_done(void *arg, const struct mt_pg_control *c, const struct mt_err *err)
-{
-	(void)arg;
-	ck_assert_msg(c != NULL, "%s", err ? err->text : "");
-	control = *c;
-	done = 1;
-}
-
 START_TEST(a_stopped_server_says_so_and_can_be_discarded)
 {
 	struct mt_pg_job_options o;
@@ -796,12 +928,7 @@ START_TEST(a_stopped_server_says_so_and_can_be_discarded)
 
 	stop_server(&a, SIGINT);
 	stop_server(&b, SIGINT);
-	done = 0;
-	ck_assert_int_eq(mt_pg_control_read(NULL, &loop, &bins,
-					    b.conf->postgresql.data_dir,
-					    control_done, NULL, NULL),
-			 0);
-	wait_for(&done);
+	read_control(&b);
 	ck_assert_int_eq(control.state, MT_PGCTL_SHUT_DOWN);
 	ck_assert_uint_eq(control.timeline, 2);
 	ck_assert(control.checksums);
@@ -923,6 +1050,10 @@ add_story(TCase *t)
 	tcase_add_test(t, a_clone_streams_from_its_upstream);
 	tcase_add_test(t, a_promoted_standby_has_a_history);
 	tcase_add_test(t, a_rewind_without_source_leaves_everything_as_it_was);
+	tcase_add_test(t, a_copy_that_was_never_started_is_not_recovered);
+	tcase_add_test(t, a_recovery_that_fails_has_the_servers_words);
+	tcase_add_test(
+	    t, a_crashed_primary_is_shut_down_with_all_that_a_rewind_needs);
 	tcase_add_test(t, a_rewound_primary_follows_with_its_own_configuration);
 	tcase_add_test(t, a_stopped_server_says_so_and_can_be_discarded);
 	tcase_add_test(t, closing_completes_what_waits);
