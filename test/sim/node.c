@@ -234,7 +234,16 @@ node_freeze(struct node *n, int64_t for_us)
 		return;
 	TRACE(n->sim, n, "the daemon is frozen");
 	n->frozen = true;
-	sim_push(n->sim, n->sim->now_us + for_us, EV_THAW, n->i, n->life, 0, 0,
+	n->freezes++;
+	sim_push(n->sim, n->sim->now_us + for_us, EV_THAW, n->i, n->life,
+		 n->freezes, 0, NULL);
+}
+
+/* Before its time. */
+void
+node_thaw(struct node *n)
+{
+	sim_push(n->sim, n->sim->now_us, EV_THAW, n->i, n->life, n->freezes, 0,
 		 NULL);
 }
 
@@ -368,7 +377,8 @@ node_on_event(struct node *n, struct event *e)
 		return;
 	}
 	if (e->kind == EV_THAW) {
-		thaw(n);
+		if (e->a == n->freezes)
+			thaw(n);
 		return;
 	}
 	if (n->frozen) {

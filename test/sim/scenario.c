@@ -408,7 +408,7 @@ scenario_setup(struct sim *w, const char *name)
 	w->setup.loop_wait_s = 10;
 	w->setup.rewind = w->setup.start_in_place = true;
 	w->setup.snapshot_threshold = 0;
-	w->setup.max_lag = 1 << 20;
+	w->setup.max_lag = SIM_MAX_LAG;
 	w->setup.nofailover = -1;
 }
 

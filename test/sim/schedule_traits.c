@@ -22,7 +22,7 @@ schedule_draw_traits(struct sim *w, struct setup *s)
 {
 	uint64_t one = number(w, 1), two = number(w, 2);
 
-	s->max_lag = 1 << 20;
+	s->max_lag = SIM_MAX_LAG;
 	s->nofailover = -1;
 	s->sees_streams = number(w, 3) % 2 == 0;
 	if (one % 3 != 0)

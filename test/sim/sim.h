@@ -30,6 +30,7 @@
 #define SIM_BRANCHES_MAX 512
 #define SIM_LOG_MAX 8192
 #define SIM_FAULTS_MAX 1024
+#define SIM_MAX_LAG (1 << 20) /* maximum_lag_on_failover, undrawn */
 #define SIM_EPOCHS_MAX 2048
 #define SIM_MS INT64_C(1000)
 #define SIM_S INT64_C(1000000)
@@ -213,6 +214,7 @@ struct node {
 
 	/* daemon */
 	bool alive, frozen;
+	uint64_t freezes; /* how often: the end of one ends no other */
 	bool booting;
 	uint32_t life;
 	struct mt_driver *driver;
@@ -303,6 +305,7 @@ struct sim_stats {
 	    fast_turns, losses;
 	int64_t simulated_us;
 	int64_t converge_us;
+	int64_t outage_us; /* the longest without writing, of one fault */
 };
 
 struct setup {
@@ -452,6 +455,7 @@ void node_boot_in(struct node *n, int64_t delay_us);
 void node_kill(struct node *n);  /* the daemon, by SIGKILL */
 void node_crash(struct node *n); /* the machine */
 void node_freeze(struct node *n, int64_t for_us);
+void node_thaw(struct node *n);
 void node_terminate(struct node *n); /* SIGTERM */
 void node_exit(struct node *n);
 void node_release(struct node *n);
@@ -540,6 +544,7 @@ void schedule_draw(struct sim *w);
 void schedule_fault(struct sim *w);
 void schedule_heal(struct sim *w);
 void schedule_run(struct sim *w);
+void schedule_one(struct sim *w); /* schedule_one.c */
 /* An operator begins or ends the pause, on this node. */
 void sim_pause(struct node *n, bool pause);
 void schedule_form(struct sim *w);
