@@ -107,6 +107,12 @@ $(B)/%.o: %.c $(B)/config.mk
 	$(CC) $(MT_CPPFLAGS) $(MT_CFLAGS) -MMD -MP -c -o $@ $<
 .PRECIOUS: $(B)/%.o
 
+# The sample as a string of C: what matriarchd --generate-sample-config prints.
+$(B)/sample.inc: etc/matriarch.yml
+	@mkdir -p $(@D)
+	sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< >$@
+$(B)/lib/conf/sample.o: $(B)/sample.inc
+
 $(B)/daemon/guard_spawn.o: MT_CPPFLAGS += -DMT_LIBEXECDIR='"$(libexecdir)"'
 
 # $(call members,FILE): a list of $(FILE)'s parts that is newer than FILE once a

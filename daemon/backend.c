@@ -128,9 +128,8 @@ backend_doing(void *arg)
 
 	if (n->phase == NODE_FORMING)
 		return n->waiting_for;
-	if (n->pg != NULL && mt_postgres_trouble(n->pg)[0] != '\0')
-		return mt_postgres_trouble(n->pg);
-	return n->agent_why;
+	node__doing(n, n->doing, sizeof(n->doing));
+	return n->doing;
 }
 
 static int64_t
@@ -144,6 +143,12 @@ backend_propose(void *arg, const struct mt_command *cmd, int64_t timeout_ms,
 		mt_propose_cb cb, void *cb_arg)
 {
 	node__propose(arg, cmd, timeout_ms, cb, cb_arg);
+}
+
+static void
+backend_reload(void *arg, mt_reload_cb cb, void *cb_arg)
+{
+	node__reload(arg, cb, cb_arg);
 }
 
 static void
@@ -183,6 +188,7 @@ node__backend(struct mt_node *n)
 	    .doing = backend_doing,
 	    .last_seen = backend_last_seen,
 	    .propose = backend_propose,
+	    .reload = backend_reload,
 	    .watch = backend_watch,
 	    .unwatch = backend_unwatch,
 	};

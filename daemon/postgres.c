@@ -369,6 +369,7 @@ observe_control(const struct mt_postgres *pg, struct mt_local *l)
 	l->checkpoint = (struct mt_position){0};
 	if (!pg->control_known)
 		return;
+	l->no_hints = !c->checksums && !c->wal_log_hints;
 	l->checkpoint.timeline = c->timeline;
 	l->checkpoint.lsn = c->checkpoint_lsn;
 	switch (c->state) {
@@ -453,6 +454,7 @@ mt_postgres_observe(const struct mt_postgres *pg, const struct mt_state *s,
 	l->job_since_ms = pg->job_since_ms;
 	l->last_job = pg->last_job;
 	l->last_job_failed = pg->last_job_failed;
+	l->source_gone = pg->source_gone;
 	l->last_job_ms = pg->last_job_ms;
 	l->failures = pg->failures;
 	l->checkpoint_for = pg->checkpoint_for;

@@ -162,6 +162,7 @@ struct mt_postgres {
 	int percent;
 	enum mt_job last_job;
 	bool last_job_failed;
+	bool source_gone; /* the last rewind could not reach its source */
 	int64_t last_job_ms;
 	int failures;
 	uint64_t checkpoint_id, checkpoint_for;
@@ -222,6 +223,7 @@ void postgres__write_pgpass(struct mt_postgres *pg, const struct mt_state *s);
 /* postgres_reload.c: write the files of a running server anew, if they are
  * stale and nothing stands in the way, and have them read. */
 void postgres__refresh(struct mt_postgres *pg);
+void postgres__retarget(struct mt_postgres *pg);
 /* Whether a parameter waits for a restart is asked from time to time. */
 void postgres__ask_pending(struct mt_postgres *pg);
 /* postgres_run.c */

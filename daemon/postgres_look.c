@@ -323,6 +323,7 @@ postgres__server_up(struct mt_postgres *pg)
 	postgres__expect_standbys(pg);
 	pg->pending_restart = pg->pending_asked = false;
 	pg->pending_ms = 0;
+	postgres__retarget(pg);
 	mt_session_want(pg->session, true);
 }
 

@@ -99,6 +99,9 @@ void api__changes_look(struct mt_api *api);
 /* Answer all that wait: the daemon ends. */
 void api__changes_end(struct mt_api *api);
 
+/* reload.c */
+void api__post_reload(struct mt_api *api, struct mt_http_request *r);
+
 /* raft.c */
 void api__get_raft(struct mt_api *api, struct mt_http_request *r);
 void api__get_raft_state(struct mt_api *api, struct mt_http_request *r);

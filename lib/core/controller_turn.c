@@ -223,6 +223,36 @@ may_take(const struct mt_view *v, struct mt_control_plan *p,
 	return false;
 }
 
+/* People accept the loss, of this candidate and no other. After a release, too,
+ * only when a majority has fenced with nothing left: who was in the set may
+ * have had the turn before the one that let go. */
+static bool
+take_with_loss(struct mt_controller *c, const struct mt_view *v,
+	       struct mt_control_plan *p)
+{
+	struct mt_candidate_rules rules;
+	struct mt_candidates found;
+	struct mt_loss loss;
+
+	if (!mt_request_accepts_loss(v, &v->state->request, &rules))
+		return false;
+	mt_candidates_judge(v, &rules, &found);
+	if (found.best < 0) {
+		plan_clear_found(v, p, &found);
+	} else if (!controller__majority_fenced(c, v, MT_FENCE_NORMAL)) {
+		controller__plan_fence(c, v, MT_FENCE_NORMAL, p);
+	} else {
+		mt_request_loss(v, &found.verdicts[found.best], &loss, p->why,
+				sizeof(p->why));
+		plan_assign(v, p, MT_GROUND_PROMISES,
+			    found.verdicts[found.best].name, &found);
+		p->command.u.assign.decision.loss = loss;
+		p->command.u.assign.decision.phases.assigned_ms =
+		    lasted(0, controller__waited(c, "asked", v->now_ms));
+	}
+	return true;
+}
+
 /* Too few are heard, or another has more than who was asked for: who asked is
  * told so in time, and the rest are asked again. */
 static void
@@ -231,6 +261,10 @@ plan_more(struct mt_controller *c, const struct mt_view *v,
 {
 	char why[MT_WHY_MAX - 48];
 
+	if (mt_state_is_asked(v->state) &&
+	    controller__waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS &&
+	    take_with_loss(c, v, p))
+		return;
 	controller__plan_fence(c, v, kind, p);
 	if (mt_state_is_asked(v->state) &&
 	    controller__waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS) {

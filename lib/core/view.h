@@ -41,6 +41,8 @@ struct mt_names {
 struct mt_flushed {
 	char name[MT_NAME_MAX];
 	uint64_t lsn;
+	uint64_t most; /* in this life of the primary: a walreceiver that starts
+			* anew begins lower, which is no lag */
 	bool streaming;
 	int64_t last_ms; /* when it last streamed, or this primary began */
 };
@@ -91,6 +93,7 @@ struct mt_local {
 	 * not found. */
 	bool end_pending; /* it is being looked for */
 	struct mt_position end;
+	bool no_hints; /* neither checksums nor wal_log_hints: no pg_rewind */
 	int64_t rewound_ms; /* the last rewind's end, 0 = none */
 	int rewinds;        /* that went well, in short succession */
 
@@ -151,6 +154,7 @@ struct mt_local {
 	int64_t job_since_ms;
 	enum mt_job last_job; /* the last that ended */
 	bool last_job_failed;
+	bool source_gone;        /* for it could not reach its source */
 	int64_t last_job_ms;     /* when it ended */
 	int failures;            /* of the same job, in a row */
 	uint64_t checkpoint_for; /* request id whose checkpoint is done */

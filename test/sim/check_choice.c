@@ -51,8 +51,10 @@ without_ground(const struct node *n, const struct mt_command *c)
 		return "another turn than the one that is given on";
 	switch (c->u.assign.ground) {
 	case MT_GROUND_PROMISES:
-		/* After a displacement a release has to wait as well. */
-		if (c->u.assign.continues || (l->released && !l->after_fence))
+		/* After a displacement a release has to wait as well, and for
+		 * a loss that is accepted. */
+		if (c->u.assign.continues ||
+		    (l->released && !l->after_fence && !s->request.accept_loss))
 			return "ground N, which is for a turn that is held";
 		return is_fenced(n->sim, n, l->epoch)
 			   ? NULL
