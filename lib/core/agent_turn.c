@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "core/agent_internal.h"
 #include "core/candidate.h"
+#include "core/suspect.h"
 
 #define FIT_WITHIN_MS 15000     /* to become fit, and to find support */
 #define PROMOTE_WITHIN_MS 60000 /* from the command to the end of recovery */
@@ -121,6 +122,20 @@ take_epoch(const struct mt_view *v, struct mt_plan *p)
 	p->epoch = v->state->leader.epoch;
 }
 
+/* Who may have been displaced begins nothing under a lease that lasts: the next
+ * answers tell. */
+static bool
+is_supported(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+
+	if (!mt_may_be_displaced(v) || v->now_ms < l->missed_ms)
+		return true;
+	agent__why(p, "waiting for a majority to confirm the lease");
+	p->look_again_ms = l->deadline_ms - agent__stop_ahead_ms(v);
+	return false;
+}
+
 /* ---- a standby that is to be promoted ---- */
 
 static void
@@ -149,6 +164,8 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;
 		return;
 	}
+	if (!is_supported(v, p))
+		return;
 	/* The log's sets stay as they are: what the new primary waits for must
 	 * meet them from its first commit on (doc/protocol.md, rule 5). */
 	if (agent__plan_names_ahead(v, p)) {
@@ -203,7 +220,8 @@ plan_down(const struct mt_view *v, struct mt_plan *p)
 	if (l->record.pg_epoch != v->state->leader.epoch) {
 		take_epoch(v, p);
 	} else if (agent__lease_lasts(v)) {
-		p->act = MT_ACT_START_PRIMARY;
+		if (is_supported(v, p))
+			p->act = MT_ACT_START_PRIMARY;
 	} else if (v->now_ms - l->turn_ms > FIT_WITHIN_MS) {
 		give_up(v, p, "found no support in time");
 	} else {

@@ -278,6 +278,10 @@ fast_then_release(struct sim *w)
 	change_config(&w->nodes[l], "synchronous_mode", json_string("off"));
 	expect(w, "the set is gone", has_no_set, 0, FAST_MS);
 	epoch = (int)w->leader.epoch;
+	change_config(&w->nodes[l], "ttl", json_integer(9));
+	expect(w, "the turn goes on under another epoch", epoch_is, epoch + 1,
+	       FAST_MS);
+	epoch = (int)w->leader.epoch;
 	node_terminate(&w->nodes[next]);
 	expect(w, "the turn is released", is_released, epoch, FAST_MS);
 	pass(w, 9000);
