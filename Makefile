@@ -83,6 +83,8 @@ EXT_daemon = $(DAEMON_EXT)
 
 # The simulators: of the whole, and of Raft under our driver alone (raft*.c).
 SIM_OBJS = $(call objects,test/sim)
+# The one decision of the daemon that is none of lib/core.
+SIM_DAEMON = $(B)/daemon/api/health.o
 RAFTSIM_OBJS = $(filter $(B)/test/sim/raft%,$(SIM_OBJS))
 SIMS = $(B)/test/sim/matriarch-sim $(B)/test/sim/raftsim
 
@@ -104,6 +106,12 @@ $(B)/%.o: %.c $(B)/config.mk
 	@mkdir -p $(@D)
 	$(CC) $(MT_CPPFLAGS) $(MT_CFLAGS) -MMD -MP -c -o $@ $<
 .PRECIOUS: $(B)/%.o
+
+# The sample as a string of C: what matriarchd --generate-sample-config prints.
+$(B)/sample.inc: etc/matriarch.yml
+	@mkdir -p $(@D)
+	sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< >$@
+$(B)/lib/conf/sample.o: $(B)/sample.inc
 
 $(B)/daemon/guard_spawn.o: MT_CPPFLAGS += -DMT_LIBEXECDIR='"$(libexecdir)"'
 
@@ -135,7 +143,7 @@ endef
 $(eval $(call program,$(B)/matriarch,$(CLI_OBJS),$(CLI_LIBS),$(CLI_EXT)))
 $(eval $(call program,$(B)/matriarch-sentinel,$(SENTINEL_OBJS),base,$(EXT_base)))
 $(eval $(call program,$(B)/matriarchd,$(DAEMON_OBJS),$(DAEMON_LIBS),$(DAEMON_EXT)))
-$(eval $(call program,$(B)/test/sim/matriarch-sim,$(filter-out $(RAFTSIM_OBJS),$(SIM_OBJS)),consensus core conf base,$(EXT_consensus)))
+$(eval $(call program,$(B)/test/sim/matriarch-sim,$(filter-out $(RAFTSIM_OBJS),$(SIM_OBJS)) $(SIM_DAEMON),consensus http core conf base,$(EXT_consensus)))
 $(eval $(call program,$(B)/test/sim/raftsim,$(RAFTSIM_OBJS),consensus base,$(EXT_consensus)))
 
 # Unit tests: test/unit/<layer>/check_*.c, each a program of its own; another
@@ -176,15 +184,18 @@ unit: $(UNIT_BINS)
 	done; \
 	[ -z "$$bad" ] || { echo "unit tests failed:$$bad" >&2; exit 1; }
 
-SEEDS ?= 1-5000
+# SEEDS=A-B, or N for the first N: a million before a release.
+SEEDS ?= 20000
 sim: $(SIMS)
+	MT_BUILD=$(abspath $(B)) test/sim/replay.sh
 	MT_BUILD=$(abspath $(B)) test/sim/run --schedules
 	MT_BUILD=$(abspath $(B)) test/sim/run --seeds $(SEEDS)
+RAFT_SEEDS ?= 1-5000
 # Raft alone, and each of the driver's guards against the schedule it is for.
 raftsim: $(B)/test/sim/raftsim
 	$(B)/test/sim/raftsim --guards
-	$(B)/test/sim/raftsim --mode static --seeds $(SEEDS)
-	$(B)/test/sim/raftsim --mode membership --seeds $(SEEDS)
+	$(B)/test/sim/raftsim --mode static --seeds $(RAFT_SEEDS)
+	$(B)/test/sim/raftsim --mode membership --seeds $(RAFT_SEEDS)
 # The protocol's models: those of make check, and all, the large ones too.
 check-model:
 	test/model/run.sh check
@@ -196,6 +207,7 @@ fuzz:
 	+MAKE="$(MAKE)" B="$(B)" test/fuzz/run.sh $(FUZZ_SECONDS)
 mutants: $(SIMS)
 	MT_BUILD=$(abspath $(B)) test/sim/mutants.sh
+	MT_BUILD=$(abspath $(B)) test/sim/replay.sh M_LOWESTLSN
 # PYTEST_ARGS="-k rejoin" and the like choose among the tests.
 cluster: all
 	PYTHON="$(PYTHON)" test/tools/cluster.sh $(B) $(PYTEST_ARGS)

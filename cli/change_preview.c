@@ -17,9 +17,13 @@
 static const struct {
 	const char *key, *title;
 } checks[] = {
-    {"reachable", "Reachable"}, {"tags", "Tags"},
-    {"running", "Running"},     {"position", "Position"},
-    {"timeline", "Timeline"},   {"lag", "Lag"},
+    {"reachable", "Reachable"},
+    {"tags", "Tags"},
+    {"running", "Running"},
+    {"position", "Position"},
+    {"sync", "Sync"},
+    {"timeline", "Timeline"},
+    {"lag", "Lag"},
 };
 
 static json_t *

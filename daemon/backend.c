@@ -146,6 +146,12 @@ backend_propose(void *arg, const struct mt_command *cmd, int64_t timeout_ms,
 }
 
 static void
+backend_reload(void *arg, mt_reload_cb cb, void *cb_arg)
+{
+	node__reload(arg, cb, cb_arg);
+}
+
+static void
 backend_watch(void *arg, void (*fn)(void *fn_arg), void *fn_arg)
 {
 	struct mt_node *n = arg;
@@ -182,6 +188,7 @@ node__backend(struct mt_node *n)
 	    .doing = backend_doing,
 	    .last_seen = backend_last_seen,
 	    .propose = backend_propose,
+	    .reload = backend_reload,
 	    .watch = backend_watch,
 	    .unwatch = backend_unwatch,
 	};

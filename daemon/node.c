@@ -65,11 +65,11 @@ take_settings(struct mt_node *n)
 				      &n->state);
 }
 
-/* Positions matter now: look often. */
+/* Positions matter now, or whether WAL still arrives: look often. */
 static void
 set_pace(struct mt_node *n, const struct mt_view *v)
 {
-	bool choosing = n->state.leader.released ||
+	bool choosing = n->state.leader.released || n->probing.epoch != 0 ||
 			(mt_state_held_by(&n->state, n->conf->name) &&
 			 (!v->local.as_primary || v->local.in_recovery));
 
@@ -134,6 +134,8 @@ decide(struct mt_node *n)
 	}
 	if (n->pg != NULL && v.local.as_primary && v.local.had_lease)
 		mt_postgres_arm(n->pg, v.local.deadline_ms);
+	if (n->callbacks != NULL)
+		mt_callbacks_look(n->callbacks, &v.local);
 	mt_agent_decide(&v, &plan);
 	node__execute(n, &v, &plan);
 	next = sooner(next, plan.look_again_ms);
@@ -142,6 +144,7 @@ decide(struct mt_node *n)
 	mt_controller_decide(&n->controller, &v, &control);
 	node__execute_control(n, &control);
 	next = sooner(next, control.look_again_ms);
+	next = sooner(next, node__probe(n, &v));
 	node__observe(n, &v);
 	set_pace(n, &v);
 	heartbeat(n, &v);
@@ -163,7 +166,9 @@ step(struct mt_node *n)
 	node__quorum_tick(n, now_ms);
 	if (n->closing)
 		return;
+	node__reload_tick(n);
 	take_settings(n);
+	node__say_unmet(n);
 	node__propose_tick(n, now_ms);
 	if (n->pg != NULL)
 		mt_postgres_tick(n->pg, now_ms);
@@ -237,8 +242,7 @@ static void
 signal_cb(uv_signal_t *signal, int signo)
 {
 	if (signo == SIGHUP)
-		mt_warn("SIGHUP: the configuration file is read at the start "
-			"only; restart the daemon to take up a change");
+		node__reload(signal->data, NULL, NULL);
 	else
 		node__stop(signal->data);
 }
@@ -295,6 +299,7 @@ part_closed(void *arg)
 	if (--n->open_parts > 0)
 		return;
 	node__propose_close(n);
+	node__probe_close(n);
 	node__quorum_close(n);
 	uv_close((uv_handle_t *)&n->timer, NULL);
 	uv_close((uv_handle_t *)&n->prepare, NULL);
@@ -315,6 +320,7 @@ node__exit(struct mt_node *n, int status)
 	mt_node_hold_signals();
 	n->open_parts = 1;
 	uv_idle_stop(&n->idle);
+	node__reload_close(n);
 	if (n->api != NULL) {
 		n->open_parts++;
 		mt_api_close(n->api, part_closed, n);
@@ -322,6 +328,10 @@ node__exit(struct mt_node *n, int status)
 	if (n->pg != NULL) {
 		n->open_parts++;
 		mt_postgres_close(n->pg, part_closed, n);
+	}
+	if (n->callbacks != NULL) {
+		n->open_parts++;
+		mt_callbacks_close(n->callbacks, part_closed, n);
 	}
 	if (n->peers != NULL) {
 		n->open_parts++;
@@ -379,6 +389,11 @@ open_parts(struct mt_node *n, struct mt_err *err)
 				  c->restapi.listen.port, &n->backend, err);
 	if (rv == 0 && c->has_postgresql)
 		rv = mt_postgres_open(&n->pg, n->loop, c, pg_wake, n, err);
+	if (rv == 0 && c->has_postgresql) {
+		n->callbacks = mt_callbacks_new(n->loop, c);
+		if (n->callbacks == NULL)
+			rv = mt_err_set(err, MT_ENOMEM, "out of memory");
+	}
 	return rv;
 }
 
@@ -409,6 +424,7 @@ mt_node_run(const struct mt_conf *conf, struct mt_err *err)
 		node__wake(n);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	status = n->exit_status;
+	node__reload_free(n);
 	uv_loop_close(&loop);
 	free(n);
 	return status;

@@ -15,10 +15,14 @@
 #include "core/agent.h"
 #include "core/controller.h"
 #include "core/keep.h"
+#include "core/suspect.h"
 #include "daemon/api/api.h"
+#include "daemon/callbacks.h"
 #include "daemon/node.h"
 #include "daemon/postgres.h"
 #include "peer/peers.h"
+
+struct node_waiter;
 
 #define MT_COMMAND_KINDS (MT_CMD_SYNC_PUT + 1)
 #define NODE_WATCHERS_MAX 4
@@ -71,6 +75,13 @@ struct mt_node {
 		void *arg;
 	} watchers[NODE_WATCHERS_MAX];
 
+	/* reload.c */
+	bool reading, read_again;  /* the configuration, in a worker */
+	struct mt_conf *next_conf; /* read, and not taken over yet */
+	struct mt_conf *own_conf;  /* conf, once it was read again */
+	struct node_waiter *reload_waiters;
+	bool unmet_said; /* how bootstrap.dcs differs */
+
 	/* quorum.c */
 	enum node_phase phase;
 	struct mt_store *store;
@@ -101,6 +112,10 @@ struct mt_node {
 	uint64_t apply_index;
 	char apply_why[MT_WHY_MAX];
 
+	/* probe.c */
+	struct mt_probing probing;
+	struct node_probe *probe; /* under way, or NULL */
+
 	/* propose.c */
 	struct node_proposal *proposals;
 	uint64_t next_proposal;
@@ -125,7 +140,8 @@ struct mt_node {
 	int64_t heartbeat_ms;   /* of the "no action" line */
 
 	struct mt_peers *peers;
-	struct mt_postgres *pg; /* NULL: witness */
+	struct mt_postgres *pg;         /* NULL: witness */
+	struct mt_callbacks *callbacks; /* NULL: witness */
 	struct mt_api *api;
 	struct mt_api_backend backend;
 };
@@ -137,6 +153,17 @@ void node__fail(struct mt_node *n, const char *fmt, ...) MT_PRINTF(2, 3);
 void node__exit(struct mt_node *n, int status);
 /* Ask for an orderly end. */
 void node__stop(struct mt_node *n);
+
+/* reload.c */
+/* Read the configuration again, and take over what can be. cb, or NULL, is told
+ * whether it could be read. */
+void node__reload(struct mt_node *n, mt_reload_cb cb, void *arg);
+void node__reload_tick(struct mt_node *n);
+/* Tell those that wait that the daemon ends; free what is left. */
+void node__reload_close(struct mt_node *n);
+void node__reload_free(struct mt_node *n);
+/* Warn once of what the file's bootstrap.dcs has otherwise. */
+void node__say_unmet(struct mt_node *n);
 
 /* quorum.c: store, forming, Raft */
 int node__quorum_open(struct mt_node *n, struct mt_err *err) MT_MUSTCHECK;
@@ -150,6 +177,11 @@ int node__talk_open(struct mt_node *n, struct mt_err *err) MT_MUSTCHECK;
 void node__talk_hello(struct mt_node *n);
 void node__talk_reports(struct mt_node *n, const struct mt_view *view);
 int64_t node__talk_next_ms(const struct mt_node *n);
+
+/* probe.c: the PostgreSQL port of a holder that is silent. Returns when to look
+ * again, 0 = need not. */
+int64_t node__probe(struct mt_node *n, const struct mt_view *view);
+void node__probe_close(struct mt_node *n);
 
 /* forming.c */
 void node__form(struct mt_node *n);

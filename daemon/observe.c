@@ -192,6 +192,9 @@ node__report(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	r->holds_turn = mt_agent_holds_turn(v);
 	r->data_id = l->data_id;
 	r->stopped = l->stopped;
+	r->interval_ms = (uint16_t)mt_report_interval_ms(&n->state);
+	r->port_epoch = n->probing.epoch;
+	r->port = mt_probing_finding(&n->probing);
 	r->pg_state = MT_PG_STOPPED;
 	if (n->pg != NULL)
 		report_server(n, v, r);

@@ -409,6 +409,7 @@ observe_server(const struct mt_postgres *pg, struct mt_local *l)
 	    l->running && !pg->foreign && mt_guard_is_guarded(pg->guard);
 	l->accepting =
 	    l->running && info->at_ms != 0 && mt_session_accepting(pg->session);
+	l->reloads = pg->reloads;
 	l->died = pg->died;
 	l->died_ms = pg->died_ms;
 	l->promote_sent_ms = pg->promote_sent_ms;
@@ -421,6 +422,7 @@ observe_server(const struct mt_postgres *pg, struct mt_local *l)
 	l->rewindable = info->checkpoint_timeline == info->timeline;
 	l->in_recovery = info->in_recovery;
 	l->streaming = info->streaming;
+	l->wal_heard_ms = pg->heard_ms;
 	l->at = pg->at;
 	l->replayed_lsn = info->replayed_lsn;
 }

@@ -55,6 +55,12 @@ void mt_postgres_hung(struct mt_postgres *pg, int64_t now_ms);
 void mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 			   const struct mt_state *s);
 
+/* Is something under way that uses the configuration? */
+bool mt_postgres_is_busy(const struct mt_postgres *pg);
+/* Another configuration, while nothing is; the old one is used no more. The
+ * next mt_postgres_configure goes on. */
+void mt_postgres_take(struct mt_postgres *pg, const struct mt_conf *conf);
+
 /* Some parameter waits for a restart. */
 bool mt_postgres_pending_restart(const struct mt_postgres *pg);
 

@@ -81,6 +81,7 @@ struct mt_postgres {
 	json_t *parameters;  /* as they shall be now */
 	uint64_t version;    /* counts their changes */
 	bool has_members;    /* pgpass is written for those there are */
+	uint64_t reloads;    /* that went well */
 	char trouble[MT_WHY_MAX];
 
 	/* data directory */
@@ -125,7 +126,11 @@ struct mt_postgres {
 	struct mt_pg_info info;     /* of this postmaster; at_ms 0 = none */
 	struct mt_position at; /* the furthest it was seen at, see look_cb */
 	bool looking;
-	int64_t look_ms; /* when the next look is due */
+	int64_t look_ms;    /* when the next look is due */
+	int64_t asked_ms;   /* when the last one was asked */
+	int64_t receipt_ms; /* and the one that info is of */
+	int64_t heard_ms; /* after that the walreceiver had a message, 0 = none
+			   * that two looks in a row have shown */
 	int64_t every_ms;
 	uint32_t history_of; /* timeline whose history was read, 0 none */
 	bool history_asked;
@@ -218,6 +223,7 @@ void postgres__write_pgpass(struct mt_postgres *pg, const struct mt_state *s);
 /* postgres_reload.c: write the files of a running server anew, if they are
  * stale and nothing stands in the way, and have them read. */
 void postgres__refresh(struct mt_postgres *pg);
+void postgres__retarget(struct mt_postgres *pg);
 /* Whether a parameter waits for a restart is asked from time to time. */
 void postgres__ask_pending(struct mt_postgres *pg);
 /* postgres_run.c */

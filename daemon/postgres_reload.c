@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "daemon/postgres_internal.h"
 #include "pg/params.h"
 
@@ -32,6 +33,7 @@ reloaded(void *arg, const struct mt_session_result *r)
 		pg->stale = true;
 	} else {
 		mt_info("PostgreSQL reads its changed configuration");
+		pg->reloads++;
 		pg->pending_ms = 0;
 	}
 	postgres__wake(pg);
@@ -91,6 +93,63 @@ postgres__refresh(struct mt_postgres *pg)
 	pg->stale = false;
 	pg->reloading = true;
 	postgres__file_queue(w);
+}
+
+/* ---- another local configuration ---- */
+
+bool
+mt_postgres_is_busy(const struct mt_postgres *pg)
+{
+	return pg->job != MT_JOB_NONE || pg->work != NULL || pg->files != NULL;
+}
+
+/* The sentinel of a server that runs goes by the new word at once. */
+static void
+take_fencing(struct mt_postgres *pg, bool fencing)
+{
+	int rv;
+
+	if (!postgres__running(pg) || !pg->as_primary || pg->exempt)
+		return;
+	rv = fencing ? mt_guard_arm(pg->guard, pg->armed_ms)
+		     : mt_guard_disarm(pg->guard);
+	if (rv != 0)
+		mt_error("could not arm the sentinel");
+}
+
+void
+mt_postgres_take(struct mt_postgres *pg, const struct mt_conf *conf)
+{
+	struct mt_session *const sessions[] = {pg->session, pg->worker,
+					       pg->settler, pg->probe};
+	const struct mt_conf_user *user = &conf->postgresql.superuser;
+	bool fenced = pg->conf->fencing;
+
+	MT_ASSERT(!mt_postgres_is_busy(pg));
+	pg->conf = conf;
+	pg->stale = true; /* what the files have may come from there */
+	for (size_t i = 0; i < MT_COUNT(sessions); i++)
+		if (mt_session_login(sessions[i], user->username,
+				     user->password) != 0)
+			mt_error("could not take over the superuser: out of "
+				 "memory");
+	if (fenced != conf->fencing)
+		take_fencing(pg, conf->fencing);
+}
+
+/* Where a server that is up now is reached: it has read what the configuration
+ * says, which an older one may not have. */
+void
+postgres__retarget(struct mt_postgres *pg)
+{
+	struct mt_session *const sessions[] = {pg->session, pg->worker,
+					       pg->settler, pg->probe};
+	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
+	struct mt_pg_target target;
+
+	mt_pg_target_local(&target, c, c->parameters);
+	for (size_t i = 0; i < MT_COUNT(sessions); i++)
+		mt_session_retarget(sessions[i], &target);
 }
 
 /* ---- what waits for a restart ---- */

@@ -226,8 +226,11 @@ statement_cb(void *arg, const struct mt_session_result *r)
 {
 	struct mt_postgres *pg = arg;
 
-	if (!pg->closed && pg->job == MT_JOB_FOLLOW)
-		postgres__job_end(pg, &r->err);
+	if (pg->closed || pg->job != MT_JOB_FOLLOW)
+		return;
+	if (r->err.code == 0)
+		pg->reloads++;
+	postgres__job_end(pg, &r->err);
 }
 
 static void

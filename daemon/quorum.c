@@ -190,6 +190,9 @@ driver_on_config(void *arg, const struct mt_configuration *c, bool committed)
 	node__wake(n);
 }
 
+_Static_assert(MT_STATE_BYTES_MAX <= MT_RAFT_SNAPSHOT_MAX,
+	       "every state fits a snapshot");
+
 static int
 driver_snapshot(void *arg, struct mt_blob *out)
 {

@@ -232,7 +232,8 @@ worth_telling(const struct mt_node *n, const struct mt_report *r)
 	return r->applied != o->applied || r->fenced != o->fenced ||
 	       r->given_up != o->given_up || r->pg_epoch != o->pg_epoch ||
 	       r->lease_epoch != o->lease_epoch || r->data_id != o->data_id ||
-	       r->stopped != o->stopped || r->pg_state != o->pg_state ||
+	       r->stopped != o->stopped || r->port != o->port ||
+	       r->port_epoch != o->port_epoch || r->pg_state != o->pg_state ||
 	       r->pg_role != o->pg_role || r->has_data != o->has_data ||
 	       r->streaming != o->streaming || r->writable != o->writable ||
 	       r->serving != o->serving || r->rewindable != o->rewindable ||
@@ -273,7 +274,7 @@ node__talk_reports(struct mt_node *n, const struct mt_view *view)
 		return;
 	node__report(n, view, &r);
 	if (n->sent_ms != 0 &&
-	    view->now_ms - n->sent_ms < MT_REPORT_INTERVAL_MS &&
+	    view->now_ms - n->sent_ms < mt_report_interval_ms(&n->state) &&
 	    !worth_telling(n, &r))
 		return;
 	r.seq = ++n->report_seq;
@@ -287,5 +288,6 @@ node__talk_reports(struct mt_node *n, const struct mt_view *view)
 int64_t
 node__talk_next_ms(const struct mt_node *n)
 {
-	return n->raft_id == 0 ? 0 : n->sent_ms + MT_REPORT_INTERVAL_MS;
+	return n->raft_id == 0 ? 0
+			       : n->sent_ms + mt_report_interval_ms(&n->state);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Health checks. Happy path: facts are read from the view, the clock is read
- * last, a pure function gives 200 or 503; GET adds the status document.
+ * Health checks: the decision, 200 or 503, from a few facts. No clock and no
+ * server: the simulator asks it, too.
  *
  * A primary is one that may be sent writes: its lease is valid at this moment
  * and PostgreSQL accepts them. The lease alone (a primary that still starts)
@@ -11,14 +11,12 @@
 #include "daemon/api/health.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/text.h"
-#include "daemon/api/internal.h"
+#include "core/suspect.h"
 #include "http/query.h"
 
 #define VALUE_MAX 1024 /* longer than any tag may be */
@@ -182,6 +180,14 @@ lease_is_valid(const struct mt_health_input *in)
 		(in->lease_epoch == in->epoch && in->deadline_ms > in->now_ms));
 }
 
+/* In synchronous mode another may be primary before this lease has ended. Who
+ * hears no majority says at once that it is none. */
+static bool
+is_supported(const struct mt_health_input *in)
+{
+	return !in->displaceable || in->exempt || in->now_ms < in->missed_ms;
+}
+
 /* While paused and cut off, what PostgreSQL is counts, not who holds the turn.
  */
 static bool
@@ -195,7 +201,8 @@ is_primary(const struct mt_health_input *in)
 {
 	if (is_paused_primary(in))
 		return true;
-	return lease_is_valid(in) && in->accepting && !in->in_recovery;
+	return lease_is_valid(in) && is_supported(in) && in->accepting &&
+	       !in->in_recovery;
 }
 
 static bool
@@ -308,93 +315,30 @@ mt_health_code(const struct mt_health_input *in, enum mt_health_kind kind,
 
 /* ---- the facts -------------------------------------------------------- */
 
-static bool
-has_text(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text != NULL && *text != '\0';
-}
-
-static bool
-has_restore_command(const struct mt_conf *conf, const struct mt_state *s)
-{
-	const json_t *pg = json_object_get(s->config, "postgresql");
-
-	return has_text(conf->postgresql.recovery_conf, "restore_command") ||
-	       has_text(conf->postgresql.parameters, "restore_command") ||
-	       has_text(json_object_get(pg, "recovery_conf"),
-			"restore_command") ||
-	       has_text(json_object_get(pg, "parameters"), "restore_command");
-}
-
 void
-api__health_input(const struct mt_api *api, const struct mt_view *view,
-		  struct mt_health_input *in)
+mt_health_of_view(const struct mt_view *view, struct mt_health_input *in)
 {
-	const struct mt_api_backend *b = api->backend;
 	const struct mt_local *l = &view->local;
 	const struct mt_state *s = view->state;
-	const struct mt_pg_info *pg = b->pg(b->arg);
-	const char *sync_role = api__sync_role(view, l->name);
-	int64_t seen_s = b->last_seen(b->arg);
 
 	*in = (struct mt_health_input){
+	    .now_ms = view->now_ms,
 	    .holds = mt_state_held_by(s, l->name),
 	    .epoch = s->leader.epoch,
 	    .lease_epoch = l->lease_epoch,
 	    .deadline_ms = l->deadline_ms,
 	    .exempt = l->exempt,
+	    .displaceable = mt_may_be_displaced(view),
+	    .missed_ms = l->missed_ms,
 	    .paused = view->settings->pause,
-	    /* one second more: the time of the contact is in whole ones */
-	    .fresh = seen_s > 0 && view->wall_ms - seen_s * 1000 <
-				       view->settings->ttl_ms + 1000,
-	    .noloadbalance = b->conf->noloadbalance,
-	    .leader_lsn = api__leader_lsn(view),
 	    .maximum_lag_on_failover = view->settings->maximum_lag_on_failover,
-	    .tags = b->conf->tags,
 	};
-	in->has_leader_lsn = in->fresh && in->leader_lsn > 0;
-	if (sync_role != NULL) {
-		in->sync_standby = mt_streq(sync_role, "sync_standby");
-		in->quorum_standby = !in->sync_standby;
-	}
-	if (!l->witness) {
-		/* While it is being stopped it refuses new sessions. */
-		in->accepting = l->accepting && l->job != MT_JOB_STOP;
-		in->in_recovery = l->in_recovery;
-		in->streaming = l->in_recovery && l->streaming;
-		in->restore = has_restore_command(b->conf, s);
-		in->received_lsn = l->in_recovery ? l->at.lsn : 0;
-		in->replayed_lsn = l->replayed_lsn;
-	}
-	if (pg != NULL && pg->has_receiver && in->in_recovery) {
-		if (pg->latest_end_lsn > in->leader_lsn)
-			in->leader_lsn = pg->latest_end_lsn;
-		in->has_leader_lsn |= pg->latest_end_lsn > 0;
-	}
-	/* Last, so that no work stands between clock and answer. */
-	in->now_ms = mt_clock_ms();
-}
-
-void
-api__health(struct mt_api *api, struct mt_http_request *r, const char *path)
-{
-	const struct mt_api_backend *b = api->backend;
-	enum mt_health_kind kind = mt_health_kind(path);
-	struct mt_health_input in;
-	struct mt_view view;
-	json_t *doc;
-
-	b->view(b->arg, &view);
-	api__health_input(api, &view, &in);
-	if (kind == MT_HEALTH_LIVENESS || kind == MT_HEALTH_READINESS ||
-	    !(mt_streq(r->method, "GET") || mt_streq(r->method, "HEAD"))) {
-		api__respond_empty(r, mt_health_code(&in, kind, r->query), NULL,
-				   NULL);
+	if (l->witness)
 		return;
-	}
-	doc = api__status_document(api, &view, &in);
-	in.now_ms = mt_clock_ms();
-	api__respond_json(r, mt_health_code(&in, kind, r->query), doc);
+	/* While it is being stopped it refuses new sessions. */
+	in->accepting = l->accepting && l->job != MT_JOB_STOP;
+	in->in_recovery = l->in_recovery;
+	in->streaming = l->in_recovery && l->streaming;
+	in->received_lsn = l->in_recovery ? l->at.lsn : 0;
+	in->replayed_lsn = l->replayed_lsn;
 }

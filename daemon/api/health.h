@@ -11,6 +11,8 @@
 
 #include <jansson.h>
 
+struct mt_view;
+
 enum mt_health_kind {
 	MT_HEALTH_NONE, /* no check has this path: 503 */
 	MT_HEALTH_PRIMARY,
@@ -35,7 +37,9 @@ struct mt_health_input {
 	uint64_t epoch; /* of that assignment */
 	uint64_t lease_epoch;
 	int64_t deadline_ms; /* of the lease; 0 = none */
-	bool exempt; /* needs none: nobody else gets the turn meanwhile */
+	bool exempt;       /* needs none: nobody else gets the turn meanwhile */
+	bool displaceable; /* another may be primary before that deadline */
+	int64_t missed_ms; /* from when on a round of support is missed */
 	/* cluster */
 	bool fresh; /* a Raft leader was heard of within a ttl */
 	bool paused;
@@ -52,6 +56,9 @@ struct mt_health_input {
 	int64_t maximum_lag_on_failover;
 	const json_t *tags; /* as configured, object, may be NULL */
 };
+
+/* What the view alone says; the rest is left 0. */
+void mt_health_of_view(const struct mt_view *view, struct mt_health_input *in);
 
 /* The check of a path (without query), by the known order of tests. */
 enum mt_health_kind mt_health_kind(const char *path);

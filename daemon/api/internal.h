@@ -41,7 +41,7 @@ json_t *api__json_id(uint64_t id);
 /* NULL for "" */
 json_t *api__json_name(const char *name);
 
-/* health.c: the check of a path; path has one leading slash */
+/* health_check.c: the check of a path; path has one leading slash */
 void api__health(struct mt_api *api, struct mt_http_request *r,
 		 const char *path);
 /* The facts that health checks and documents share. */
@@ -87,6 +87,9 @@ json_t *api__verdicts(const struct mt_verdict *v, int n);
 /* forecast.c */
 void api__get_forecast(struct mt_api *api, struct mt_http_request *r);
 
+/* metrics.c */
+void api__get_metrics(struct mt_api *api, struct mt_http_request *r);
+
 /* config.c */
 void api__get_config(struct mt_api *api, struct mt_http_request *r);
 /* config_change.c: PATCH and PUT */
@@ -95,6 +98,9 @@ void api__change_config(struct mt_api *api, struct mt_http_request *r);
 void api__changes_look(struct mt_api *api);
 /* Answer all that wait: the daemon ends. */
 void api__changes_end(struct mt_api *api);
+
+/* reload.c */
+void api__post_reload(struct mt_api *api, struct mt_http_request *r);
 
 /* raft.c */
 void api__get_raft(struct mt_api *api, struct mt_http_request *r);

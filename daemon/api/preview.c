@@ -67,6 +67,8 @@ api__preview_document(const struct mt_view *view,
 	bool possible;
 
 	mt_request_preview(view, request, &p);
+	if (*refusal == '\0')
+		refusal = p.why;
 	possible = *refusal == '\0' && p.found.best >= 0;
 	for (int i = 0; i < p.found.n; i++)
 		json_array_append_new(

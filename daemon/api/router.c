@@ -26,6 +26,8 @@ static const struct route {
     {"config", NULL, "PUT", api__change_config},
     {"decisions", NULL, "GET", api__get_decisions},
     {"forecast", NULL, "GET", api__get_forecast},
+    {"metrics", NULL, "GET", api__get_metrics},
+    {"reload", NULL, "POST", api__post_reload},
     {"raft", "state", "GET", api__get_raft_state},
     {"raft", NULL, "GET", api__get_raft},
     {"switchover", NULL, "POST", api__post_switchover},

@@ -64,6 +64,20 @@ get_text(const json_t *body, const char *key, const char **text)
 	return true;
 }
 
+/* false: answered. */
+static bool
+get_truth(struct mt_http_request *r, const json_t *body, const char *key,
+	  bool *truth)
+{
+	const json_t *v = json_object_get(body, key);
+
+	*truth = json_is_true(v);
+	if (v == NULL || json_is_null(v) || json_is_boolean(v))
+		return true;
+	api__respond_text(r, 400, "%s must be true or false", key);
+	return false;
+}
+
 static bool
 is_good(const struct mt_view *view, const struct mt_member *m)
 {
@@ -109,6 +123,7 @@ count_candidates(const struct mt_view *view, const char *leader,
 struct ask {
 	bool failover; /* without a leader: to this candidate in any case */
 	bool dry_run;
+	bool accept_loss;
 	const char *leader, *candidate; /* "" = none */
 	int64_t scheduled_ms;           /* wall clock, 0 = now */
 };
@@ -222,7 +237,6 @@ check_schedule(struct mt_http_request *r, const struct mt_view *view,
 static bool
 check_form(struct mt_http_request *r, const json_t *body, struct ask *a)
 {
-	const json_t *dry = json_object_get(body, "dry_run");
 
 	if (!get_text(body, "leader", &a->leader) ||
 	    !get_text(body, "candidate", &a->candidate) ||
@@ -233,12 +247,8 @@ check_form(struct mt_http_request *r, const json_t *body, struct ask *a)
 				  "strings");
 		return false;
 	}
-	if (dry != NULL && !json_is_null(dry) && !json_is_boolean(dry)) {
-		api__respond_text(r, 400, "dry_run must be true or false");
-		return false;
-	}
-	a->dry_run = json_is_true(dry);
-	return true;
+	return get_truth(r, body, "dry_run", &a->dry_run) &&
+	       get_truth(r, body, "accept_loss", &a->accept_loss);
 }
 
 /* What the body asks for. false: answered. */
@@ -271,6 +281,12 @@ check_body(struct mt_http_request *r, const struct mt_view *view,
 	}
 	if (*a->leader != '\0')
 		a->failover = false;
+	if (a->accept_loss && !a->failover) {
+		api__respond_text(r, 400,
+				  "accept_loss is for a failover, and names no "
+				  "leader: a switchover loses nothing");
+		return false;
+	}
 	if (mt_streq(a->leader, a->candidate)) {
 		api__respond_text(r, 400,
 				  "Switchover target and source are "
@@ -537,6 +553,7 @@ perform(struct mt_api *api, struct mt_http_request *r,
 	check_cluster(view, a, why, sizeof(why));
 	q->kind = a->failover ? MT_REQUEST_FAILOVER : MT_REQUEST_SWITCHOVER;
 	q->scheduled_ms = a->scheduled_ms;
+	q->accept_loss = a->accept_loss;
 	q->id = view->state->request.id;
 	/* Names that do not fit are nobody's, and the checks have seen that. */
 	mt_copy(q->leader, sizeof(q->leader), a->leader);

@@ -37,6 +37,8 @@ static const struct row rows[] = {
     {"primary_hang_timeout", NULL, MEMBER(primary_hang_timeout_ms), NUMBER},
     {"synchronous_mode", NULL, MEMBER(synchronous_mode), SYNC},
     {"synchronous_node_count", NULL, MEMBER(synchronous_node_count), NUMBER},
+    {"synchronous_mode_strict", NULL, MEMBER(synchronous_mode_strict), TRUTH},
+    {"maximum_lag_on_syncnode", NULL, MEMBER(maximum_lag_on_syncnode), NUMBER},
     {"check_timeline", NULL, MEMBER(check_timeline), TRUTH},
     {"pause", NULL, MEMBER(pause), TRUTH},
     {"postgresql.use_pg_rewind", NULL, MEMBER(use_pg_rewind), TRUTH},

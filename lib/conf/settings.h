@@ -21,6 +21,10 @@ enum mt_sync_mode {
 	MT_SYNC_QUORUM,
 };
 
+/* A member that is none: who waits for it waits. No member may have the name.
+ */
+#define MT_SYNC_PLACEHOLDER "__patroni_strict_sync_replica_placeholder__"
+
 struct mt_settings {
 	int64_t ttl_ms;                   /* 5 s, at least 2 s */
 	int64_t loop_wait_ms;             /* 10 s, at least 1 s */
@@ -32,7 +36,9 @@ struct mt_settings {
 	int64_t suspect_timeout_ms;       /* 500 ms, at least 200 ms */
 	int64_t primary_hang_timeout_ms;  /* 10 s; 0: off */
 	int64_t synchronous_node_count;   /* 1, at least 1 */
+	int64_t maximum_lag_on_syncnode;  /* bytes; 0 and less: off */
 	enum mt_sync_mode synchronous_mode;
+	bool synchronous_mode_strict; /* commits wait even where nobody is */
 	bool check_timeline;
 	bool pause;
 	bool use_pg_rewind;

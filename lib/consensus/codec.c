@@ -111,6 +111,7 @@ decode_snapshot(struct mt_reader *r, struct mt_message *m, struct mt_err *err)
 	v->last_index = mt_get_u64(r);
 	v->last_term = mt_get_u64(r);
 	v->conf_index = mt_get_u64(r);
+	m->configuration_term = mt_get_u64(r);
 	n = mt_get_u32(r);
 	if (n > MT_RAFT_CONFIGURATION_MAX)
 		return refuse(err, "a snapshot's configuration is too long");
@@ -126,7 +127,8 @@ decode_snapshot(struct mt_reader *r, struct mt_message *m, struct mt_err *err)
 	if (v->term == 0 || v->term > NUMBER_MAX || v->last_index == 0 ||
 	    v->last_index > NUMBER_MAX || v->last_term == 0 ||
 	    v->last_term > v->term || v->conf_index == 0 ||
-	    v->conf_index > v->last_index)
+	    v->conf_index > v->last_index || m->configuration_term == 0 ||
+	    m->configuration_term > v->last_term)
 		return refuse(err, "a snapshot makes no sense");
 	if (mt_configuration_decode(&c, m->configuration.p, m->configuration.n,
 				    err) != 0)
@@ -305,6 +307,7 @@ encode_snapshot(struct mt_writer *w, const struct raft_install_snapshot *v,
 	mt_put_u64(w, s->index);
 	mt_put_u64(w, s->term);
 	mt_put_u64(w, s->configuration_index);
+	mt_put_u64(w, s->configuration_term);
 	mt_put_u32(w, (uint32_t)s->configuration.n);
 	mt_put_bytes(w, s->configuration.p, s->configuration.n);
 	mt_put_u32(w, (uint32_t)s->data.n);

@@ -30,6 +30,7 @@ struct mt_message {
 	struct mt_entry *entries;
 	/* install_snapshot: borrowed from the bytes */
 	struct mt_blob configuration, data;
+	uint64_t configuration_term; /* of its entry */
 };
 
 /* 0 or MT_EPROTO with words; *m needs no release after an error. */

@@ -167,7 +167,8 @@ begin(struct mt_driver *d, struct mt_err *err)
 	d->batch = (struct mt_batch){0};
 	driver__learn_newest(d, true);
 	if (s->index > 0)
-		driver__learn_committed(d, s->configuration_index, 0,
+		driver__learn_committed(d, s->configuration_index,
+					s->configuration_term,
 					s->configuration.p, s->configuration.n);
 	launch(d);
 	d->pumping = false;

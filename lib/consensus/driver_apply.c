@@ -97,8 +97,9 @@ post_installed(struct mt_driver *d)
 	}
 	d->applied = s->index;
 	driver__settle(d, s->index, MT_OUTCOME_UNKNOWN);
-	driver__learn_committed(d, s->configuration_index, 0,
-				s->configuration.p, s->configuration.n);
+	driver__learn_committed(d, s->configuration_index,
+				s->configuration_term, s->configuration.p,
+				s->configuration.n);
 	driver__metadata(s, &event.persisted_snapshot.metadata);
 	event.persisted_snapshot.last = true;
 	must_step(d, &event);
@@ -253,6 +254,7 @@ driver__take_snapshot(struct mt_driver *d)
 		return false;
 	if (d->hooks.snapshot(d->hooks.arg, &s.data) != 0)
 		return false;
+	/* the log would grow: the owner sees to it that this cannot be */
 	if (s.data.n > MT_RAFT_SNAPSHOT_MAX) {
 		mt_blob_release(&s.data);
 		return false;
@@ -260,6 +262,7 @@ driver__take_snapshot(struct mt_driver *d)
 	s.index = d->applied;
 	s.term = mt_image_term_at(&d->image, d->applied);
 	s.configuration_index = d->committed.index;
+	s.configuration_term = d->committed.term;
 	s.configuration = d->committed_bytes;
 	mt_image_set_snapshot(&d->image, &s);
 	mt_blob_release(&s.data);

@@ -71,6 +71,8 @@ struct mt_driver {
 	/* What the leader of heard_term said was committed. */
 	uint64_t heard_term, heard_commit;
 	uint64_t request_term; /* of the request being answered; 0: none */
+	/* of the snapshot being received: libraft has no place for it */
+	uint64_t snapshot_configuration_term;
 
 	struct mt_configuration newest; /* in the durable log */
 	struct mt_configuration committed;

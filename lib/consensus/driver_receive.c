@@ -68,6 +68,7 @@ receive_snapshot(struct mt_driver *d, struct driver_input *in)
 	if (v->data.len > 0)
 		memcpy(v->data.base, in->message.data.p, v->data.len);
 	d->request_term = v->term;
+	d->snapshot_configuration_term = in->message.configuration_term;
 	step_message(d, &m);
 	return true;
 }

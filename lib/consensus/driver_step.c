@@ -103,6 +103,7 @@ take_installed(struct mt_driver *d, struct raft_update *u)
 	s.index = metadata->index;
 	s.term = metadata->term;
 	s.configuration_index = metadata->configuration_index;
+	s.configuration_term = d->snapshot_configuration_term;
 	s.configuration = (struct mt_blob){.p = conf.base, .n = conf.len};
 	s.data = (struct mt_blob){.p = u->snapshot.chunk.base,
 				  .n = u->snapshot.chunk.len};

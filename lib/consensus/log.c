@@ -112,6 +112,7 @@ mt_image_equal(const struct mt_image *a, const struct mt_image *b)
 		return false;
 	if (s->index != t->index || s->term != t->term ||
 	    s->configuration_index != t->configuration_index ||
+	    s->configuration_term != t->configuration_term ||
 	    !blob_equal(&s->configuration, &t->configuration) ||
 	    !blob_equal(&s->data, &t->data))
 		return false;
@@ -290,6 +291,7 @@ mt_image_configuration(const struct mt_image *image, struct mt_configuration *c)
 	MT_ASSERT(mt_configuration_decode(c, s->configuration.p,
 					  s->configuration.n, NULL) == 0);
 	c->index = s->configuration_index;
+	c->term = s->configuration_term;
 }
 
 static int
@@ -305,6 +307,10 @@ check_snapshot(const struct mt_image *image, struct mt_err *err)
 	if (s->configuration_index == 0 || s->configuration_index > s->index)
 		return mt_err_set(err, MT_EIO,
 				  "the snapshot's configuration is too new");
+	if (s->configuration_term == 0 || s->configuration_term > s->term)
+		return mt_err_set(err, MT_EIO,
+				  "the term of the snapshot's configuration "
+				  "is wrong");
 	if (mt_configuration_decode(&c, s->configuration.p, s->configuration.n,
 				    err) != 0)
 		return mt_err_prefix(err, "the snapshot's configuration");

@@ -45,7 +45,7 @@ struct mt_server {
 
 struct mt_configuration {
 	uint64_t index; /* of the entry that brought it; 0: there is none */
-	uint64_t term;  /* of that entry; 0 if only a snapshot has it */
+	uint64_t term;  /* of that entry */
 	unsigned n;
 	struct mt_server servers[MT_RAFT_SERVERS_MAX];
 };
@@ -64,7 +64,7 @@ struct mt_entry {
 struct mt_snapshot {
 	uint64_t index; /* 0: there is none */
 	uint64_t term;
-	uint64_t configuration_index;
+	uint64_t configuration_index, configuration_term; /* of its entry */
 	struct mt_blob configuration; /* libraft's encoding */
 	struct mt_blob data;          /* the state machine's own */
 };

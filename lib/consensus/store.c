@@ -38,8 +38,9 @@ static const char schema[] =
     "CREATE TABLE log(idx INTEGER PRIMARY KEY, term INTEGER, type INTEGER,"
     " data BLOB, hash INTEGER);"
     "CREATE TABLE snapshot(id INTEGER PRIMARY KEY CHECK(id=1), idx INTEGER,"
-    " term INTEGER, configuration_idx INTEGER, configuration BLOB,"
-    " data BLOB, hash INTEGER);"
+    " term INTEGER, configuration_idx INTEGER,"
+    " configuration_term INTEGER, configuration BLOB, data BLOB,"
+    " hash INTEGER);"
     "CREATE TABLE record(id INTEGER PRIMARY KEY CHECK(id=1), data BLOB,"
     " hash INTEGER);";
 
@@ -50,7 +51,7 @@ static const char *const statements[STORE_STATEMENTS] = {
     [STORE_DELETE_FROM] = "DELETE FROM log WHERE idx >= ?",
     [STORE_DELETE_UPTO] = "DELETE FROM log WHERE idx <= ?",
     [STORE_PUT_SNAPSHOT] =
-	"INSERT OR REPLACE INTO snapshot VALUES(1,?,?,?,?,?,?)",
+	"INSERT OR REPLACE INTO snapshot VALUES(1,?,?,?,?,?,?,?)",
     [STORE_PUT_RECORD] = "INSERT OR REPLACE INTO record VALUES(1,?,?)",
 };
 
@@ -219,9 +220,10 @@ put_snapshot(struct mt_store *s, const struct mt_snapshot *sn, uint64_t hash)
 	bind_u64(st, 1, sn->index);
 	bind_u64(st, 2, sn->term);
 	bind_u64(st, 3, sn->configuration_index);
-	bind_blob(st, 4, &sn->configuration);
-	bind_blob(st, 5, &sn->data);
-	bind_u64(st, 6, hash);
+	bind_u64(st, 4, sn->configuration_term);
+	bind_blob(st, 5, &sn->configuration);
+	bind_blob(st, 6, &sn->data);
+	bind_u64(st, 7, hash);
 	return finish(st);
 }
 

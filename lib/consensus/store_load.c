@@ -68,8 +68,12 @@ store__hash_entry(uint64_t index, const struct mt_entry *e)
 uint64_t
 store__hash_snapshot(const struct mt_snapshot *s)
 {
-	const uint64_t v[] = {s->index, s->term, s->configuration_index,
-			      s->configuration.n, s->data.n};
+	const uint64_t v[] = {s->index,
+			      s->term,
+			      s->configuration_index,
+			      s->configuration_term,
+			      s->configuration.n,
+			      s->data.n};
 	uint64_t h = hash_of(SEED_SNAPSHOT, v, MT_COUNT(v));
 
 	h = mt_hash(h, s->configuration.p, s->configuration.n);
@@ -220,19 +224,21 @@ load_snapshot(struct mt_store *s, struct mt_image *image, struct mt_err *err)
 
 	if (sqlite3_prepare_v2(s->db,
 			       "SELECT idx, term, configuration_idx,"
-			       " configuration, data, hash FROM snapshot",
+			       " configuration_term, configuration, data, hash"
+			       " FROM snapshot",
 			       -1, &st, NULL) != SQLITE_OK)
 		return damaged_sqlite(s, err);
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW) {
-		good = has_types(st, "iiibbi");
+		good = has_types(st, "iiiibbi");
 		sn.index = column_u64(st, 0);
 		sn.term = column_u64(st, 1);
 		sn.configuration_index = column_u64(st, 2);
-		sn.configuration = column_blob(st, 3);
-		sn.data = column_blob(st, 4);
+		sn.configuration_term = column_u64(st, 3);
+		sn.configuration = column_blob(st, 4);
+		sn.data = column_blob(st, 5);
 		hash = store__hash_snapshot(&sn);
-		good = good && hash == column_u64(st, 5);
+		good = good && hash == column_u64(st, 6);
 		if (good)
 			mt_image_set_snapshot(image, &sn);
 		rc = sqlite3_step(st);

@@ -58,6 +58,7 @@ plan_due(const struct mt_view *v, struct mt_plan *p)
 	p->command.kind = MT_CMD_REQUEST_PUT;
 	p->command.u.request_put = *r;
 	p->command.u.request_put.scheduled_ms = 0;
+	p->command.u.request_put.due = true;
 	agent__why(p, "the scheduled switchover is due");
 }
 

@@ -55,6 +55,9 @@ names_of_conf(const struct mt_sync_names *t, struct mt_sync_conf c,
 		if ((c.set >> i & 1) != 0)
 			mt_copy(names->names[names->n++], MT_NAME_MAX,
 				t->names[i]);
+	if ((c.set & MT_SYNC_NOBODY) != 0)
+		mt_copy(names->names[names->n++], MT_NAME_MAX,
+			MT_SYNC_PLACEHOLDER);
 	names->k = c.k;
 	mt_names_sort(names);
 }
@@ -140,6 +143,22 @@ concerned(const struct mt_view *v)
 	       mt_sync_stands(v->state) || v->local.names.n > 0;
 }
 
+/* What the log is to count on where no standby is fit. Only the holder has all:
+ * nobody else is to be chosen (the operator's way out is another matter). But a
+ * strict primary that waits for the whole set acknowledges nothing meanwhile:
+ * the set has what it had, and may stay. */
+static struct mt_sync_conf
+log_without_standbys(const struct mt_view *v, struct mt_sync_conf log,
+		     struct mt_sync_conf target, uint32_t holder)
+{
+	if (v->settings->synchronous_mode == MT_SYNC_OFF)
+		return (struct mt_sync_conf){0};
+	if (log.k > 0 && (log.set & ~target.set) == 0 &&
+	    mt_sync_coexist(target, log, holder))
+		return log;
+	return (struct mt_sync_conf){holder, 1};
+}
+
 static bool
 plan_step(const struct mt_view *v, struct mt_plan *p)
 {
@@ -148,18 +167,19 @@ plan_step(const struct mt_view *v, struct mt_plan *p)
 	struct mt_names wanted, names;
 	uint32_t holder = mt_sync_bit(&table, v->local.name);
 	bool any = v->settings->synchronous_mode == MT_SYNC_QUORUM;
+	bool fit = mt_sync_target(v, &wanted);
 
-	mt_sync_target(v, &wanted);
 	pg = conf_of_names(&table, &v->local.names);
 	log = conf_of_log(&table, &v->state->sync);
 	target = conf_of_names(&table, &wanted);
-	target_log = target;
-	/* With no standby left only the holder has all: nobody else is to be
-	 * chosen (the operator's way out is another matter). */
-	if (wanted.n == 0 && v->settings->synchronous_mode != MT_SYNC_OFF)
-		target_log = (struct mt_sync_conf){holder, 1};
+	target_log =
+	    fit ? target : log_without_standbys(v, log, target, holder);
 	switch (mt_sync_plan(pg, log, target, target_log, holder, &next)) {
 	case MT_SYNC_STAY:
+		if (!fit && wanted.n > 0)
+			agent__why(p, "no standby is there, and "
+				      "synchronous_mode_strict is on: commits "
+				      "wait");
 		if (wanted.n == 0 || wanted.k < wanted.n ||
 		    v->local.names_any == any)
 			return false;
@@ -212,11 +232,12 @@ bool
 agent__plan_names_ahead(const struct mt_view *v, struct mt_plan *p)
 {
 	const struct mt_local *l = &v->local;
+	bool strict = mt_sync_is_strict(v->settings);
 	struct mt_names names;
 
-	if (!mt_sync_stands(v->state) && l->names.n == 0)
+	if (!mt_sync_stands(v->state) && l->names.n == 0 && !strict)
 		return false;
-	mt_sync_names_for(&v->state->sync, l->name, &names);
+	mt_sync_names_for(&v->state->sync, l->name, strict, &names);
 	if (l->names_settled && mt_names_equal(&names, &l->names))
 		return false;
 	plan_names(v, p, &names);

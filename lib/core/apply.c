@@ -203,6 +203,12 @@ apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 		return mt_err_set(err, MT_EREFUSED,
 				  "\"%s\" is exempt from stopping (%s)",
 				  l->holder, l->exempt_reason);
+	/* Only commits that wait for a fenced standby are kept from clients. */
+	if (cmd->u.assign.ground == MT_GROUND_SYNC_FENCE && !mt_sync_stands(s))
+		return mt_err_set(err, MT_EREFUSED,
+				  "no synchronous set stands: the end of "
+				  "\"%s\"'s lease has to be waited for",
+				  l->holder);
 	l->epoch++;
 	if (!continues) {
 		end_exemption(l);
@@ -276,6 +282,9 @@ check_request(const struct mt_state *s, const struct mt_request *r,
 {
 	const struct mt_member *m = mt_state_member(s, r->candidate);
 
+	if (r->kind == MT_REQUEST_SWITCHOVER && r->accept_loss)
+		return mt_err_set(err, MT_EREFUSED,
+				  "a switchover loses nothing");
 	if (r->kind == MT_REQUEST_SWITCHOVER && r->scheduled_ms != 0) {
 		/* Who leads counts when it is due. */
 		if (mt_state_member(s, r->leader) == NULL)
@@ -319,6 +328,12 @@ apply_request_put(struct mt_state *s, uint64_t index,
 		return mt_err_set(err, MT_EREFUSED,
 				  "the scheduled switchover was changed by "
 				  "another");
+	/* Proposed before the exemption was, and committed after it. */
+	if (r->due && s->leader.exempt != 0)
+		return mt_err_set(err, MT_EREFUSED,
+				  "\"%s\" is exempt from stopping (%s): what "
+				  "is scheduled is left alone",
+				  s->leader.holder, s->leader.exempt_reason);
 	rv = check_request(s, r, err);
 	if (rv != 0)
 		return rv;

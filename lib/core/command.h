@@ -15,7 +15,8 @@
  *   leader.exempt       epoch as seen, by its holder;   holder
  *                       to end it: that exemption stands
  *   request.put         no other is under way, and the  any (for a client),
- *                       scheduled one is as seen        holder (when due)
+ *                       scheduled one is as seen; when  holder (when due)
+ *                       due, no exemption stands
  *   request.clear       request id as seen              holder, any (cancel)
  *   history.put         epoch as seen, by its holder    holder
  *   sync.put            epoch and sync as seen          holder

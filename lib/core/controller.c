@@ -223,10 +223,15 @@ static const struct rule {
 		     struct mt_control_plan *p);
 } rules[] = {
     /* first match wins; matriarchd(8), DECISION ORDER */
-    {"members", rule_members},          {"initialize", rule_bootstrap},
-    {"released", controller__released}, {"repair", controller__repair},
-    {"ttl", controller__ttl},           {"holder-silent", controller__silent},
-    {"transfer", rule_transfer},        {"steady", rule_steady},
+    {"members", rule_members},
+    {"initialize", rule_bootstrap},
+    {"released", controller__released},
+    {"repair", controller__repair},
+    {"ttl", controller__ttl},
+    {"holder-suspected", controller__suspected},
+    {"holder-silent", controller__silent},
+    {"transfer", rule_transfer},
+    {"steady", rule_steady},
 };
 
 void

@@ -36,6 +36,11 @@ struct mt_controller {
 	uint64_t member_id; /* whose record was proposed last, and when */
 	int64_t member_ms;
 	int64_t repair_ms; /* last assignment on ground C, for back-off */
+	/* Ground Y: the epoch whose synchronous standbys are being fenced, 0 =
+	 * none; and in which turn that was last begun, when, and how long to
+	 * wait before it is begun again in the same. */
+	uint64_t sync_epoch, sync_turn;
+	int64_t sync_ms, sync_pause_ms;
 };
 
 struct mt_control_plan {

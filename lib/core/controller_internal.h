@@ -14,6 +14,21 @@ int64_t controller__waited(struct mt_controller *c, const char *rule,
 			   int64_t now_ms);
 bool controller__is_voter(const struct mt_view *v, uint64_t raft_id);
 
+/* controller_fence.c */
+bool controller__majority_fenced(const struct mt_controller *c,
+				 const struct mt_view *v,
+				 enum mt_fence_kind kind);
+void controller__plan_fence(struct mt_controller *c, const struct mt_view *v,
+			    enum mt_fence_kind kind, struct mt_control_plan *p);
+bool controller__heard_enough(const struct mt_view *v, const char *except,
+			      struct mt_control_plan *p,
+			      struct mt_candidates *found);
+
+/* May the synchronous standbys be fenced now? Then that is noted. */
+bool controller__begin_sync_fence(struct mt_controller *c,
+				  const struct mt_view *v,
+				  struct mt_control_plan *p);
+
 /* controller_turn.c: rules; true if it is the one */
 bool controller__released(struct mt_controller *c, const struct mt_view *v,
 			  struct mt_control_plan *p);
@@ -21,6 +36,8 @@ bool controller__repair(struct mt_controller *c, const struct mt_view *v,
 			struct mt_control_plan *p);
 bool controller__ttl(struct mt_controller *c, const struct mt_view *v,
 		     struct mt_control_plan *p);
+bool controller__suspected(struct mt_controller *c, const struct mt_view *v,
+			   struct mt_control_plan *p);
 bool controller__silent(struct mt_controller *c, const struct mt_view *v,
 			struct mt_control_plan *p);
 

@@ -2,9 +2,11 @@
 /*
  * The rules by which the turn goes to the next holder. The grounds are those of
  * doc/protocol.md: N (a majority fenced, with nothing left of its promises), R
- * (the holder's own release) and C (the same holder again, above a half-done
- * fence); B, the bootstrap, is in the apply of cluster.initialize. In
- * synchronous mode N and R need to hear enough of the set besides.
+ * (the holder's own release), C (the same holder again, above a half-done
+ * fence) and Y (so many of the synchronous standbys fenced that the holder can
+ * acknowledge nothing more); B, the bootstrap, is in the apply of
+ * cluster.initialize. In synchronous mode N and R need to hear enough of the
+ * set besides.
  */
 #include "core/controller_internal.h"
 
@@ -14,6 +16,7 @@
 
 #include "base/text.h"
 #include "core/request.h"
+#include "core/suspect.h"
 #include "core/sync.h"
 
 #define SILENT_MS MT_REQUEST_SILENT_MS /* no report from the holder */
@@ -38,6 +41,15 @@ holder_in_contact(const struct mt_view *v)
 
 	return seen != NULL && !seen->gone && !seen->report.hung &&
 	       v->now_ms - seen->at_ms <= SILENT_MS;
+}
+
+/* The same, and so lately that it is not suspected. */
+static bool
+holder_is_heard(const struct mt_view *v)
+{
+	return holder_in_contact(v) && (!mt_sync_stands(v->state) ||
+					v->now_ms - holder_seen(v)->at_ms <=
+					    v->settings->suspect_timeout_ms);
 }
 
 static void
@@ -82,95 +94,14 @@ lasted(int64_t from_ms, int64_t to_ms)
 	return to_ms > from_ms ? to_ms - from_ms : 1;
 }
 
-/* ---- fences ---- */
-
-static bool
-majority_fenced(const struct mt_controller *c, const struct mt_view *v,
-		enum mt_fence_kind kind)
-{
-	int yes = 0;
-
-	for (int i = 0; i < c->n_fences; i++)
-		if (c->fences[i].yes &&
-		    (kind == MT_FENCE_SYNC || c->fences[i].is_clear) &&
-		    controller__is_voter(v, c->fences[i].raft_id))
-			yes++;
-	return yes > v->voters.n / 2;
-}
-
-/* Ask again where it may help, not more often than FENCE_EVERY_MS. */
 static void
-plan_fence(struct mt_controller *c, const struct mt_view *v,
-	   enum mt_fence_kind kind, struct mt_control_plan *p)
+plan_phases(const struct mt_controller *c, const struct mt_view *v,
+	    struct mt_control_plan *p)
 {
-	int64_t next = v->now_ms + MT_REPORT_INTERVAL_MS;
-	bool ask = false;
+	struct mt_phases *ph = &p->command.u.assign.decision.phases;
 
-	for (int i = 0; i < v->voters.n; i++) {
-		int64_t again = 0;
-		bool yes = false;
-
-		for (int k = 0; k < c->n_fences; k++)
-			if (c->fences[k].raft_id == v->voters.raft_id[i]) {
-				again = c->fences[k].again_ms;
-				yes = c->fences[k].yes &&
-				      (kind == MT_FENCE_SYNC ||
-				       c->fences[k].is_clear);
-				if (kind == MT_FENCE_SYNC)
-					again = 0;
-			}
-		if (!yes && again <= v->now_ms)
-			ask = true;
-		else if (!yes && again < next)
-			next = again;
-	}
-	if (ask && v->now_ms - c->fence_asked_ms >= FENCE_EVERY_MS) {
-		c->fence_asked_ms = v->now_ms;
-		p->fence = true;
-		p->fence_req = (struct mt_fence_req){
-		    .raft_id = v->local.raft_id,
-		    .incarnation = v->local.incarnation,
-		    .epoch = v->state->leader.epoch,
-		    .term = v->term,
-		    .kind = kind,
-		};
-	}
-	if (ask && next > c->fence_asked_ms + FENCE_EVERY_MS)
-		next = c->fence_asked_ms + FENCE_EVERY_MS;
-	p->look_again_ms = next;
-}
-
-/* In synchronous mode every assignment needs to hear n - k + 1 of the set after
- * a fence that ended their streaming, and none of them further than the one
- * that is chosen. True: *found has it. */
-static bool
-heard_enough(const struct mt_view *v, const char *except,
-	     struct mt_control_plan *p, struct mt_candidates *found)
-{
-	const struct mt_sync *sync = &v->state->sync;
-	struct mt_candidate_rules rules = {
-	    .except = except,
-	    .stopped = v->state->leader.epoch,
-	};
-	struct mt_position furthest;
-	int heard = mt_candidates_heard(v, rules.stopped, &furthest);
-
-	mt_candidates_judge(v, &rules, found);
-	if (heard < mt_sync_needed(sync)) {
-		mt_format(p->why, sizeof(p->why),
-			  "%d of the %d synchronous standbys that have to be "
-			  "heard are",
-			  heard, mt_sync_needed(sync));
-		return false;
-	}
-	if (found->best < 0 ||
-	    mt_position_compare(found->verdicts[found->best].at, furthest) <
-		0) {
-		mt_candidates_text(found, p->why, sizeof(p->why));
-		return false;
-	}
-	mt_candidates_text(found, p->why, sizeof(p->why));
-	return true;
+	ph->fenced_ms = lasted(c->suspect_ms, c->fenced_ms);
+	ph->assigned_ms = lasted(c->suspect_ms, v->now_ms);
 }
 
 /* ---- ground R ---- */
@@ -292,6 +223,36 @@ may_take(const struct mt_view *v, struct mt_control_plan *p,
 	return false;
 }
 
+/* People accept the loss, of this candidate and no other. After a release, too,
+ * only when a majority has fenced with nothing left: who was in the set may
+ * have had the turn before the one that let go. */
+static bool
+take_with_loss(struct mt_controller *c, const struct mt_view *v,
+	       struct mt_control_plan *p)
+{
+	struct mt_candidate_rules rules;
+	struct mt_candidates found;
+	struct mt_loss loss;
+
+	if (!mt_request_accepts_loss(v, &v->state->request, &rules))
+		return false;
+	mt_candidates_judge(v, &rules, &found);
+	if (found.best < 0) {
+		plan_clear_found(v, p, &found);
+	} else if (!controller__majority_fenced(c, v, MT_FENCE_NORMAL)) {
+		controller__plan_fence(c, v, MT_FENCE_NORMAL, p);
+	} else {
+		mt_request_loss(v, &found.verdicts[found.best], &loss, p->why,
+				sizeof(p->why));
+		plan_assign(v, p, MT_GROUND_PROMISES,
+			    found.verdicts[found.best].name, &found);
+		p->command.u.assign.decision.loss = loss;
+		p->command.u.assign.decision.phases.assigned_ms =
+		    lasted(0, controller__waited(c, "asked", v->now_ms));
+	}
+	return true;
+}
+
 /* Too few are heard, or another has more than who was asked for: who asked is
  * told so in time, and the rest are asked again. */
 static void
@@ -300,7 +261,11 @@ plan_more(struct mt_controller *c, const struct mt_view *v,
 {
 	char why[MT_WHY_MAX - 48];
 
-	plan_fence(c, v, kind, p);
+	if (mt_state_is_asked(v->state) &&
+	    controller__waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS &&
+	    take_with_loss(c, v, p))
+		return;
+	controller__plan_fence(c, v, kind, p);
 	if (mt_state_is_asked(v->state) &&
 	    controller__waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS) {
 		mt_format(why, sizeof(why), "%s", p->why);
@@ -328,6 +293,7 @@ controller__released(struct mt_controller *c, const struct mt_view *v,
 {
 	const struct mt_leader *l = &v->state->leader;
 	bool asked = mt_state_is_asked(v->state);
+	enum mt_ground ground = MT_GROUND_RELEASE;
 	struct mt_candidate_rules rules;
 	struct mt_candidates found;
 	int64_t long_ms;
@@ -351,7 +317,7 @@ controller__released(struct mt_controller *c, const struct mt_view *v,
 	}
 	if (mt_sync_stands(v->state) && (found.best < 0 || !l->clean)) {
 		/* Who has the end of a clean shutdown has all. Else: */
-		if ((!heard_enough(v, NULL, p, &found) ||
+		if ((!controller__heard_enough(v, NULL, p, &found) ||
 		     !may_take(v, p, &found)) &&
 		    (to_hand_over(v, long_ms) ||
 		     !old_holder_has_all(v, p, &found) ||
@@ -382,14 +348,16 @@ controller__released(struct mt_controller *c, const struct mt_view *v,
 	mt_candidates_text(&found, p->why, sizeof(p->why));
 	/* Whom a promise of an earlier holder's voters may still hold back
 	 * from its own: see mt_leader.after_fence. */
-	if (l->after_fence && !mt_sync_stands(v->state) &&
-	    !majority_fenced(c, v, MT_FENCE_NORMAL)) {
-		plan_fence(c, v, MT_FENCE_NORMAL, p);
-		return true;
+	if (l->after_fence && !mt_sync_stands(v->state)) {
+		if (!controller__majority_fenced(c, v, MT_FENCE_NORMAL)) {
+			controller__plan_fence(c, v, MT_FENCE_NORMAL, p);
+			return true;
+		}
+		ground = MT_GROUND_PROMISES;
 	}
 	if (found.best >= 0) {
-		plan_assign(v, p, MT_GROUND_RELEASE,
-			    found.verdicts[found.best].name, &found);
+		plan_assign(v, p, ground, found.verdicts[found.best].name,
+			    &found);
 		p->command.u.assign.decision.phases.assigned_ms =
 		    lasted(0, long_ms);
 	} else if (asked) {
@@ -409,7 +377,7 @@ controller__repair(struct mt_controller *c, const struct mt_view *v,
 	const struct mt_leader *l = &v->state->leader;
 	const char *who = NULL;
 
-	if (!mt_state_held(v->state) || !holder_in_contact(v) ||
+	if (!mt_state_held(v->state) || !holder_is_heard(v) ||
 	    holder_seen(v)->report.given_up >= l->epoch)
 		return false;
 	for (int i = 0; i < v->reports->n; i++)
@@ -436,7 +404,7 @@ controller__ttl(struct mt_controller *c, const struct mt_view *v,
 	const struct mt_leader *l = &v->state->leader;
 
 	(void)c;
-	if (!mt_state_held(v->state) || !holder_in_contact(v) ||
+	if (!mt_state_held(v->state) || !holder_is_heard(v) ||
 	    v->settings->ttl_ms == l->ttl_ms ||
 	    !holder_seen(v)->report.writable)
 		return false;
@@ -461,6 +429,7 @@ is_forced(const struct mt_controller *c, const struct mt_view *v)
 	/* One that was never heard here may have known all that this leader
 	 * found in the log when it began. */
 	return is_suspended(v) && names_candidate(v) &&
+	       !v->state->request.due &&
 	       id > (seen != NULL ? seen->report.applied : c->led_index);
 }
 
@@ -522,13 +491,75 @@ judge_silent(struct mt_controller *c, const struct mt_view *v,
 	}
 }
 
+/* ---- ground Y ---- */
+
+/* Once fences are out they go on until the holder is heard again: by then it
+ * needs a new epoch, which "repair" gives it. */
+static bool
+is_sync_fencing(struct mt_controller *c, const struct mt_view *v,
+		struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+
+	if (!mt_state_held(v->state) || !mt_sync_stands(v->state) ||
+	    is_suspended(v) || holder_is_heard(v)) {
+		c->sync_epoch = 0;
+		if (mt_state_held(v->state) && mt_sync_stands(v->state) &&
+		    holder_is_heard(v))
+			p->look_again_ms = holder_seen(v)->at_ms +
+					   v->settings->suspect_timeout_ms + 1;
+		return false;
+	}
+	return c->sync_epoch == l->epoch ||
+	       (mt_suspects_holder(v, c->led_since_ms, &p->look_again_ms) &&
+		controller__begin_sync_fence(c, v, p));
+}
+
+bool
+controller__suspected(struct mt_controller *c, const struct mt_view *v,
+		      struct mt_control_plan *p)
+{
+	const struct mt_leader *l = &v->state->leader;
+	struct mt_candidates found;
+	bool is_clear;
+
+	if (!is_sync_fencing(c, v, p))
+		return false;
+	if (!controller__majority_fenced(c, v, MT_FENCE_SYNC)) {
+		controller__plan_fence(c, v, MT_FENCE_SYNC, p);
+		mt_format(p->why, sizeof(p->why),
+			  "\"%s\" is silent, and its PostgreSQL's port is "
+			  "dead; fencing the voters",
+			  l->holder);
+		return true;
+	}
+	if (c->fenced_ms == 0)
+		c->fenced_ms = v->now_ms;
+	if (!controller__heard_enough(v, l->holder, p, &found) ||
+	    !may_take(v, p, &found)) {
+		plan_more(c, v, MT_FENCE_SYNC, p);
+		return true;
+	}
+	is_clear = controller__majority_fenced(c, v, MT_FENCE_NORMAL);
+	mt_format(p->why, sizeof(p->why),
+		  "\"%s\" is silent, its PostgreSQL's port is dead, and it can "
+		  "acknowledge nothing more: a majority and %d of the "
+		  "synchronous standbys have fenced epoch %" PRIu64,
+		  l->holder, mt_sync_needed(&v->state->sync), l->epoch);
+	plan_assign(v, p, is_clear ? MT_GROUND_PROMISES : MT_GROUND_SYNC_FENCE,
+		    found.verdicts[found.best].name, &found);
+	plan_phases(c, v, p);
+	return true;
+}
+
+/* ---- ground N ---- */
+
 bool
 controller__silent(struct mt_controller *c, const struct mt_view *v,
 		   struct mt_control_plan *p)
 {
 	const struct mt_leader *l = &v->state->leader;
 	struct mt_candidates found;
-	struct mt_phases *ph;
 	const struct mt_seen *seen = holder_seen(v);
 	bool hangs;
 
@@ -554,9 +585,9 @@ controller__silent(struct mt_controller *c, const struct mt_view *v,
 		c->fenced_ms = 0;
 	}
 	hangs = seen != NULL && seen->report.hung;
-	if (!majority_fenced(c, v, MT_FENCE_NORMAL)) {
+	if (!controller__majority_fenced(c, v, MT_FENCE_NORMAL)) {
 		c->since_rule = NULL;
-		plan_fence(c, v, MT_FENCE_NORMAL, p);
+		controller__plan_fence(c, v, MT_FENCE_NORMAL, p);
 		mt_format(p->why, sizeof(p->why),
 			  "\"%s\" %s; waiting for the promises of a majority "
 			  "to end",
@@ -566,7 +597,7 @@ controller__silent(struct mt_controller *c, const struct mt_view *v,
 	if (c->fenced_ms == 0)
 		c->fenced_ms = v->now_ms;
 	if (mt_sync_stands(v->state)) {
-		if (!heard_enough(v, l->holder, p, &found) ||
+		if (!controller__heard_enough(v, l->holder, p, &found) ||
 		    !may_take(v, p, &found)) {
 			plan_more(c, v, MT_FENCE_NORMAL, p);
 			return true;
@@ -586,8 +617,6 @@ controller__silent(struct mt_controller *c, const struct mt_view *v,
 		  l->holder, hangs ? HANGS : "is silent", l->epoch);
 	plan_assign(v, p, MT_GROUND_PROMISES, found.verdicts[found.best].name,
 		    &found);
-	ph = &p->command.u.assign.decision.phases;
-	ph->fenced_ms = lasted(c->suspect_ms, c->fenced_ms);
-	ph->assigned_ms = lasted(c->suspect_ms, v->now_ms);
+	plan_phases(c, v, p);
 	return true;
 }

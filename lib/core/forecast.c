@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * The forecast: candidate.c judges as it would for a holder that is gone, and
- * the times are those of the rules (the ttl that promises last, the silence
- * that is noticed) with the last promotion's own time on top. Nothing is known
- * of what clients do meanwhile, nor of how long a recovery would take.
+ * the times are those of the rules (the ttl that promises last, in synchronous
+ * mode the silence that is suspected) with the last promotion's own time on
+ * top. Nothing is known of what clients do meanwhile, nor of how long a
+ * recovery would take.
  */
 #include "core/forecast.h"
 
 #include <string.h>
 
 #include "base/text.h"
+#include "core/suspect.h"
 
 #define PROMOTION_MS 1000 /* where none was measured: support to service */
 #define COMMIT_MS 100     /* of the assignment in the log */
 #define RELEASE_MS 300    /* reading the end, and reports that know of it */
 #define STOP_MS 500       /* a fast stop after a checkpoint */
+#define FENCE_MS 300      /* of voters and standbys, until none receives */
 
 /* From the assignment to the first write, as the last one did it. */
 static int64_t
@@ -46,6 +49,21 @@ judge_loss(const struct mt_view *view, struct mt_forecast *f)
 		f->age_ms = view->now_ms - seen->at_ms;
 }
 
+/* As if all of the synchronous set that are there had been fenced just now. */
+static void
+judge_set(const struct mt_view *view, struct mt_candidates *found)
+{
+	int heard;
+	const char *no = mt_candidates_of_set(view, view->state->leader.holder,
+					      0, found, &heard);
+
+	if (no == NULL)
+		return;
+	if (found->best >= 0)
+		mt_copy(found->verdicts[found->best].rule, MT_RULE_MAX, no);
+	found->best = -1;
+}
+
 void
 mt_forecast(const struct mt_view *view, struct mt_forecast *out)
 {
@@ -57,7 +75,11 @@ mt_forecast(const struct mt_view *view, struct mt_forecast *out)
 	if (mt_state_held(view->state))
 		mt_copy(out->leader, sizeof(out->leader), l->holder);
 	out->primary = mt_primary_position(view);
-	mt_candidates_judge(view, &rules, &out->judged);
+	out->in_sync = mt_sync_stands(view->state);
+	if (out->in_sync)
+		judge_set(view, &out->judged);
+	else
+		mt_candidates_judge(view, &rules, &out->judged);
 	if (out->judged.best < 0)
 		return;
 	mt_copy(out->candidate, sizeof(out->candidate),
@@ -66,6 +88,9 @@ mt_forecast(const struct mt_view *view, struct mt_forecast *out)
 	took_ms = COMMIT_MS + promotion_ms(view->state, &out->measured);
 	/* Promises last for a whole ttl from the last renewal. */
 	out->node_ms = l->ttl_ms + took_ms;
+	if (mt_may_suspect(view))
+		out->node_ms =
+		    view->settings->suspect_timeout_ms + FENCE_MS + took_ms;
 	out->crash_ms = RELEASE_MS + took_ms;
 	out->switchover_ms = STOP_MS + RELEASE_MS + took_ms;
 }

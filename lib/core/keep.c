@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/agent.h"
+#include "core/suspect.h"
 
 #define ASK_WITHOUT_LEASE_MS 50
 #define WRITE_AGAIN_MS 500
@@ -228,6 +229,18 @@ ask(struct mt_keep *k, const struct mt_view *view)
 	}
 }
 
+/* Where a holder may be replaced before its lease has ended it has to notice as
+ * soon as the others do that it is cut off. */
+static int64_t
+lasting_interval_ms(const struct mt_view *view)
+{
+	int64_t interval_ms = mt_lease_interval_ms(view->state->leader.ttl_ms);
+	int64_t half_ms = view->settings->suspect_timeout_ms / 2;
+
+	return mt_may_be_displaced(view) && half_ms < interval_ms ? half_ms
+								  : interval_ms;
+}
+
 int64_t
 mt_keep_step(struct mt_keep *k, const struct mt_view *view,
 	     const struct mt_voters *voters)
@@ -251,8 +264,9 @@ mt_keep_step(struct mt_keep *k, const struct mt_view *view,
 		return again_ms;
 	follow_epoch(k, s);
 	interval_ms = mt_holder_writable(&k->holder, view->now_ms)
-			  ? mt_lease_interval_ms(s->leader.ttl_ms)
+			  ? lasting_interval_ms(view)
 			  : ASK_WITHOUT_LEASE_MS;
+	k->interval_ms = interval_ms;
 	if (k->asked_ms == 0 || view->now_ms - k->asked_ms >= interval_ms)
 		ask(k, view);
 	if (again_ms == 0 || again_ms > k->asked_ms + interval_ms)
@@ -302,6 +316,8 @@ mt_keep_observe(const struct mt_keep *k, struct mt_local *local)
 	local->lease_epoch = k->holder.epoch;
 	local->had_lease = k->holder.had_lease;
 	local->lease_ttl_ms = k->holder.lease_ttl_ms;
+	if (k->holder.confirmed_ms != 0)
+		local->missed_ms = k->holder.confirmed_ms + 2 * k->interval_ms;
 	/* Until this process has a lease of its own, a running primary lives
 	 * on what its sentinel was armed with before: the caller's value. */
 	if (k->holder.had_lease)

@@ -42,8 +42,9 @@ struct mt_keep {
 	struct mt_voter voter;
 	uint64_t fence_asker; /* who waits for the pending fence's answer */
 	struct mt_holder holder;
-	int64_t asked_ms; /* last round */
-	bool paused;      /* a voter's clock showed that we stood still */
+	int64_t asked_ms;    /* last round */
+	int64_t interval_ms; /* from one round to the next */
+	bool paused;         /* a voter's clock showed that we stood still */
 };
 
 /* durable is what the store holds; raft_id may be 0 until the group is formed

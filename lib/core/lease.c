@@ -252,7 +252,7 @@ mt_holder_answer(struct mt_holder *h, const struct mt_support_ans *ans,
 		return false;
 	if (stood_still(c, ans, now_ms)) {
 		*paused = true;
-		h->lease_end_ms = 0;
+		h->lease_end_ms = h->confirmed_ms = 0;
 		void_rounds(h);
 		return false;
 	}
@@ -265,6 +265,8 @@ mt_holder_answer(struct mt_holder *h, const struct mt_support_ans *ans,
 	};
 	asked = majority_asked(h);
 	end = asked + h->ttl_ms - mt_lease_margin_ms(h->ttl_ms);
+	if (asked > h->confirmed_ms)
+		h->confirmed_ms = asked;
 	if (asked == 0 || end <= h->lease_end_ms)
 		return false;
 	h->lease_end_ms = end;

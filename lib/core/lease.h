@@ -122,6 +122,8 @@ struct mt_holder {
 	int64_t lease_end_ms; /* 0 = none */
 	int64_t lease_ttl_ms; /* that it was last extended with */
 	bool had_lease;
+	int64_t confirmed_ms; /* the newest round that a majority has confirmed
+			       * was asked then; 0 = none in this turn */
 	uint64_t round_index,
 	    round_term;        /* configuration of last whole round */
 	int64_t round_trip_ms; /* of the last round that counted */

@@ -11,6 +11,7 @@
 #include "base/text.h"
 
 #define REPORT_VERSION 1
+#define FRESH_LEAST_MS 1000
 
 enum flag {
 	F_WITNESS = 1 << 0,
@@ -71,6 +72,9 @@ mt_report_encode(const struct mt_report *r, void *buf, size_t size)
 	mt_put_u64(&w, r->lease_epoch);
 	mt_put_u64(&w, r->data_id);
 	mt_put_u64(&w, r->stopped);
+	mt_put_u16(&w, r->interval_ms);
+	mt_put_u64(&w, r->port_epoch);
+	mt_put_u8(&w, (uint8_t)r->port);
 	mt_put_u8(&w, (uint8_t)r->pg_state);
 	mt_put_u8(&w, (uint8_t)r->pg_role);
 	mt_put_u16(&w, flags_of(r));
@@ -127,7 +131,7 @@ mt_report_decode(struct mt_report *r, const void *p, size_t n,
 {
 	struct mt_reader in = {.p = p, .left = n};
 	struct mt_report got;
-	uint8_t version = mt_get_u8(&in), state, role;
+	uint8_t version = mt_get_u8(&in), state, role, port;
 
 	if (version != REPORT_VERSION)
 		return mt_err_set(err, MT_EPROTO,
@@ -145,6 +149,9 @@ mt_report_decode(struct mt_report *r, const void *p, size_t n,
 	got.lease_epoch = mt_get_u64(&in);
 	got.data_id = mt_get_u64(&in);
 	got.stopped = mt_get_u64(&in);
+	got.interval_ms = mt_get_u16(&in);
+	got.port_epoch = mt_get_u64(&in);
+	port = mt_get_u8(&in);
 	state = mt_get_u8(&in);
 	role = mt_get_u8(&in);
 	take_flags(&got, mt_get_u16(&in));
@@ -160,11 +167,12 @@ mt_report_decode(struct mt_report *r, const void *p, size_t n,
 	mt_get_str(&in, got.job, sizeof(got.job));
 	mt_get_str(&in, got.why, sizeof(got.why));
 	if (!mt_reader_done(&in) || state > MT_PG_CRASHED ||
-	    role > MT_ROLE_DEMOTED || got.self.name[0] == '\0' ||
-	    got.self.raft_id == 0)
+	    role > MT_ROLE_DEMOTED || port > MT_PORT_STREAMS ||
+	    got.self.name[0] == '\0' || got.self.raft_id == 0)
 		return mt_err_set(err, MT_EPROTO, "malformed report");
 	got.pg_state = (enum mt_pg_state)state;
 	got.pg_role = (enum mt_pg_role)role;
+	got.port = (enum mt_port)port;
 	*r = got;
 	return 0;
 }
@@ -203,6 +211,20 @@ mt_reports_find(const struct mt_reports *all, const char *name)
 bool
 mt_report_is_fresh(const struct mt_seen *seen, int64_t now_ms)
 {
-	return seen != NULL &&
-	       now_ms - seen->at_ms <= 3 * MT_REPORT_INTERVAL_MS;
+	int64_t limit_ms;
+
+	if (seen == NULL)
+		return false;
+	/* Its own interval: it may not have applied yet what changes it. */
+	limit_ms = 3 * (int64_t)seen->report.interval_ms;
+	if (limit_ms < FRESH_LEAST_MS)
+		limit_ms = FRESH_LEAST_MS;
+	return now_ms - seen->at_ms <= limit_ms;
+}
+
+int64_t
+mt_report_interval_ms(const struct mt_state *s)
+{
+	return mt_sync_stands(s) ? MT_REPORT_SYNC_INTERVAL_MS
+				 : MT_REPORT_INTERVAL_MS;
 }

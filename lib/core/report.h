@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * A report: what a node tells all others about itself, every second and at
- * once on a change. It is never logged and may be lost.
+ * A report: what a node tells all others about itself, every second, every
+ * 100 ms in synchronous mode, and at once on a change. It is never logged and
+ * may be lost.
  */
 #ifndef MT_CORE_REPORT_H
 #define MT_CORE_REPORT_H
 
 #include "core/state.h"
+
+/* What a member finds of the PostgreSQL of a holder that is silent. */
+enum mt_port {
+	MT_PORT_UNKNOWN, /* not silent, or its port was not tried yet */
+	MT_PORT_ACCEPTS,
+	MT_PORT_DEAD,    /* refused, or unanswered */
+	MT_PORT_STREAMS, /* whatever the port does: WAL still arrives */
+};
 
 struct mt_report {
 	uint64_t incarnation;
@@ -18,6 +27,9 @@ struct mt_report {
 	uint64_t lease_epoch; /* held with time left, or 0 */
 	uint64_t data_id;     /* of its data directory */
 	uint64_t stopped;     /* the fence under which it receives no WAL */
+	uint16_t interval_ms; /* in which it reports */
+	uint64_t port_epoch;  /* the epoch whose holder's port is meant */
+	enum mt_port port;
 	enum mt_pg_state pg_state;
 	enum mt_pg_role pg_role;
 	bool has_data;         /* a data directory with a cluster in it */
@@ -68,8 +80,10 @@ bool mt_reports_take(struct mt_reports *all, const struct mt_report *r,
 		     int64_t now_ms);
 const struct mt_seen *mt_reports_find(const struct mt_reports *all,
 				      const char *name);
-/* A member counts as reported for 3 intervals, and at least 1 s. */
+/* A member counts as reported for 3 of its intervals, and at least 1 s. */
 bool mt_report_is_fresh(const struct mt_seen *seen, int64_t now_ms);
 #define MT_REPORT_INTERVAL_MS 1000
+#define MT_REPORT_SYNC_INTERVAL_MS 100 /* while a synchronous set stands */
+int64_t mt_report_interval_ms(const struct mt_state *s);
 
 #endif

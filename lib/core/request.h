@@ -21,6 +21,16 @@ void mt_request_of_nobody(const struct mt_view *view,
 			  const struct mt_request *request,
 			  struct mt_candidate_rules *rules);
 
+/* Is it a failover of which people accept what it loses? Then how its candidate
+ * is judged, and nobody else is, where the synchronous set cannot be heard. */
+bool mt_request_accepts_loss(const struct mt_view *view,
+			     const struct mt_request *request,
+			     struct mt_candidate_rules *rules);
+/* What may be lost with who is chosen so, also in words. */
+void mt_request_loss(const struct mt_view *view,
+		     const struct mt_verdict *chosen, struct mt_loss *loss,
+		     char *why, size_t size);
+
 /* The holder's daemon talks to us, and can end its PostgreSQL. */
 #define MT_REQUEST_SILENT_MS 1500
 bool mt_request_holder_lives(const struct mt_view *view);
@@ -35,6 +45,7 @@ enum mt_check {
 	MT_CHECK_TAGS,
 	MT_CHECK_RUNNING,  /* does a standby of this cluster run there? */
 	MT_CHECK_POSITION, /* is it known, and does it have the end? */
+	MT_CHECK_SYNC,     /* was it waited for, and is it told apart? */
 	MT_CHECK_TIMELINE,
 	MT_CHECK_LAG,
 	MT_CHECKS,
@@ -52,6 +63,7 @@ struct mt_preview {
 	bool by_holder; /* the leader is there, and would let go in order */
 	bool forced;    /* how far the candidate is does not matter */
 	bool instead;   /* the best is another than who was asked for */
+	char why[MT_WHY_MAX]; /* nobody is: of a synchronous set; or "" */
 	struct mt_candidates found;
 	struct mt_checked checked[MT_NODES_MAX]; /* of found.verdicts[i] */
 };

@@ -154,6 +154,7 @@ mt_state_fork_lsn(const struct mt_state *s, uint32_t timeline)
 bool
 mt_state_asked_for(const struct mt_state *s, const char *name)
 {
-	return mt_state_is_asked(s) && s->request.candidate[0] != '\0' &&
+	return mt_state_is_asked(s) && !s->request.due &&
+	       s->request.candidate[0] != '\0' &&
 	       strcmp(s->request.candidate, name) == 0;
 }

@@ -13,6 +13,9 @@
 
 #define MT_HISTORY_MAX 64 /* newest timelines that are kept */
 #define MT_DECISIONS_MAX 100
+/* No snapshot of the state is longer: the limits of its parts together, each
+ * written in the worst way. */
+#define MT_STATE_BYTES_MAX (3u << 20)
 #define MT_COMMAND_VERSION 1 /* highest command version that we know */
 
 struct mt_member {
@@ -80,6 +83,12 @@ struct mt_request {
 	 * its time is a note and no more: when it is due, the holder puts it
 	 * anew without a time. */
 	int64_t scheduled_ms;
+	/* Put anew by the holder when it was due. A clock asked for it, and not
+	 * people: it is no order to go past an exemption. */
+	bool due;
+	/* Of a failover: people accept that acknowledged commits are lost,
+	 * where the synchronous set cannot be heard. */
+	bool accept_loss;
 };
 
 /* A synchronous standby is a member and the data that it has: data that was
@@ -224,8 +233,8 @@ bool mt_state_held(const struct mt_state *s);
 bool mt_state_held_by(const struct mt_state *s, const char *name);
 /* Is a request under way: one that does not wait for its time? */
 bool mt_state_is_asked(const struct mt_state *s);
-/* Is one under way that asks for this member, and for no other, to be next?
- * Then an exempt holder may lose the turn without having released it. */
+/* Did people ask for this member, and for no other, to be next? Then an exempt
+ * holder may lose the turn without having released it. */
 bool mt_state_asked_for(const struct mt_state *s, const char *name);
 /* Where the history left this timeline, 0 = it is the newest or unknown. */
 uint64_t mt_state_fork_lsn(const struct mt_state *s, uint32_t timeline);

@@ -3,7 +3,8 @@
  * Synchronous sets; see the header. The order of changes is not written down as
  * cases: the planner searches the shortest way over pairs (PostgreSQL, log) in
  * which each step keeps rule COEXIST. Names in PostgreSQL first, or in the log
- * first, then comes out as the rule demands it.
+ * first, then comes out as the rule demands it. It does not say who is to be in
+ * a set: sync_target.c does.
  */
 #include "core/sync.h"
 
@@ -13,13 +14,13 @@
 
 #include "base/text.h"
 
-#define GONE_MS 5000 /* not streaming for so long: out of the set */
-
 uint32_t
 mt_sync_bit(struct mt_sync_names *t, const char *name)
 {
 	int i = 0;
 
+	if (strcmp(name, MT_SYNC_PLACEHOLDER) == 0)
+		return MT_SYNC_NOBODY;
 	while (i < t->n && strcmp(t->names[i], name) != 0)
 		i++;
 	if (i == t->n) {
@@ -39,13 +40,15 @@ bool
 mt_sync_coexist(struct mt_sync_conf pg, struct mt_sync_conf log,
 		uint32_t holder)
 {
+	const uint32_t members = pg.set & ~MT_SYNC_NOBODY;
 	int sure;
 
-	/* A log without synchronous standbys promises nothing. */
-	if (log.k == 0)
+	/* A log without synchronous standbys promises nothing. Where more have
+	 * to flush than there are, nothing is acknowledged. */
+	if (log.k == 0 || pg.k > count(members))
 		return true;
 	/* Of those that flush a commit so many may be without the log's set. */
-	sure = pg.k - count(pg.set & ~log.set);
+	sure = pg.k - count(members & ~log.set);
 	return (sure > 0 ? sure : 0) + ((log.set & holder) != 0 ? 1 : 0) >=
 	       log.k;
 }
@@ -67,8 +70,9 @@ same(struct mt_sync_conf a, struct mt_sync_conf b)
 
 /* ---- the search ---- */
 
-/* Ten sets of at most MT_NODES_MAX members each, with each k. */
-#define CONFS_MAX (10 * MT_NODES_MAX + 5)
+/* Ten sets of at most MT_NODES_MAX members each and the placeholder, with each
+ * k. */
+#define CONFS_MAX (10 * (MT_NODES_MAX + 1) + 5)
 
 /* Settings that a way may lead over: the three sets, their meets and joins,
  * each with every k that it can have. Where the log counts the holder it may
@@ -144,6 +148,7 @@ search(const struct mt_sync_conf *c, int n, struct mt_sync_conf target,
 				queue[tail++] = (uint16_t)(i * CONFS_MAX + l);
 			}
 			if (!v[p][i].seen && (c[i].k > 0 || empty) &&
+			    (c[i].set & MT_SYNC_NOBODY) == 0 &&
 			    (c[i].set & holder & ~c[l].set & ~target_log.set) ==
 				0 &&
 			    mt_sync_coexist(c[p], c[i], holder)) {
@@ -184,150 +189,6 @@ mt_sync_needed(const struct mt_sync *sync)
 	return sync->n - sync->k + 1;
 }
 
-/* ---- what is wanted ---- */
-
-static bool
-tag_says_nosync(const struct mt_member *m)
-{
-	json_t *tags = m->tags[0] != '\0' ? json_loads(m->tags, 0, NULL) : NULL;
-	const json_t *no = json_object_get(tags, "nosync");
-	const json_t *priority = json_object_get(tags, "sync_priority");
-	bool says =
-	    json_is_true(no) || (no == NULL && json_is_integer(priority) &&
-				 json_integer_value(priority) <= 0);
-
-	json_decref(tags);
-	return says;
-}
-
-const struct mt_flushed *
-mt_flushed_find(const struct mt_view *v, const char *name)
-{
-	for (int i = 0; i < v->n_flushed; i++)
-		if (strcmp(v->flushed[i].name, name) == 0)
-			return &v->flushed[i];
-	return NULL;
-}
-
-/* A partition closes no connection: PostgreSQL believes in the stream of who is
- * cut off until wal_sender_timeout. Who was never heard (we began just now) is
- * not silent. */
-static bool
-is_silent(const struct mt_view *v, const char *name)
-{
-	const struct mt_seen *seen = mt_reports_find(v->reports, name);
-
-	return seen != NULL && !mt_report_is_fresh(seen, v->now_ms) &&
-	       v->now_ms - seen->at_ms >= GONE_MS;
-}
-
-/* A member of the set stays in it while it streams, and for a moment after: a
- * receiver that starts anew is worth waiting for, commits wait meanwhile. Its
- * data must be that of which the set speaks. */
-static bool
-still_fit(const struct mt_view *v, const struct mt_member *m, int in)
-{
-	const struct mt_seen *seen = mt_reports_find(v->reports, m->name);
-	const struct mt_flushed *f = mt_flushed_find(v, m->name);
-
-	return (seen == NULL || seen->report.data_id == 0 ||
-		seen->report.data_id == v->state->sync.standbys[in].data_id) &&
-	       f != NULL && (f->streaming || v->now_ms - f->last_ms < GONE_MS);
-}
-
-/* Who is new must stream, be well and tell what data it has. */
-static bool
-newly_fit(const struct mt_view *v, const struct mt_member *m)
-{
-	const struct mt_seen *seen = mt_reports_find(v->reports, m->name);
-	const struct mt_flushed *f = mt_flushed_find(v, m->name);
-
-	return mt_report_is_fresh(seen, v->now_ms) && !seen->gone &&
-	       seen->report.healthy && seen->report.data_id != 0 &&
-	       seen->report.pg_role == MT_ROLE_REPLICA && f != NULL &&
-	       f->streaming;
-}
-
-/* PostgreSQL waits for it, or is told to. */
-static bool
-named(const struct mt_view *v, const char *name)
-{
-	for (int i = 0; i < v->local.names.n; i++)
-		if (strcmp(v->local.names.names[i], name) == 0)
-			return true;
-	return false;
-}
-
-static bool
-fit_standby(const struct mt_view *v, const struct mt_member *m)
-{
-	int in = mt_sync_find(&v->state->sync, m->name);
-
-	if (m->witness || strcmp(m->name, v->local.name) == 0 ||
-	    tag_says_nosync(m) || is_silent(v, m->name))
-		return false;
-	if (in >= 0)
-		return still_fit(v, m, in);
-	/* On its way into the set: the change of names itself ends its
-	 * stream for a moment. */
-	if (named(v, m->name)) {
-		const struct mt_flushed *f = mt_flushed_find(v, m->name);
-
-		if (f != NULL && v->now_ms - f->last_ms < GONE_MS)
-			return true;
-	}
-	return newly_fit(v, m);
-}
-
-static bool
-has_name(const struct mt_names *names, const char *name)
-{
-	for (int i = 0; i < names->n; i++)
-		if (strcmp(names->names[i], name) == 0)
-			return true;
-	return false;
-}
-
-void
-mt_sync_target(const struct mt_view *v, struct mt_names *target)
-{
-	const struct mt_settings *set = v->settings;
-	bool quorum = set->synchronous_mode == MT_SYNC_QUORUM;
-	int want = (int)set->synchronous_node_count;
-
-	memset(target, 0, sizeof(*target));
-	if (set->synchronous_mode == MT_SYNC_OFF)
-		return;
-	/* Those that are in it stay before others come. */
-	for (int pass = 0; pass < 2; pass++)
-		for (int i = 0; i < v->state->n_members; i++) {
-			const struct mt_member *m = &v->state->members[i];
-			bool in = mt_sync_find(&v->state->sync, m->name) >= 0 ||
-				  named(v, m->name);
-
-			if (in != (pass == 0) || !fit_standby(v, m) ||
-			    (!quorum && target->n >= want))
-				continue;
-			mt_copy(target->names[target->n++], MT_NAME_MAX,
-				m->name);
-		}
-	target->k = target->n < want ? target->n : want;
-	mt_names_sort(target);
-}
-
-void
-mt_sync_names_for(const struct mt_sync *sync, const char *self,
-		  struct mt_names *names)
-{
-	memset(names, 0, sizeof(*names));
-	for (int i = 0; i < sync->n; i++)
-		if (strcmp(sync->standbys[i].name, self) != 0)
-			mt_copy(names->names[names->n++], MT_NAME_MAX,
-				sync->standbys[i].name);
-	names->k = sync->k < names->n ? sync->k : names->n;
-	mt_names_sort(names);
-}
-
 /* ---- names ---- */
 
 void
@@ -343,6 +204,15 @@ mt_names_sort(struct mt_names *names)
 			memcpy(names->names[j], names->names[j - 1], sizeof(t));
 			memcpy(names->names[j - 1], t, sizeof(t));
 		}
+}
+
+static bool
+has_name(const struct mt_names *names, const char *name)
+{
+	for (int i = 0; i < names->n; i++)
+		if (strcmp(names->names[i], name) == 0)
+			return true;
+	return false;
 }
 
 bool

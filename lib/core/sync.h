@@ -21,10 +21,14 @@ struct mt_sync_conf {
 	int k;
 };
 
-/* The table of names that the bits stand for. */
+/* The bit of MT_SYNC_PLACEHOLDER, which never flushes: in what PostgreSQL waits
+ * for, not in the log. */
+#define MT_SYNC_NOBODY (UINT32_C(1) << 31)
+
+/* The table of names that the other bits stand for. */
 struct mt_sync_names {
 	int n;
-	char names[2 * MT_NODES_MAX][MT_NAME_MAX];
+	char names[2 * MT_NODES_MAX - 1][MT_NAME_MAX];
 };
 /* The bit of a name, added if it is new. */
 uint32_t mt_sync_bit(struct mt_sync_names *t, const char *name);
@@ -56,13 +60,18 @@ enum mt_sync_step mt_sync_plan(struct mt_sync_conf pg, struct mt_sync_conf log,
  * commit: n - k + 1. */
 int mt_sync_needed(const struct mt_sync *sync);
 
-/* What the holder wants to come to: from mode, count, and who is fit. */
-void mt_sync_target(const struct mt_view *v, struct mt_names *target);
+/* What the holder wants to come to: from mode, count, and who is fit. False:
+ * nobody is. Then it is nothing; in strict mode those that it waits for now,
+ * or the placeholder. */
+bool mt_sync_target(const struct mt_view *v, struct mt_names *target);
+/* Are commits to wait even where no standby is? */
+bool mt_sync_is_strict(const struct mt_settings *set);
 
 /* What a standby of the set has in its names before it is promoted: k of the
- * others, or k - 1 where there are no more, for it has everything itself. */
+ * others, or k - 1 where there are no more, for it has everything itself. In
+ * strict mode it waits for nobody rather than for none. */
 void mt_sync_names_for(const struct mt_sync *sync, const char *self,
-		       struct mt_names *names);
+		       bool strict, struct mt_names *names);
 
 /* synchronous_standby_names; buf has MT_SYNC_TEXT_MAX. Returns buf. */
 #define MT_SYNC_TEXT_MAX (MT_NODES_MAX * (2 * MT_NAME_MAX + 4) + 32)

@@ -41,6 +41,8 @@ struct mt_names {
 struct mt_flushed {
 	char name[MT_NAME_MAX];
 	uint64_t lsn;
+	uint64_t most; /* in this life of the primary: a walreceiver that starts
+			* anew begins lower, which is no lag */
 	bool streaming;
 	int64_t last_ms; /* when it last streamed, or this primary began */
 };
@@ -104,6 +106,8 @@ struct mt_local {
 	struct mt_position at; /* primary: current; standby: received */
 	uint64_t replayed_lsn;
 	bool streaming;
+	int64_t wal_heard_ms; /* a message came to its walreceiver after that, 0
+			       * = not known */
 	char upstream[MT_NAME_MAX];    /* whom it was told to follow */
 	char upstream_url[MT_URL_MAX]; /* and where */
 	bool rewindable;  /* as primary: its checkpoint is of its timeline */
@@ -114,6 +118,7 @@ struct mt_local {
 	bool volume_hangs; /* it is the volume */
 	bool hung;         /* was ended by force for that, and not replaced */
 	bool hung_again;   /* and not for the first time lately */
+	uint64_t reloads;  /* of its configuration, by this process */
 	bool died;         /* the postmaster ended and nobody had asked it to */
 	int64_t died_ms;
 
@@ -134,6 +139,8 @@ struct mt_local {
 
 	int64_t
 	    lease_ttl_ms; /* that the lease was last extended with, 0 none */
+	/* From then on it has missed a round of support; 0 = it had none. */
+	int64_t missed_ms;
 	/* As primary it runs on at the lease's end, and its sentinel knows:
 	 * an exemption of this turn was committed, and it was not armed since.
 	 */

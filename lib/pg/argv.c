@@ -5,7 +5,8 @@
  * Strings are added one by one; a vector that ran out of memory stays bad, so
  * that the caller checks once. Options from the configuration are turned into
  * long options here, and only here, so that what must not be given is refused
- * in one place. Nothing is ever passed through a shell.
+ * in one place. Nothing is ever passed through a shell; a command line that a
+ * person wrote is cut into words here.
  */
 #include "pg/command.h"
 
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -53,6 +55,85 @@ mt_argv_free(struct mt_argv *a)
 		free(a->v[i]);
 	free(a->v);
 	*a = (struct mt_argv){0};
+}
+
+/* The end of one word, whose characters go to *to. NULL: a quote is open. */
+static const char *
+cut_word(const char *text, char *to)
+{
+	char quote = '\0';
+
+	for (; *text != '\0'; text++) {
+		if (quote == '\0' && strchr(" \t\n", *text) != NULL)
+			break;
+		if (quote == '\0' && (*text == '\'' || *text == '"')) {
+			quote = *text;
+		} else if (quote != '\0' && *text == quote) {
+			quote = '\0';
+		} else if (*text == '\\' && quote != '\'' &&
+			   (quote == '\0' ||
+			    (text[1] != '\0' && strchr("\"\\", text[1])))) {
+			if (*++text == '\0')
+				return NULL;
+			*to++ = *text;
+		} else {
+			*to++ = *text;
+		}
+	}
+	*to = '\0';
+	return quote == '\0' ? text : NULL;
+}
+
+/* The program itself has to be a path, and who writes "bash x.sh" means the one
+ * in PATH. */
+static int
+find_program(char **word, struct mt_err *err)
+{
+	const char *path = getenv("PATH");
+	char *file = NULL;
+
+	if (strchr(*word, '/') != NULL)
+		return 0;
+	while (path != NULL && *path != '\0') {
+		int n = (int)strcspn(path, ":");
+
+		if (asprintf(&file, "%.*s/%s", n, path, *word) < 0)
+			return mt_err_set(err, MT_ENOMEM, "out of memory");
+		if (*path == '/' && access(file, X_OK) == 0) {
+			free(*word);
+			*word = file;
+			return 0;
+		}
+		free(file);
+		path += n + (path[n] == ':');
+	}
+	return mt_err_set(err, MT_ENOENT,
+			  "there is no program \"%s\" in PATH; give its path",
+			  *word);
+}
+
+int
+mt_argv_add_words(struct mt_argv *a, const char *text, struct mt_err *err)
+{
+	char *word = malloc(strlen(text) + 1);
+	const char *at = text;
+	size_t before = a->n;
+
+	if (word == NULL)
+		return mt_err_set(err, MT_ENOMEM, "out of memory");
+	while (*(at += strspn(at, " \t\n")) != '\0') {
+		at = cut_word(at, word);
+		if (at == NULL)
+			break;
+		mt_argv_add(a, "%s", word);
+	}
+	free(word);
+	if (at == NULL)
+		return mt_err_set(err, MT_EINVAL,
+				  "a quote in the command is not closed");
+	if (a->n == before && !a->bad)
+		return mt_err_set(err, MT_EINVAL, "the command is empty");
+	return a->bad ? 0 : find_program(&a->v[before], err);
 }
 
 /* Long options only: what getopt would take as something else is refused. A

@@ -107,9 +107,11 @@ prepared(struct mt_pg_job *job)
 	json_t *options;
 	int rc;
 
+	/* Not under the member's name: what a synchronous primary waits for
+	 * is a standby, not the half of a copy that flushes its WAL. */
 	rc = mt_pg_tool_conninfo(conninfo, sizeof(conninfo),
 				 pg->replication.username, NULL,
-				 job->o.conf->name, job->source_url, &err);
+				 "Matriarch clone", job->source_url, &err);
 	mt_argv_add(&argv, "%s/pg_basebackup", job->o.bins->dir);
 	mt_argv_add(&argv, "--pgdata=%s", pg->data_dir);
 	mt_argv_add(&argv, "--wal-method=stream");

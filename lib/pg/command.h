@@ -30,6 +30,15 @@ void mt_argv_add(struct mt_argv *a, const char *fmt, ...) MT_PRINTF(2, 3);
 void mt_argv_free(struct mt_argv *a);
 
 /*
+ * A command line as a person writes it, cut into words as a shell would:
+ * blanks divide, '...' and "..." and a backslash keep together; nothing is
+ * expanded. The first is looked for in PATH where it is no path. MT_EINVAL: a
+ * quote is not closed, or there is no word. MT_ENOENT: no such program.
+ */
+int mt_argv_add_words(struct mt_argv *a, const char *text,
+		      struct mt_err *err) MT_MUSTCHECK;
+
+/*
  * Options of a program as the configuration gives them: an array of "flag" or
  * {option: value} becomes --flag, --option=value. refused: names that must not
  * be given, NULL at the end; then MT_EINVAL names the first, or with skip it is

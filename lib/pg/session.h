@@ -55,6 +55,9 @@ void mt_session_want(struct mt_session *s, bool wanted);
 void mt_session_poke(struct mt_session *s);
 /* From the next connection on; a connection that stands is dropped. */
 void mt_session_retarget(struct mt_session *s, const struct mt_pg_target *t);
+/* Who it is, from the next connection on; one that stands stays. */
+int mt_session_login(struct mt_session *s, const char *user,
+		     const char *password) MT_MUSTCHECK;
 bool mt_session_accepting(const struct mt_session *s);
 /* Why the last attempt failed: code 0 if it did not. */
 const struct mt_err *mt_session_last_error(const struct mt_session *s);

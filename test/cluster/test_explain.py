@@ -142,6 +142,32 @@ def test_forecast_names_the_candidate_and_the_cost(cluster):
     assert json.loads(cli(primary, "forecast", "-f", "json").stdout)
 
 
+def test_metrics_tell_roles_and_forecast(cluster):
+    primary = cluster.wait_healthy()
+
+    def value(node, name, labels=""):
+        answer = node.get("/metrics")
+        assert answer.status == 200
+        found = re.findall(rf"^{name}\{{([^}}]*)\}} (.*)$",
+                           answer.body.decode(), re.M)
+        return [number for label, number in found if labels in label]
+
+    for node in cluster.nodes:
+        is_primary = "1" if node is primary else "0"
+        assert value(node, "patroni_primary") == [is_primary]
+        assert value(node, "patroni_postgres_running") == ["1"]
+        assert value(node, "patroni_postgres_state") == ["5"]
+        assert value(node, "matriarch_forecast_candidate") == ["1"]
+        assert len(value(node, "matriarch_raft_contact_age_seconds")) == 2
+    assert float(value(primary, "matriarch_lease_seconds")[0]) > 0
+    assert float(value(primary, "matriarch_forecast_outage_seconds",
+                       'lost="node"')[0]) > 1
+    location = int(value(primary, "patroni_xlog_location")[0])
+    standby = cluster.others(primary)[0]
+    wait_for(lambda: int(value(standby, "patroni_xlog_replayed_location")[0])
+             >= location, 10, "the standby to have what the primary had")
+
+
 def test_forecast_says_that_nobody_could_take_over(cluster):
     primary = cluster.wait_healthy()
     others = cluster.others(primary)

@@ -29,6 +29,7 @@ try_again(struct mt_message *m, const uint8_t *p, size_t n)
 		image.snapshot.index = s->last_index;
 		image.snapshot.term = s->last_term;
 		image.snapshot.configuration_index = s->conf_index;
+		image.snapshot.configuration_term = m->configuration_term;
 		image.snapshot.configuration = m->configuration;
 		image.snapshot.data = m->data;
 	}
@@ -113,6 +114,7 @@ fuzz_seeds(void)
 	m.append_entries.n_entries = 2;
 	seed(&m, &image);
 	s.configuration_index = 1;
+	s.configuration_term = 1;
 	s.configuration = image.entries[0].data;
 	s.data = (struct mt_blob){.p = (uint8_t *)(uintptr_t) "state", .n = 5};
 	mt_image_set_snapshot(&image, &s);

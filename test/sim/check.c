@@ -3,8 +3,10 @@
  * What must hold at every step. Each check runs where the fact that it speaks
  * of can change, and compares it with what is known of all nodes.
  *
- * The lease: no two writable primaries, no two living leases, each promotion
- * under a living lease of the newest epoch, from the position that it demands.
+ * The lease: no two writable primaries, no two living leases (but where a
+ * synchronous primary is displaced before its lease has ended: check_sync.c),
+ * each promotion under a living lease of the newest epoch, from the position
+ * that it demands.
  * Raft: one leader a term, leader completeness, log matching, the same command
  * applied at an index everywhere; equal states. Data: no timeline with two
  * contents. At the end: everything works again.
@@ -25,6 +27,7 @@ sim_fail(struct sim *w, const char *fmt, ...)
 	if (w->failed)
 		return;
 	w->failed = true;
+	w->failure_kind = fmt;
 	va_start(ap, fmt);
 	vsnprintf(w->failure, sizeof(w->failure), fmt, ap);
 	va_end(ap);
@@ -33,13 +36,21 @@ sim_fail(struct sim *w, const char *fmt, ...)
 
 /* ---- the lease -------------------------------------------------------- */
 
+static uint64_t
+later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 void
 check_writable(struct node *n)
 {
 	struct sim *w = n->sim;
 
 	for (int i = 0; i < w->n; i++)
-		if (i != n->i && w->nodes[i].pg.writable)
+		if (i != n->i && w->nodes[i].pg.writable &&
+		    !check_may_displace(w, later(n->record.pg_epoch,
+						 w->nodes[i].record.pg_epoch)))
 			sim_fail(w, "two writable primaries: %s and %s",
 				 w->nodes[i].name, n->name);
 }
@@ -82,7 +93,7 @@ operator_acts(struct sim *w, const struct mt_state *s)
 	bool asked = s->outcome.id != w->outcome_id && s->outcome.ok;
 	const struct mt_leader *l = &w->leader;
 
-	if (!asked || l->exempt == 0 || l->released ||
+	if (!asked || w->request_by_clock || l->exempt == 0 || l->released ||
 	    next->epoch == l->epoch || next->since == l->since)
 		return;
 	for (int i = 0; i < w->n; i++)
@@ -112,8 +123,11 @@ check_lease(struct node *n)
 	w->stats.renewals++;
 	if (!has_lease(n))
 		return;
+	check_support(n);
 	for (int i = 0; i < w->n; i++)
-		if (i != n->i && has_lease(&w->nodes[i]))
+		if (i != n->i && has_lease(&w->nodes[i]) &&
+		    !check_may_displace(
+			w, later(lease_epoch(n), lease_epoch(&w->nodes[i]))))
 			sim_fail(w,
 				 "two leases: %s's of epoch %" PRIu64
 				 " and %s's of epoch %" PRIu64,
@@ -135,9 +149,12 @@ check_promotion(struct node *n, const struct mt_view *v, bool start)
 		broken = "with the lease of another epoch";
 	else if (!mt_state_held_by(n->state, n->name))
 		broken = "without holding the turn";
-	else if (strcmp(w->leader.holder, n->name) != 0 || w->leader.released)
+	else if ((strcmp(w->leader.holder, n->name) != 0 ||
+		  w->leader.released) &&
+		 !check_displaced_now(w, l->epoch))
 		broken = "although the turn has been given on";
-	else if (l->epoch < w->leader.since)
+	else if (l->epoch < w->leader.since &&
+		 !check_displaced_now(w, l->epoch))
 		broken = "under an epoch of an earlier turn";
 	else if (n->record.pg_epoch != l->epoch ||
 		 n->record.data_id != n->pg.data_id)
@@ -318,6 +335,7 @@ check_applied(struct node *n, uint64_t index, uint64_t term, const void *p,
 	operator_acts(w, n->state);
 	w->outcome_id = n->state->outcome.id;
 	check_turn(w, n->state);
+	check_request(w, n->state);
 }
 
 void
@@ -348,9 +366,10 @@ is_well(const struct sim *w, const struct node *n, const struct node *primary)
 	if (n->witness)
 		return true;
 	if (n == primary)
-		return n->slots_ready &&
+		return n->slots_ready && check_answers_well(n, true) &&
 		       n->record.pg_epoch == n->state->leader.epoch;
-	return pg_streams(w, n) && n->pg.branch == primary->pg.branch;
+	return pg_streams(w, n) && check_answers_well(n, false) &&
+	       n->pg.branch == primary->pg.branch;
 }
 
 /* One primary, and all others stream from it. */

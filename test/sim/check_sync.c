@@ -5,16 +5,25 @@
  * stood. What the primary may be waiting for may stand beside the log's sets,
  * at each moment, and so one of those that a failover asks has each commit.
  * Whoever is given the turn meanwhile was heard among enough others, or has the
- * end of a clean shutdown. In the end the set is as it is wanted.
+ * end of a clean shutdown, or was named by an operator who accepts the loss. In
+ * the end the set is as it is wanted.
+ *
+ * A holder that is displaced before its lease has ended (ground Y) may be
+ * writable beside the next: what it acknowledges is in the next one's history,
+ * no voter of a majority supports it any more, and it soon says that it is no
+ * primary. No turn that is given without a set stands beside such a one.
  *
  * Written from doc/protocol.md, without the functions under test.
  */
 #include "test/sim/sim.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #define LATE_US (10 * SIM_S)
+/* Two rounds of support by a slow clock, and the grain of it. */
+#define CLAIM_US (530 * SIM_MS)
 
 /* ---- commits ---------------------------------------------------------- */
 
@@ -79,10 +88,11 @@ static bool
 may_coexist(const struct sim *w, const struct node *n)
 {
 	const struct mt_sync *log = &w->sync;
+	const uint32_t flush = n->pg.waits.set & ~SIM_NOBODY;
 	uint32_t set = 0;
 	int holder = 0, within;
 
-	if (log->k == 0)
+	if (log->k == 0 || n->pg.waits.k > __builtin_popcount(flush))
 		return true;
 	for (int i = 0; i < log->n; i++) {
 		int m = sim_node_by_name(w, log->standbys[i].name);
@@ -94,7 +104,7 @@ may_coexist(const struct sim *w, const struct node *n)
 	}
 	/* At least so many of the log's set have each commit, and all of them
 	 * but k - 1 are heard. */
-	within = n->pg.waits.k - __builtin_popcount(n->pg.waits.set & ~set);
+	within = n->pg.waits.k - __builtin_popcount(flush & ~set);
 	return (within > 0 ? within : 0) + holder >= log->k;
 }
 
@@ -115,6 +125,87 @@ check_coexist(struct sim *w)
 				 n->name, n->pg.waits.k, n->pg.waits.set,
 				 w->sync.k, w->sync.n);
 	}
+}
+
+/* Who knows that the mode is strict never begins to wait for none. */
+void
+check_strict(struct node *n, struct mt_sync_conf names)
+{
+	const struct mt_settings *set = &n->settings;
+
+	if (set->synchronous_mode != MT_SYNC_OFF &&
+	    set->synchronous_mode_strict && names.k == 0 &&
+	    (n->names.k != 0 || !n->pg.writable))
+		sim_fail(n->sim,
+			 "%s waits for none in strict mode: not justified",
+			 n->name);
+}
+
+/* ---- a holder that was displaced -------------------------------------- */
+
+bool
+check_may_displace(const struct sim *w, uint64_t epoch)
+{
+	MT_ASSERT(epoch < SIM_EPOCHS_MAX);
+	return w->displaces[epoch];
+}
+
+/* When the turn of this epoch was given to another, 0 = it was not. */
+static int64_t
+given_on_us(const struct sim *w, uint64_t epoch)
+{
+	for (uint64_t e = epoch + 1; e <= w->leader.since; e++)
+		if (w->turn_us[e] != 0)
+			return w->turn_us[e];
+	return 0;
+}
+
+bool
+check_displaced_now(const struct sim *w, uint64_t epoch)
+{
+	int64_t given_us = given_on_us(w, epoch);
+
+	return w->turn_displaces && given_us != 0 &&
+	       w->now_us - given_us <= CLAIM_US;
+}
+
+bool
+check_was_displaced(const struct sim *w, uint64_t epoch)
+{
+	int64_t given_us = given_on_us(w, epoch);
+
+	return given_us != 0 && w->now_us - given_us > CLAIM_US;
+}
+
+/* The lease of a displaced holder may last, but on answers to questions that
+ * were asked before. */
+void
+check_support(struct node *n)
+{
+	struct sim *w = n->sim;
+	const struct mt_holder *h = &n->keep.holder;
+	int64_t given_us = given_on_us(w, h->epoch);
+	/* At the earliest: its clock may have gone at another rate since. */
+	int64_t ago_ms = node_now_ms(n) - h->confirmed_ms;
+	int64_t asked_us = w->now_us - ago_ms * SIM_MS * 102 / 100 - SIM_MS;
+
+	if (given_us != 0 && asked_us > given_us)
+		sim_fail(w,
+			 "%s has support for epoch %" PRIu64
+			 ", which is not justified: the turn was given on",
+			 n->name, h->epoch);
+}
+
+/* Is it on disk at a majority of the voters that this epoch gets no support? */
+static bool
+majority_fenced(const struct sim *w, uint64_t epoch)
+{
+	int fenced = 0;
+
+	for (int i = 0; i < w->n; i++)
+		if (w->nodes[i].record.fenced >= epoch)
+			fenced++;
+	return fenced > w->n / 2 || w->setup.n_spare > 0;
 }
 
 /* ---- turns ------------------------------------------------------------ */
@@ -168,6 +259,15 @@ check_mode(struct sim *w, const struct mt_state *s)
 			    "justified: the mode is on");
 }
 
+/* An operator named this one, whatever is lost by it. */
+static bool
+is_accepted(const struct sim *w, const char *holder)
+{
+	return w->request.kind == MT_REQUEST_FAILOVER &&
+	       w->request.accept_loss &&
+	       strcmp(w->request.candidate, holder) == 0;
+}
+
 void
 check_turn(struct sim *w, const struct mt_state *s)
 {
@@ -177,12 +277,27 @@ check_turn(struct sim *w, const struct mt_state *s)
 
 	if (assigned) {
 		w->turn_is_sync = w->sync.k > 0;
-		if (w->turn_is_sync && holder >= 0 &&
-		    !is_justified(w, &w->nodes[holder]))
+		w->turn_displaces = w->turn_is_sync && s->leader.after_fence;
+		w->turn_us[s->leader.since] = w->now_us;
+		if (w->turn_displaces && !w->leader.after_fence)
+			w->stats.fast_turns++;
+		if (w->leader.epoch != 0 && !w->leader.released &&
+		    !majority_fenced(w, w->leader.epoch))
 			sim_fail(w,
 				 "epoch %" PRIu64 " is given to %s, which is "
-				 "not justified: too few were heard",
+				 "not justified: no majority is fenced",
 				 s->leader.epoch, s->leader.holder);
+		if (w->turn_is_sync && holder >= 0 &&
+		    !is_justified(w, &w->nodes[holder])) {
+			if (!is_accepted(w, s->leader.holder))
+				sim_fail(w,
+					 "epoch %" PRIu64 " is given to %s, "
+					 "which is not justified: too few were "
+					 "heard",
+					 s->leader.epoch, s->leader.holder);
+			w->turn_is_sync = false;
+			w->stats.losses++;
+		}
 	}
 	if (put && (w->leader.released ||
 		    strcmp(w->leader.holder, s->sync.leader) != 0))
@@ -191,6 +306,8 @@ check_turn(struct sim *w, const struct mt_state *s)
 			 "justified: the turn is not its own",
 			 s->sync.leader);
 	check_mode(w, s);
+	MT_ASSERT(s->leader.epoch < SIM_EPOCHS_MAX);
+	w->displaces[s->leader.epoch] = w->turn_displaces;
 	w->leader = s->leader;
 	w->sync = s->sync;
 	if (put) {
@@ -200,6 +317,25 @@ check_turn(struct sim *w, const struct mt_state *s)
 }
 
 /* ---- in the end ------------------------------------------------------- */
+
+/* Is nobody left out who would be preferred to one that is in it? */
+static bool
+is_preferred(const struct sim *w, const struct node *p)
+{
+	int in = INT_MAX, out = 0;
+
+	for (int i = 0; i < w->setup.n_data; i++) {
+		int priority = sim_sync_priority(w, i);
+
+		if (i == p->i)
+			continue;
+		if (mt_sync_find(&p->state->sync, w->nodes[i].name) >= 0)
+			in = priority < in ? priority : in;
+		else
+			out = priority > out ? priority : out;
+	}
+	return out <= in;
+}
 
 bool
 check_sync_restored(const struct sim *w, const struct node *p)
@@ -215,6 +351,11 @@ check_sync_restored(const struct sim *w, const struct node *p)
 		n = k;
 	if (set->synchronous_mode == MT_SYNC_OFF)
 		n = k = 0;
+	/* Some may lag a little for ever. */
+	if (w->setup.sync_lag > 0 && sync->n >= k && sync->n < n)
+		n = sync->n;
+	else if (!is_preferred(w, p) && w->setup.sync_lag <= 0)
+		return false;
 	if (sync->n != n || sync->k != k || p->names.k != k ||
 	    __builtin_popcount(p->names.set) != n ||
 	    mt_sync_find(sync, p->name) >= 0)

@@ -2,8 +2,10 @@
 /*
  * matriarch-sim: run the cluster simulator.
  *
- *   --seeds A-B       each seed of the range, on all processors
+ *   --seeds A-B       each seed of the range, on all processors; N is 1-N. Of
+ *                     those that fail the first few are made smaller
  *   --seed N          one, with its trace; the same to the byte each time
+ *   --keep 3,7,9      of its faults only these ("none": none)
  *   --schedule NAME   a written schedule (with --seed's number as its chance)
  *   --schedules       all of them
  *   --list            their names
@@ -12,7 +14,7 @@
  *
  * Exit status: 0 all held, 1 a run failed, 2 wrong usage.
  */
-#include "test/sim/sim.h"
+#include "test/sim/shrink.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@
 
 #define JOBS_MAX 64
 #define SHOWN_MAX 10
+#define SHRUNK_MAX 2 /* by each process */
 
 struct result {
 	uint64_t runs, failed;
@@ -32,8 +35,8 @@ struct result {
 	int64_t longest_us; /* until all worked again */
 };
 
-static bool
-run(struct sim *w, const struct sim_options *o)
+bool
+sim_run(struct sim *w, const struct sim_options *o)
 {
 	sim_init(w, o);
 	if (o->schedule == NULL)
@@ -65,7 +68,24 @@ add(struct sim_stats *to, const struct sim_stats *s)
 	to->stopped += s->stopped;
 	to->puts += s->puts;
 	to->sync_turns += s->sync_turns;
+	to->probes += s->probes;
+	to->fast_turns += s->fast_turns;
+	to->losses += s->losses;
 	to->simulated_us += s->simulated_us;
+}
+
+static void
+failed(struct sim *w, const struct sim_options *o, bool shrink,
+       struct result *r)
+{
+	if (r->failed == 0)
+		r->first_failed = o->seed;
+	if (r->failed < SHOWN_MAX)
+		printf("seed %" PRIu64 " at %.3f s: %s\n", o->seed,
+		       (double)w->now_us / 1e6, w->failure);
+	if (r->failed++ < SHRUNK_MAX && shrink)
+		shrink_print(w, o);
+	fflush(stdout);
 }
 
 static void
@@ -77,17 +97,13 @@ work(struct sim *w, const struct sim_options *base, uint64_t first,
 	for (uint64_t seed = first; seed <= last; seed += step) {
 		o.seed = seed;
 		r->runs++;
-		if (!run(w, &o)) {
-			if (r->failed == 0)
-				r->first_failed = seed;
-			if (r->failed++ < SHOWN_MAX)
-				printf("seed %" PRIu64 " at %.3f s: %s\n", seed,
-				       (double)w->now_us / 1e6, w->failure);
-			fflush(stdout);
-		}
+		bool ok = sim_run(w, &o);
+
 		add(&r->sum, &w->stats);
 		if (w->stats.converge_us > r->longest_us)
 			r->longest_us = w->stats.converge_us;
+		if (!ok)
+			failed(w, &o, !stop, r);
 		if (stop && r->failed > 0)
 			break;
 	}
@@ -121,11 +137,13 @@ print(const struct result *r, double took_s)
 	       s->fences, s->renewals, s->clones, s->rewinds, s->snapshots,
 	       s->writes_failed, s->events);
 	printf("synchronous: %" PRIu64 " changes of the sets, %" PRIu64
-	       " standbys fenced, %" PRIu64 " promotions, %" PRIu64
+	       " standbys fenced, %" PRIu64 " ports tried, %" PRIu64
+	       " holders displaced, %" PRIu64 " promotions, %" PRIu64
 	       " acknowledgements, %" PRIu64
-	       " disks lost, with too little left %" PRIu64 " times\n",
-	       s->puts, s->stopped, s->sync_turns, s->acks, s->wipes,
-	       s->hopeless);
+	       " disks lost, with too little left %" PRIu64
+	       " times, accepted losses %" PRIu64 "\n",
+	       s->puts, s->stopped, s->probes, s->fast_turns, s->sync_turns,
+	       s->acks, s->wipes, s->hopeless, s->losses);
 	printf("longest way back to normal: %.1f s\n",
 	       (double)r->longest_us / 1e6);
 }
@@ -171,7 +189,8 @@ usage(void)
 	fprintf(
 	    stderr,
 	    "usage: matriarch-sim --seeds A-B [--jobs N] [--stop] [--lease]\n"
-	    "       matriarch-sim --seed N\n"
+	    "       matriarch-sim --seed N [--keep 3,7,9] [--lease] "
+	    "[--quiet]\n"
 	    "       matriarch-sim --schedule NAME [--seed N] [--quiet] "
 	    "[--lease]\n"
 	    "       matriarch-sim --schedules | --list\n");
@@ -184,7 +203,7 @@ run_one(struct sim *w, struct sim_options *o, bool quiet)
 	bool ok;
 
 	o->trace = !quiet;
-	ok = run(w, o);
+	ok = sim_run(w, o);
 	if (ok)
 		printf("held, %.3f s\n", (double)w->now_us / 1e6);
 	else
@@ -207,10 +226,24 @@ run_schedules(struct sim *w, struct sim_options *o)
 	return bad;
 }
 
+/* "A-B", or "N" for the first N. */
+static bool
+parse_range(const char *arg, uint64_t *first, uint64_t *last)
+{
+	int n = sscanf(arg, "%" SCNu64 "-%" SCNu64, first, last);
+
+	if (n == 1) {
+		*last = *first;
+		*first = 1;
+	}
+	return n >= 1 && *last >= *first;
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct sim w;
+	static bool keep[SIM_FAULTS_MAX];
 	struct sim_options o = {.seed = 1};
 	uint64_t first = 0, last = 0;
 	long jobs = sysconf(_SC_NPROCESSORS_ONLN);
@@ -237,13 +270,15 @@ main(int argc, char **argv)
 		} else if (arg == NULL) {
 			return usage();
 		} else if (strcmp(argv[i], "--seeds") == 0) {
-			if (sscanf(arg, "%" SCNu64 "-%" SCNu64, &first,
-				   &last) != 2 ||
-			    last < first)
+			if (!parse_range(arg, &first, &last))
 				return usage();
 		} else if (strcmp(argv[i], "--seed") == 0) {
 			o.seed = strtoull(arg, NULL, 10);
 			one = true;
+		} else if (strcmp(argv[i], "--keep") == 0) {
+			if (!shrink_parse(arg, keep))
+				return usage();
+			o.keep = keep;
 		} else if (strcmp(argv[i], "--schedule") == 0) {
 			o.schedule = arg;
 			one = true;

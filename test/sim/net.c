@@ -83,8 +83,8 @@ net_block(struct sim *w, int from, int to, unsigned classes, bool hold)
 	struct link *l = &w->net.links[from][to];
 
 	if (hold) {
-		l->held |= classes & ~(unsigned)CLASS_PG;
-		l->blocked |= classes & CLASS_PG;
+		l->held |= classes & ~(unsigned)(CLASS_PG | CLASS_PROBE);
+		l->blocked |= classes & (CLASS_PG | CLASS_PROBE);
 	} else {
 		l->blocked |= classes;
 	}

@@ -124,6 +124,8 @@ forget(struct node *n)
 	n->settings_version = 0;
 	mt_settings_defaults(&n->settings);
 	memset(&n->reports, 0, sizeof(n->reports));
+	n->probing = (struct mt_probing){0};
+	n->probe++; /* what the last process began is not for this one */
 	mt_controller_init(&n->controller);
 	n->controller_busy = n->stopping = n->fresh = false;
 	n->slots_ready = n->died = n->saw_running = false;
@@ -140,7 +142,8 @@ forget(struct node *n)
 	n->exempt_ended = 0;
 	n->proposed = MT_CMD_NONE;
 	n->report_seq = n->report_key = 0;
-	n->report_ms = n->seen_lease_end_ms = 0;
+	n->report_ms = n->seen_lease_end_ms = n->leader_seen_ms = 0;
+	memset(&n->health, 0, sizeof(n->health));
 	n->last_rule = n->last_control_rule = "";
 	sync_boot(n);
 }
@@ -323,6 +326,7 @@ on_message(struct node *n, struct event *e)
 		raft_look(n);
 		break;
 	case CLASS_PG:
+	case CLASS_PROBE:
 	case CLASS_ALL:
 		break;
 	}
@@ -384,6 +388,12 @@ node_on_event(struct node *n, struct event *e)
 		break;
 	case EV_GONE:
 		on_gone(n, e);
+		break;
+	case EV_PROBED:
+		if (e->b == n->probe) {
+			mt_probing_ended(&n->probing, (enum mt_port)e->a);
+			n->dirty = true;
+		}
 		break;
 	case EV_WAKE:
 		if (e->at_us == n->wake_us) {

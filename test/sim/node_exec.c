@@ -186,6 +186,7 @@ static void
 promote(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 {
 	check_promotion(n, v, false);
+	check_strict(n, n->names);
 	TRACE(n->sim, n, "promotes under epoch %" PRIu64,
 	      n->state->leader.epoch);
 	n->slots_ready = false;

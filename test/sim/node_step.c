@@ -13,6 +13,7 @@
 #include "base/text.h"
 
 #define PROPOSE_AGAIN_MS 500
+#define LOOK_MS 50 /* from one look into PostgreSQL to the next */
 #define TURNS_MAX 16
 
 /* ---- the view --------------------------------------------------------- */
@@ -48,6 +49,8 @@ fill_server(const struct node *n, struct mt_local *l)
 			l->end = pg_position(w, n);
 	}
 	l->streaming = pg_streams(w, n);
+	if (w->setup.sees_streams && l->accepting)
+		l->wal_heard_ms = pg->heard_ms - LOOK_MS;
 	if (pg->upstream >= 0 && n->knows_upstream) {
 		const char *name = w->nodes[pg->upstream].name;
 
@@ -168,6 +171,9 @@ fill_member(const struct node *n, struct mt_member *m)
 	if (!n->witness)
 		mt_format(m->conn_url, sizeof(m->conn_url),
 			  "postgres://%s:5432/postgres", n->name);
+	if (n->sim->setup.sync_priorities)
+		mt_format(m->tags, sizeof(m->tags), "{\"sync_priority\":%d}",
+			  sim_sync_priority(n->sim, n->i));
 }
 
 static void
@@ -193,9 +199,14 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	r->serving = r->writable && n->slots_ready;
 	r->rewindable = r->writable;
 	r->healthy = l->accepting;
+	r->nofailover = n->sim->setup.nofailover == n->i;
+	r->failover_priority = n->sim->setup.priority[n->i];
 	mt_copy(r->sysid, sizeof(r->sysid), l->sysid);
 	r->data_id = l->data_id;
 	r->stopped = l->stopped;
+	r->interval_ms = (uint16_t)mt_report_interval_ms(n->state);
+	r->port_epoch = n->probing.epoch;
+	r->port = mt_probing_finding(&n->probing);
 	r->holds_turn = mt_agent_holds_turn(v);
 	r->at = l->at;
 	r->replayed_lsn = l->replayed_lsn;
@@ -229,6 +240,8 @@ report_key(const struct node *n, const struct mt_report *r)
 		: 0,
 	    r->data_id,
 	    r->stopped,
+	    r->port_epoch,
+	    (uint64_t)r->port,
 	    r->holds_turn,
 	    r->config_index,
 	    r->config_term,
@@ -248,7 +261,7 @@ tell(struct node *n, const struct mt_view *v)
 	fill_report(n, v, &r);
 	key = report_key(n, &r);
 	if (key == n->report_key &&
-	    v->now_ms - n->report_ms < MT_REPORT_INTERVAL_MS)
+	    v->now_ms - n->report_ms < mt_report_interval_ms(n->state))
 		return;
 	n->report_key = key;
 	n->report_ms = v->now_ms;
@@ -336,6 +349,8 @@ control(struct node *n, struct mt_view *v)
 	if (plan.propose && !n->controller_busy) {
 		TRACE(n->sim, n, "controller proposes: %s, %s", plan.rule,
 		      plan.why);
+		if (plan.command.kind == MT_CMD_LEADER_ASSIGN)
+			check_choice(n, v, &plan.command);
 		n->controller_busy = true;
 		submit(n, &plan.command, 1);
 	}
@@ -344,6 +359,35 @@ control(struct node *n, struct mt_view *v)
 			      v->now_ms);
 	if (plan.transfer_to != 0)
 		mt_driver_transfer(n->driver, plan.transfer_to);
+}
+
+/* A connection to the holder's port: the kernel of a machine that is there
+ * accepts it as long as there is a postmaster, and refuses it else. */
+static void
+probe(struct node *n, const struct mt_view *v)
+{
+	struct sim *w = n->sim;
+	char url[MT_URL_MAX];
+	int64_t again_ms = 0, us;
+	int to = sim_node_by_name(w, n->state->leader.holder);
+	enum mt_port found = MT_PORT_DEAD;
+
+	if (mt_probing_step(&n->probing, v, url, &again_ms)) {
+		us = sim_between(w, 200, 4000);
+		if (to < 0 || !w->nodes[to].powered ||
+		    !net_passes(w, n->i, to, CLASS_PG) ||
+		    !net_passes(w, n->i, to, CLASS_PROBE))
+			us = MT_PROBE_DEADLINE_MS * SIM_MS;
+		else if (pg_is_running(&w->nodes[to]))
+			found = MT_PORT_ACCEPTS;
+		TRACE(w, n, "tries the port %s, which %s", url,
+		      found == MT_PORT_ACCEPTS ? "accepts" : "is dead");
+		w->stats.probes++;
+		sim_push(w, w->now_us + us, EV_PROBED, n->i, n->life,
+			 (uint64_t)found, ++n->probe, NULL);
+	}
+	if (again_ms != 0)
+		node_wake_by(n, again_ms);
 }
 
 static void
@@ -378,8 +422,10 @@ turn(struct node *n)
 		return;
 	if (v.leads)
 		control(n, &v);
+	check_health(n, &v);
+	probe(n, &v);
 	tell(n, &v);
-	node_wake_by(n, n->report_ms + MT_REPORT_INTERVAL_MS);
+	node_wake_by(n, n->report_ms + mt_report_interval_ms(n->state));
 }
 
 void

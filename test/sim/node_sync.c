@@ -22,10 +22,13 @@ conf_of(const struct sim *w, const struct mt_names *names)
 {
 	struct mt_sync_conf c = {.k = names->k};
 
-	for (int i = 0; i < names->n; i++)
+	for (int i = 0; i < names->n; i++) {
+		if (strcmp(names->names[i], MT_SYNC_PLACEHOLDER) == 0)
+			c.set |= SIM_NOBODY;
 		for (int k = 0; k < w->n; k++)
 			if (strcmp(names->names[i], w->nodes[k].name) == 0)
 				c.set |= UINT32_C(1) << k;
+	}
 	return c;
 }
 
@@ -37,6 +40,9 @@ names_of(const struct sim *w, struct mt_sync_conf c, struct mt_names *names)
 		if ((c.set >> i & 1) != 0)
 			mt_copy(names->names[names->n++], MT_NAME_MAX,
 				w->nodes[i].name);
+	if ((c.set & SIM_NOBODY) != 0)
+		mt_copy(names->names[names->n++], MT_NAME_MAX,
+			MT_SYNC_PLACEHOLDER);
 	names->k = c.k;
 }
 
@@ -99,6 +105,7 @@ sync_names(struct node *n, const struct mt_plan *plan)
 	if (!pg_is_running(n))
 		return;
 	TRACE(n->sim, n, "names: %s", plan->why);
+	check_strict(n, names);
 	/* From here on what is in effect is a mix, until it is proven. */
 	n->names = names;
 	n->names_any = n->settings.synchronous_mode == MT_SYNC_QUORUM;
@@ -226,6 +233,8 @@ look_at_standbys(struct node *n)
 		f = flushed_of(n, s->name);
 		f->streaming = true;
 		f->lsn = n->pg.standbys[i].lsn;
+		if (f->lsn > f->most)
+			f->most = f->lsn;
 		f->last_ms = node_now_ms(n);
 	}
 }

@@ -487,6 +487,7 @@ write_some(struct node *n)
 			pg_send(n, s);
 	}
 	pg_acknowledge(n);
+	check_claim(n);
 	sim_push(w, w->now_us + sim_between(w, 50 * SIM_MS, 150 * SIM_MS),
 		 EV_PG_WRITE, n->i, pg->gen, 0, 0, NULL);
 }
@@ -571,6 +572,7 @@ pg_on_event(struct node *n, const struct event *e)
 		    !pg_is_received(n, e))
 			break;
 		receive(n, (int)(e->a & 0xffff), e->b);
+		pg->heard_ms = node_now_ms(n);
 		pg_confirm(n, e);
 		break;
 	case EV_PG_CONFIRM:

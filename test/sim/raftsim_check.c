@@ -224,9 +224,22 @@ check_current(struct node *n)
 			   (unsigned long long)term);
 }
 
+/* A node goes by the newest configuration of its log, and knows the committed
+ * one by index and term, out of a snapshot, too. */
 void
 check_configuration(struct node *n)
 {
+	const struct mt_configuration *c =
+	    mt_driver_committed_configuration(n->d);
+	uint64_t truth = c->index > 0 ? n->w->committed_term[c->index] : 0;
+
+	if (truth != 0 && c->term != truth)
+		check_fail(n->w,
+			   "configuration: node %u takes the one of %llu for "
+			   "one of term %llu, not %llu",
+			   n->id, (unsigned long long)c->index,
+			   (unsigned long long)c->term,
+			   (unsigned long long)truth);
 	if (!mt_driver_follows_log(n->d))
 		check_fail(
 		    n->w,

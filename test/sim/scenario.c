@@ -366,9 +366,22 @@ static const struct scenario {
     {"sync-fence-lasts", 5, 3, 0, 3, sync_fence_lasts, MT_SYNC_QUORUM, 1},
     {"sync-dead-timeline", 5, 5, 0, 3, sync_dead_timeline, MT_SYNC_QUORUM, 2},
     {"sync-other-data", 5, 3, 0, 3, sync_other_data, MT_SYNC_QUORUM, 2},
+    {"fast-beside-the-old", 3, 2, 0, 10, fast_beside_the_old, MT_SYNC_ON, 1},
+    {"fast-though-well", 5, 3, 0, 10, fast_though_well, MT_SYNC_QUORUM, 1},
+    {"fast-in-vain", 5, 3, 0, 10, fast_in_vain, MT_SYNC_QUORUM, 1},
+    {"fast-port-accepts", 5, 3, 0, 10, fast_port_accepts, MT_SYNC_QUORUM, 1},
+    {"fast-one-way", 5, 3, 0, 10, fast_one_way, MT_SYNC_QUORUM, 1},
+    {"fast-streams", 5, 3, 0, 10, fast_streams, MT_SYNC_QUORUM, 1},
+    {"fast-hears-enough", 5, 3, 0, 10, fast_hears_enough, MT_SYNC_QUORUM, 1},
+    {"fast-majority", 5, 3, 0, 10, fast_majority, MT_SYNC_QUORUM, 2},
+    {"fast-without-a-set", 3, 2, 0, 10, fast_without_a_set, MT_SYNC_OFF, 0},
+    {"fast-then-release", 5, 3, 0, 10, fast_then_release, MT_SYNC_QUORUM, 1},
+    {"sync-loss-accepted", 5, 3, 0, 3, sync_loss_accepted, MT_SYNC_ON, 1},
     {"exempt-is-heeded", 3, 3, 0, 3, exempt_is_heeded, MT_SYNC_OFF, 0},
     {"exempt-until-armed", 3, 3, 0, 3, exempt_until_armed, MT_SYNC_OFF, 0},
     {"exempt-anew", 3, 3, 0, 3, exempt_anew, MT_SYNC_OFF, 0},
+    {"exempt-from-what-is-due", 3, 3, 0, 3, exempt_from_what_is_due,
+     MT_SYNC_OFF, 0},
 };
 
 static const struct scenario *
@@ -395,6 +408,8 @@ scenario_setup(struct sim *w, const char *name)
 	w->setup.loop_wait_s = 10;
 	w->setup.rewind = w->setup.start_in_place = true;
 	w->setup.snapshot_threshold = 0;
+	w->setup.max_lag = 1 << 20;
+	w->setup.nofailover = -1;
 }
 
 bool

@@ -34,8 +34,7 @@ may_go_on(struct sim *w, int arg)
 	c = mt_driver_committed_configuration(l->driver);
 	seen = mt_reports_find(&l->reports, l->state->leader.holder);
 	return seen != NULL && seen->report.config_index == c->index &&
-	       (seen->report.config_term == c->term ||
-		seen->report.config_term == 0); /* from its snapshot */
+	       seen->report.config_term == c->term;
 }
 
 static void

@@ -5,6 +5,10 @@
  */
 #include "test/sim/scenario.h"
 
+#include <string.h>
+
+#include "base/text.h"
+
 static bool
 is_exempt(struct sim *w, int i)
 {
@@ -106,5 +110,59 @@ exempt_anew(struct sim *w)
 	expect(w, "the pause is over", knows_no_pause, l, 5000);
 	pass(w, 20000);
 	net_heal_all(w);
+	expect(w, "the cluster works", check_converged, 0, 30000);
+}
+
+static bool
+puts_request(struct sim *w, int i)
+{
+	return w->nodes[i].proposed == MT_CMD_REQUEST_PUT;
+}
+
+static void
+schedule_switchover(struct sim *w, int from, int to, int64_t in_ms)
+{
+	static struct mt_command c;
+
+	memset(&c, 0, sizeof(c));
+	c.kind = MT_CMD_REQUEST_PUT;
+	c.u.request_put.kind = MT_REQUEST_SWITCHOVER;
+	mt_copy(c.u.request_put.leader, MT_NAME_MAX, w->nodes[from].name);
+	mt_copy(c.u.request_put.candidate, MT_NAME_MAX, w->nodes[to].name);
+	c.u.request_put.scheduled_ms = w->now_us / SIM_MS + in_ms;
+	node_propose(&w->nodes[to], &c);
+}
+
+/* The holder puts a scheduled switchover anew, and that is on its way to one
+ * leader when the pause comes and the exemption is committed by another. Then
+ * it is cut off, and its put arrives. */
+void
+exempt_from_what_is_due(struct sim *w)
+{
+	int p, l, x;
+
+	start_all(w);
+	p = the_primary(w);
+	l = the_other(w, p, p);
+	x = the_other(w, p, l);
+	let_lead(w, l);
+	pass(w, 500);
+	schedule_switchover(w, p, x, 1500);
+	pass(w, 500);
+	net_block(w, p, l, CLASS_PROPOSE, true);
+	expect(w, "it is due", puts_request, p, 3000);
+	sim_pause(&w->nodes[l], true);
+	expect(w, "the primary is paused", knows_pause, p, 1000);
+	let_lead(w, x);
+	expect(w, "the primary is exempt", is_exempt, p, 5000);
+	let_lead(w, l);
+	isolate(w, p, CLASS_ALL & ~(unsigned)CLASS_PROPOSE, false);
+	TRACE(w, NULL, "schedule: what it put arrives");
+	net_heal(w, p, l);
+	isolate(w, p, CLASS_ALL, false);
+	pass(w, 12000);
+	expect(w, "it is still primary", is_exempt, p, 10);
+	net_heal_all(w);
+	sim_pause(&w->nodes[l], false);
 	expect(w, "the cluster works", check_converged, 0, 30000);
 }

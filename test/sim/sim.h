@@ -21,11 +21,16 @@
 #include "core/agent.h"
 #include "core/controller.h"
 #include "core/keep.h"
+#include "core/suspect.h"
 #include "core/sync.h"
+#include "daemon/api/health.h"
 
 #define SIM_NODES_MAX 5
+#define SIM_NOBODY (UINT32_C(1) << 30) /* in a set: the placeholder */
 #define SIM_BRANCHES_MAX 512
 #define SIM_LOG_MAX 8192
+#define SIM_FAULTS_MAX 1024
+#define SIM_EPOCHS_MAX 2048
 #define SIM_MS INT64_C(1000)
 #define SIM_S INT64_C(1000000)
 
@@ -43,6 +48,7 @@ enum event_kind {
 	EV_BOOT,           /* a daemon starts */
 	EV_THAW,
 	EV_GONE,     /* a peer's stream was closed */
+	EV_PROBED,   /* a connection to the holder's port has ended */
 	EV_JOB,      /* a child of the daemon ends */
 	EV_PG,       /* PostgreSQL reaches its next state */
 	EV_PG_WRITE, /* a client writes, walsenders send */
@@ -74,8 +80,9 @@ enum message_class {
 	CLASS_FENCE = 4,
 	CLASS_REPORT = 8,
 	CLASS_PROPOSE = 16,
-	CLASS_PG = 32, /* replication and clones, not messages */
-	CLASS_ALL = 63,
+	CLASS_PG = 32,    /* replication and clones, not messages */
+	CLASS_PROBE = 64, /* new connections to PostgreSQL's port, no more */
+	CLASS_ALL = 127,
 };
 
 struct message {
@@ -146,6 +153,7 @@ struct pg {
 	/* its walreceiver; another one after each change */
 	uint32_t receiver;
 	int64_t receives_us; /* none before this time */
+	int64_t heard_ms;    /* when the last WAL came, by its own clock */
 	/* Whom it may be waiting for: bits are nodes. While a reload is under
 	 * way the worst mix of all that may be in effect. */
 	struct mt_sync_conf waits;
@@ -218,6 +226,8 @@ struct node {
 	struct mt_record record_writing;
 	bool record_busy;
 	struct mt_reports reports;
+	struct mt_probing probing;
+	uint64_t probe; /* number of the last one */
 	struct mt_controller controller;
 	bool controller_busy; /* a proposal is under way */
 	bool closed;          /* the driver, by a failed write */
@@ -252,8 +262,10 @@ struct node {
 	int64_t proposed_ms;
 	uint64_t report_seq, report_key;
 	int64_t report_ms;
-	int64_t seen_lease_end_ms; /* for the check */
-	uint64_t seen_driver;      /* hash of what matters of the driver */
+	int64_t seen_lease_end_ms;     /* for the check */
+	struct mt_health_input health; /* as of its last turn */
+	int64_t leader_seen_ms;        /* Raft's, 0 = never */
+	uint64_t seen_driver;          /* hash of what matters of the driver */
 	const char *last_rule, *last_control_rule; /* for the trace */
 	struct event *backlog;                     /* while frozen */
 	int n_backlog, cap_backlog;
@@ -280,13 +292,15 @@ struct sim_options {
 	uint64_t seed;
 	const char *schedule; /* NULL = drawn */
 	bool trace;
-	bool lease_only; /* what a mutant is to die of */
+	bool lease_only;  /* what a mutant is to die of */
+	const bool *keep; /* only these faults, by number; NULL = all */
 };
 
 struct sim_stats {
 	uint64_t events, promotions, assignments, fences, releases, boots;
 	uint64_t writes, faults, writes_failed, snapshots, renewals, clones,
-	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns;
+	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns, probes,
+	    fast_turns, losses;
 	int64_t simulated_us;
 	int64_t converge_us;
 };
@@ -301,11 +315,18 @@ struct setup {
 	bool sync;       /* synchronous replication may come into play */
 	enum mt_sync_mode sync_mode; /* at the beginning */
 	int sync_count;
+	bool sync_strict, sync_priorities;
+	int64_t sync_lag;        /* maximum_lag_on_syncnode */
 	int64_t lag_us, late_us; /* upper bounds: of streaming, of news */
 	int64_t fault_every_us;
 	bool digests;
 	bool slow_pg;
-	bool idle; /* no client writes */
+	bool idle;         /* no client writes */
+	bool sees_streams; /* daemons notice soon that WAL arrives */
+	int64_t max_lag;
+	bool check_timeline;
+	int nofailover; /* the node that has the tag, -1 = none */
+	int priority[SIM_NODES_MAX];
 };
 
 struct sim {
@@ -323,17 +344,29 @@ struct sim {
 	struct branch branches[SIM_BRANCHES_MAX];
 	json_t *bootstrap_config;
 	struct sim_stats stats;
-	bool in_event;
+	int n_faults; /* numbered from 1; the last may not have come to it */
+	struct {
+		int64_t at_us; /* 0 = it was left out */
+		const char *name;
+	} faults[SIM_FAULTS_MAX];
 	/* check.c */
 	bool failed;
 	char failure[256];
+	const char *failure_kind; /* its words without its numbers */
 	uint64_t max_applied;
 	struct logged log[SIM_LOG_MAX];
 	int leader_of[512];      /* term -> node + 1 */
 	struct mt_leader leader; /* of the newest applied state */
 	struct mt_sync sync;
+	struct mt_request request;
+	bool request_by_clock; /* it was scheduled, and became due */
 	/* check_sync.c */
-	bool turn_is_sync; /* assigned while synchronous mode stood */
+	/* assigned while synchronous mode stood, and no loss was accepted */
+	bool turn_is_sync;
+	/* And an earlier holder may have a lease still: it was displaced. */
+	bool turn_displaces;
+	bool displaces[SIM_EPOCHS_MAX];  /* of the turn of each epoch */
+	int64_t turn_us[SIM_EPOCHS_MAX]; /* assigned, by its first epoch */
 	uint64_t config_version;
 	int64_t mode_since_us; /* it is on without a break, 0 = off */
 	int line;              /* the branch that clients were last served on */
@@ -474,10 +507,29 @@ void check_record(struct node *n, const struct mt_record *next);
 void check_restored(struct node *n, uint64_t index);
 bool check_converged(struct sim *w, int arg);
 
+/* check_choice.c */
+void check_choice(struct node *n, const struct mt_view *view,
+		  const struct mt_command *assign);
+void check_request(struct sim *w, const struct mt_state *s);
+
+/* check_health.c */
+void check_health(struct node *n, const struct mt_view *view);
+/* Between two turns: does it still say what is over? */
+void check_claim(struct node *n);
+bool check_answers_well(const struct node *n, bool primary);
+
 /* check_sync.c */
+bool check_may_displace(const struct sim *w, uint64_t epoch);
+/* Was the holder of this epoch displaced so lately that it need not know? */
+bool check_displaced_now(const struct sim *w, uint64_t epoch);
+/* Or so long ago that it must know? */
+bool check_was_displaced(const struct sim *w, uint64_t epoch);
+void check_support(struct node *n);
 void check_turn(struct sim *w, const struct mt_state *s);
 void check_coexist(struct sim *w);
 void check_acknowledged(struct node *n, uint64_t lsn);
+/* These it is about to wait for, or these, to be promoted. */
+void check_strict(struct node *n, struct mt_sync_conf names);
 void check_survival(struct node *n);
 bool check_sync_restored(const struct sim *w, const struct node *primary);
 /* A disk was wiped, and too few are left with the data that counts. */
@@ -491,10 +543,16 @@ void schedule_run(struct sim *w);
 /* An operator begins or ends the pause, on this node. */
 void sim_pause(struct node *n, bool pause);
 void schedule_form(struct sim *w);
+/* schedule_traits.c */
+void schedule_draw_traits(struct sim *w, struct setup *s);
 /* schedule_sync.c */
+int sim_sync_priority(const struct sim *w, int node); /* its tag, 1 to 3 */
 void schedule_draw_sync(struct sim *w, struct setup *s);
 void schedule_change_sync(struct sim *w, json_t *config);
 void schedule_wipe(struct sim *w, struct node *n);
+/* The primary is lost, and so much of the set that only an operator who accepts
+ * the loss can help, who does. False: not in this run. */
+bool schedule_lose_set(struct sim *w);
 void scenario_setup(struct sim *w, const char *name);
 bool scenario_run(struct sim *w, const char *name); /* false: no such */
 const char *scenario_name(int i);                   /* NULL at the end */

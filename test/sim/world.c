@@ -155,6 +155,7 @@ handle(struct sim *w, struct event *e)
 	case EV_BOOT:
 	case EV_THAW:
 	case EV_GONE:
+	case EV_PROBED:
 	case EV_JOB:
 		node_on_event(n, e);
 		break;
@@ -224,15 +225,18 @@ bootstrap_config(const struct setup *s)
 	    [MT_SYNC_QUORUM] = "quorum",
 	};
 
-	return json_pack("{s:i,s:i,s:i,s:s,s:i,s:{s:b,s:b,s:b}}", "ttl",
-			 s->ttl_s, "loop_wait", s->loop_wait_s,
-			 "primary_start_timeout", s->start_in_place ? 300 : 0,
-			 "synchronous_mode", modes[s->sync_mode],
-			 "synchronous_node_count",
-			 s->sync_count > 0 ? s->sync_count : 1, "postgresql",
-			 "use_pg_rewind", s->rewind,
-			 "remove_data_directory_on_rewind_failure", 1,
-			 "remove_data_directory_on_diverged_timelines", 1);
+	return json_pack(
+	    "{s:i,s:i,s:i,s:s,s:i,s:b,s:I,s:I,s:b,s:{s:b,s:b,s:b}}", "ttl",
+	    s->ttl_s, "loop_wait", s->loop_wait_s, "primary_start_timeout",
+	    s->start_in_place ? 300 : 0, "synchronous_mode",
+	    modes[s->sync_mode], "synchronous_node_count",
+	    s->sync_count > 0 ? s->sync_count : 1, "synchronous_mode_strict",
+	    s->sync_strict, "maximum_lag_on_syncnode",
+	    (json_int_t)(s->sync_lag > 0 ? s->sync_lag : -1),
+	    "maximum_lag_on_failover", (json_int_t)s->max_lag, "check_timeline",
+	    s->check_timeline, "postgresql", "use_pg_rewind", s->rewind,
+	    "remove_data_directory_on_rewind_failure", 1,
+	    "remove_data_directory_on_diverged_timelines", 1);
 }
 
 void

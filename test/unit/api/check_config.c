@@ -8,13 +8,10 @@ static int fd;
 static void
 begin(const char *method, const char *path, const char *body)
 {
-	int64_t end_ms = mt_clock_ms() + 2000;
 	int before = fake.n_proposed;
 
 	fd = send_ask(method, path, body);
-	while (fake.n_proposed == before && mt_clock_ms() < end_ms)
-		turn(1);
-	ck_assert_int_gt(fake.n_proposed, before);
+	until_proposed(before + 1);
 }
 
 static void

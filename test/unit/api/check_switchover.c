@@ -82,6 +82,10 @@ static const struct {
     {"{\"leader\":\"node2\",\"candidate\":\"node3\"}", 412,
      "leader name does not match"},
     {"{\"leader\":\"node2\",\"candidate\":\"node2\"}", 400, "the same"},
+    {"{\"candidate\":\"node2\",\"accept_loss\":\"yes\"}", 400,
+     "accept_loss must be true or false"},
+    {"{\"leader\":\"node1\",\"candidate\":\"node2\",\"accept_loss\":true}", 400,
+     "a switchover loses nothing"},
 };
 
 START_TEST(a_bad_failover_is_refused_and_nothing_is_proposed)
@@ -177,8 +181,7 @@ begin(const char *body)
 {
 	int fd = send_ask("POST", "/switchover", body);
 
-	turn(20);
-	ck_assert_int_eq(fake.n_proposed, 1);
+	until_proposed(1);
 	ck_assert_int_eq(fake.cmd.kind, MT_CMD_REQUEST_PUT);
 	ck_assert_int_eq(fake.cmd.u.request_put.kind, MT_REQUEST_SWITCHOVER);
 	ck_assert_str_eq(fake.cmd.u.request_put.leader, "node1");
@@ -429,8 +432,7 @@ begin_failover(const char *body)
 {
 	int fd = send_ask("POST", "/failover", body);
 
-	turn(20);
-	ck_assert_int_eq(fake.n_proposed, 1);
+	until_proposed(1);
 	ck_assert_int_eq(fake.cmd.kind, MT_CMD_REQUEST_PUT);
 	return fd;
 }
@@ -468,6 +470,19 @@ START_TEST(a_failover_that_ends_elsewhere_says_so)
 	recorded(true);
 	ended(false, "Failover failed: node2: silent");
 	answered(fd, 503, "Failover failed: node2: silent");
+}
+END_TEST
+
+START_TEST(that_a_loss_is_accepted_is_recorded)
+{
+	int fd =
+	    begin_failover("{\"candidate\":\"node2\",\"accept_loss\":true}");
+
+	ck_assert(fake.cmd.u.request_put.accept_loss);
+	recorded(true);
+	not_answered(fd);
+	ended(false, "Failover failed: nobody");
+	answered(fd, 503, "Failover failed: nobody");
 }
 END_TEST
 
@@ -555,24 +570,24 @@ START_TEST(what_is_scheduled_is_taken_back)
 	ck_assert_int_eq(fake.n_proposed, 0);
 	fake.state.request.scheduled_ms = LATER_MS;
 	fd = delete_it();
-	turn(20);
+	until_proposed(1);
 	ck_assert_int_eq(fake.cmd.kind, MT_CMD_REQUEST_CLEAR);
 	ck_assert_uint_eq(fake.cmd.u.request_clear.id, 40);
 	fake.state.index = 41;
 	fake.propose_cb(fake.propose_arg, 0, 41, "");
 	answered(fd, 200, "scheduled switchover deleted");
 	fd = delete_it();
-	turn(20);
+	until_proposed(2);
 	fake.propose_cb(fake.propose_arg, MT_EREFUSED, 0, "it began");
 	read_answer(fd);
 	ck_assert_int_eq(status, 409);
 	fd = delete_it();
-	turn(20);
+	until_proposed(3);
 	fake.propose_cb(fake.propose_arg, MT_EBUSY, 0, "shutting down");
 	answered(fd, 503,
 		 "scheduled switchover was not deleted: shutting down");
 	fd = delete_it();
-	turn(20);
+	until_proposed(4);
 	fake.propose_cb(fake.propose_arg, MT_ETIMEDOUT, 0, "no Raft leader");
 	answered(fd, 503, "Switchover status unknown: no Raft leader");
 }
@@ -607,13 +622,14 @@ START_TEST(a_dry_run_tells_who_and_why_and_proposes_nothing)
 	ck_assert_json(json_array_get(members, 1),
 		       "{'name':'node2','verdict':'chosen','rule':'chosen',"
 		       "'checks':{'asked':'ok','reachable':'ok','tags':'ok',"
-		       "'running':'ok','position':'ok','timeline':'ok',"
-		       "'lag':'ok'},'timeline':2,'lsn':'0/5000000',"
-		       "'lag':256}");
+		       "'running':'ok','position':'ok','sync':'ok',"
+		       "'timeline':'ok','lag':'ok'},'timeline':2,"
+		       "'lsn':'0/5000000','lag':256}");
 	ck_assert_json(
 	    json_object_get(json_array_get(members, 2), "checks"),
 	    "{'asked':'not-asked-for','reachable':'ok','tags':'nofailover',"
-	    "'running':'ok','position':'ok','timeline':'ok','lag':'ok'}");
+	    "'running':'ok','position':'ok','sync':'ok','timeline':'ok',"
+	    "'lag':'ok'}");
 	json_object_del(doc, "members");
 	ck_assert_json(doc, "{'dry_run':true,'action':'switchover',"
 			    "'leader':'node1','leader_lives':true,"
@@ -635,6 +651,31 @@ START_TEST(a_dry_run_of_what_would_be_refused_says_so)
 			 "been found");
 	ck_assert(json_is_null(json_object_get(doc, "winner")));
 	ck_assert(json_is_false(json_object_get(doc, "possible")));
+	json_decref(doc);
+}
+END_TEST
+
+START_TEST(a_dry_run_without_a_leader_goes_by_the_synchronous_set)
+{
+	json_t *doc, *members;
+
+	for (int i = 0; i < 3; i++)
+		mt_copy(fake_report(i)->sysid, MT_SYSID_MAX, fake.state.sysid);
+	fake_sync(MT_SYNC_ON);
+	fake.state.sync.n = 1; /* node2 */
+	fake.reports.seen[0].gone = true;
+	doc = dry("/failover", "{\"candidate\":\"node3\",\"dry_run\":true}");
+	ck_assert(json_is_false(json_object_get(doc, "possible")));
+	ck_assert_ptr_nonnull(
+	    strstr(json_string_value(json_object_get(doc, "refused")),
+		   "of the 1 synchronous standbys that have to be heard"));
+	members = json_object_get(doc, "members");
+	ck_assert_str_eq(json_string_value(json_object_get(
+			     json_array_get(members, 1), "rule")),
+			 "not-fenced");
+	ck_assert_str_eq(json_string_value(json_object_get(
+			     json_array_get(members, 2), "rule")),
+			 "not-in-sync");
 	json_decref(doc);
 }
 END_TEST
@@ -676,6 +717,7 @@ main(void)
 			    0, (int)MT_COUNT(failover_refusals));
 	tcase_add_test(tc, a_failover_needs_no_leader_and_has_its_own_words);
 	tcase_add_test(tc, a_failover_that_ends_elsewhere_says_so);
+	tcase_add_test(tc, that_a_loss_is_accepted_is_recorded);
 	tcase_add_test(tc, a_failover_with_a_leader_is_a_switchover);
 	tcase_add_test(tc, a_failover_to_who_may_not_lead_is_refused);
 	tcase_add_test(tc, what_is_scheduled_is_answered_once_it_is_known_here);
@@ -683,6 +725,8 @@ main(void)
 	tcase_add_test(tc, what_is_scheduled_is_taken_back);
 	tcase_add_test(tc, a_dry_run_tells_who_and_why_and_proposes_nothing);
 	tcase_add_test(tc, a_dry_run_of_what_would_be_refused_says_so);
+	tcase_add_test(tc,
+		       a_dry_run_without_a_leader_goes_by_the_synchronous_set);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

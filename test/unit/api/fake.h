@@ -37,6 +37,9 @@ struct fake {
 	int64_t timeout_ms;
 	mt_propose_cb propose_cb;
 	void *propose_arg;
+	/* the last reload */
+	mt_reload_cb reload_cb;
+	void *reload_arg;
 	/* who watches */
 	void (*watch_fn)(void *arg);
 	void *watch_arg;
@@ -100,6 +103,15 @@ fake_propose(void *arg, const struct mt_command *cmd, int64_t timeout_ms,
 	f->timeout_ms = timeout_ms;
 	f->propose_cb = cb;
 	f->propose_arg = cb_arg;
+}
+
+static inline void
+fake_reload(void *arg, mt_reload_cb cb, void *cb_arg)
+{
+	struct fake *f = arg;
+
+	f->reload_cb = cb;
+	f->reload_arg = cb_arg;
 }
 
 static inline void
@@ -196,6 +208,7 @@ fake_local(bool primary)
 	l->replayed_lsn = primary ? 0 : 0x4ffff00;
 	l->lease_epoch = primary ? fake.state.leader.epoch : 0;
 	l->deadline_ms = primary ? mt_clock_ms() + 60000 : 0;
+	l->missed_ms = l->deadline_ms;
 	memset(&fake.pg, 0, sizeof(fake.pg));
 	fake.pg.at_ms = mt_clock_ms();
 	fake.pg.server_version = 150020;
@@ -253,6 +266,7 @@ fake_setup(void)
 	    .doing = fake_doing,
 	    .last_seen = fake_last_seen,
 	    .propose = fake_propose,
+	    .reload = fake_reload,
 	    .watch = fake_watch,
 	    .unwatch = fake_unwatch,
 	};
@@ -298,22 +312,35 @@ send_request(const char *text)
 	return fd;
 }
 
+/* As many turns of the loop as milliseconds at least: on a busy machine a
+ * millisecond may take a hundred. */
 static inline void
 turn(int64_t for_ms)
 {
 	int64_t end_ms = mt_clock_ms() + for_ms;
 
-	do {
+	for (int64_t i = 0; i < for_ms || mt_clock_ms() < end_ms; i++) {
 		uv_run(&fake.loop, UV_RUN_NOWAIT);
 		poll(NULL, 0, 1);
-	} while (mt_clock_ms() < end_ms);
+	}
+}
+
+/* Until this many commands were proposed. */
+static inline void
+until_proposed(int n)
+{
+	int64_t end_ms = mt_clock_ms() + 20000;
+
+	while (fake.n_proposed < n && mt_clock_ms() < end_ms)
+		turn(1);
+	ck_assert_int_eq(fake.n_proposed, n);
 }
 
 /* Read to the end of the connection, then close it. */
 static inline void
 read_answer(int fd)
 {
-	int64_t end_ms = mt_clock_ms() + 2000;
+	int64_t end_ms = mt_clock_ms() + 20000;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	size_t n = 0;
 

@@ -17,8 +17,10 @@ make_image(void)
 {
 	static const uint64_t ids[] = {3, 1, 2};
 	static const char *const addresses[] = {"c:1", "a:1", "b:1"};
-	struct mt_snapshot s = {
-	    .index = 2, .term = 1, .configuration_index = 1};
+	struct mt_snapshot s = {.index = 2,
+				.term = 1,
+				.configuration_index = 1,
+				.configuration_term = 1};
 	unsigned i;
 
 	ck_assert_int_eq(mt_image_bootstrap(&image, ids, addresses, 3, NULL),
@@ -174,6 +176,7 @@ START_TEST(snapshots_carry_configuration_and_state_machine)
 	ck_assert_uint_eq(m.raft.install_snapshot.last_index, 2);
 	ck_assert_uint_eq(m.raft.install_snapshot.last_term, 1);
 	ck_assert_uint_eq(m.raft.install_snapshot.conf_index, 1);
+	ck_assert_uint_eq(m.configuration_term, 1);
 	ck_assert_uint_eq(m.data.n, 7);
 	ck_assert_mem_eq(m.data.p, "machine", 7);
 	ck_assert_uint_eq(m.configuration.n, image.entries[0].data.n);

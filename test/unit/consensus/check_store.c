@@ -119,8 +119,8 @@ fill(struct mt_image *image)
 	write_entries(s, image, 2, 5, 2);
 	taken.term = image->term;
 	taken.vote = image->vote;
-	taken.snapshot =
-	    (struct mt_snapshot){5, 2, 1, {NULL, 0}, {(uint8_t *)"machine", 7}};
+	taken.snapshot = (struct mt_snapshot){
+	    5, 2, 1, 1, {NULL, 0}, {(uint8_t *)"machine", 7}};
 	taken.snapshot.configuration = image->entries[0].data;
 	ck_assert_int_eq(mt_store_write(s, &taken, &err), 0);
 	mt_image_set_snapshot(image, &taken.snapshot);
@@ -182,7 +182,7 @@ START_TEST(snapshots_are_read_back)
 	ck_assert_int_eq(mt_store_bootstrap(s, &image, &err), 0);
 	write_entries(s, &image, 2, 8, 2);
 	b.snapshot =
-	    (struct mt_snapshot){50, 8, 1, conf, {(uint8_t *)"machine", 7}};
+	    (struct mt_snapshot){50, 8, 1, 1, conf, {(uint8_t *)"machine", 7}};
 	write_both(s, &image, &b);
 	ck_assert_uint_eq(image.first, 51);
 	reopen_and_compare(&s, &image);

@@ -48,6 +48,7 @@ START_TEST(what_is_due_is_put_anew_without_a_time)
 	ROW(given_scheduled(0), "due", "turn", MT_ACT_PROPOSE, );
 	EXPECT(command->kind == MT_CMD_REQUEST_PUT, "request.put");
 	EXPECT(command->u.request_put.scheduled_ms == 0, "now");
+	EXPECT(command->u.request_put.due, "by the holder");
 	EXPECT(command->u.request_put.id == 44, "in place of this one");
 	EXPECT(strcmp(command->u.request_put.candidate, "node2") == 0, "to");
 	EXPECT(strcmp(command->u.request_put.leader, "node1") == 0, "from");

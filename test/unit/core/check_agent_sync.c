@@ -211,6 +211,74 @@ START_TEST(with_no_standby_left_the_log_counts_on_the_holder_alone)
 END_TEST
 
 static void
+given_strict(void)
+{
+	given_alone();
+	w.settings.synchronous_mode_strict = true;
+}
+
+static bool
+wants_nobody(void)
+{
+	return w_plan.act == MT_ACT_NAMES && w_plan.names.k == 1 &&
+	       w_plan.names.n == 1 &&
+	       strcmp(w_plan.names.names[0], MT_SYNC_PLACEHOLDER) == 0;
+}
+
+static void
+given_names_nobody(void)
+{
+	given_names("", 0);
+	mt_copy(local()->names.names[0], MT_NAME_MAX, MT_SYNC_PLACEHOLDER);
+	local()->names.n = local()->names.k = 1;
+}
+
+START_TEST(a_strict_primary_leaves_all_as_it_is_without_standbys)
+{
+	ROW(given_strict(), "it waits", "turn", MT_ACT_NONE, );
+	EXPECT_WHY("commits wait");
+	ROW(given_strict(), "half of what the log knows", "turn",
+	    MT_ACT_PROPOSE, given_log("23", 1));
+	EXPECT(proposes("1", 1), "alone");
+	ROW(given_strict(), "other data: it waits for nobody", "turn",
+	    MT_ACT_NAMES, report_of(2)->data_id++);
+	EXPECT(wants_nobody(), "the placeholder");
+	EXPECT_WHY("\"" MT_SYNC_PLACEHOLDER "\"");
+	ROW(given_strict(), "and counts on itself", "turn", MT_ACT_PROPOSE,
+	    report_of(2)->data_id++;
+	    given_names_nobody());
+	EXPECT(proposes("1", 1), "alone");
+	ROW(given_strict(), "strict no longer", "turn", MT_ACT_PROPOSE,
+	    w.settings.synchronous_mode_strict = false);
+	EXPECT(proposes("1", 1), "alone");
+}
+END_TEST
+
+static void
+given_waiting_for_nobody(void)
+{
+	given_strict();
+	given_log("1", 1);
+	given_names_nobody();
+}
+
+START_TEST(who_comes_ends_the_wait_for_nobody)
+{
+	ROW(given_waiting_for_nobody(), "it waits", "turn", MT_ACT_NONE, );
+	EXPECT_WHY("commits wait");
+	ROW(given_waiting_for_nobody(), "in quorum mode, as ANY", "turn",
+	    MT_ACT_NAMES, w.settings.synchronous_mode = MT_SYNC_QUORUM);
+	EXPECT_WHY("ANY 1 (" MT_SYNC_PLACEHOLDER ")");
+	ROW(given_waiting_for_nobody(), "one comes", "turn", MT_ACT_NAMES,
+	    flushed_of(3)->streaming = true);
+	EXPECT(wants("3", 1), "it is waited for");
+	ROW(given_waiting_for_nobody(), "strict no longer", "turn",
+	    MT_ACT_NAMES, w.settings.synchronous_mode_strict = false);
+	EXPECT(wants("", 0), "none");
+}
+END_TEST
+
+static void
 given_names_failed(int64_t ago_ms)
 {
 	local()->last_job = MT_JOB_NAMES;
@@ -532,6 +600,8 @@ main(void)
 	    more_have_to_flush_in_postgresql_first_and_fewer_in_the_log,
 	    one_is_replaced_by_way_of_both,
 	    with_no_standby_left_the_log_counts_on_the_holder_alone,
+	    a_strict_primary_leaves_all_as_it_is_without_standbys,
+	    who_comes_ends_the_wait_for_nobody,
 	    names_that_failed_are_tried_again_after_a_pause,
 	    when_the_mode_ends_the_log_is_emptied_before_the_names,
 	    the_form_of_the_names_changes_with_the_mode,

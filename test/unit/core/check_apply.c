@@ -486,6 +486,9 @@ START_TEST(a_failover_needs_no_leader_but_a_candidate)
 	refused("the leader", failover_put("a"));
 	c.u.request_put.scheduled_ms = 1;
 	refused("scheduled", c);
+	c = request_put("a", "b");
+	c.u.request_put.accept_loss = true;
+	refused("a switchover loses nothing", c);
 	c = failover_put("b");
 	mt_copy(c.u.request_put.leader, MT_NAME_MAX, "a");
 	refused("with a leader", c);
@@ -758,12 +761,41 @@ START_TEST(a_sync_fence_is_remembered_until_promises_have_ended)
 
 		c.u.assign.ground = rows[i].ground;
 		given_initialized(&s);
+		applied(&s, sync_put(1, "a", 0, "bc", 1));
+		c.u.assign.expect_sync = 1;
 		s.leader.after_fence = rows[i].before;
 		applied(&s, c);
 		ck_assert_msg(s.leader.after_fence == rows[i].after, "row %zu",
 			      i);
 		mt_state_release(&s);
 	}
+}
+END_TEST
+
+START_TEST(only_a_set_that_stands_is_a_ground_to_displace)
+{
+	struct mt_command c = assign(1, false, "b", false);
+
+	c.u.assign.ground = MT_GROUND_SYNC_FENCE;
+	given_initialized(&s);
+	refused("there was never a set", c);
+	applied(&s, sync_put(1, "a", 0, "bc", 1));
+	refused("it was not seen", c);
+	c.u.assign.expect_sync = 1;
+	applied(&s, sync_put(1, "a", 1, "", 0));
+	refused("it has changed", c);
+	c.u.assign.expect_sync = 2;
+	refused("it has ended", c);
+	ck_assert_uint_eq(s.leader.epoch, 1);
+	applied(&s, sync_put(1, "a", 2, "b", 1));
+	c.u.assign.expect_sync = 3;
+	s.leader.exempt = 5;
+	refused("exempt", c);
+	s.leader.exempt = 0;
+	applied(&s, c);
+	ck_assert_str_eq(s.leader.holder, "b");
+	ck_assert(s.leader.after_fence);
+	mt_state_release(&s);
 }
 END_TEST
 
@@ -879,6 +911,7 @@ main(void)
 	    an_assignment_counted_over_the_sets_as_they_are,
 	    an_assignment_leaves_the_sets_as_they_are,
 	    a_sync_fence_is_remembered_until_promises_have_ended,
+	    only_a_set_that_stands_is_a_ground_to_displace,
 	    what_is_not_known_is_not_skipped,
 	    what_is_no_command_moves_the_index_only,
 	    equal_histories_have_equal_digests);

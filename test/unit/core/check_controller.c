@@ -421,8 +421,8 @@ END_TEST
 START_TEST(the_order_of_the_rules_holds)
 {
 	static const char *const want[] = {
-	    "members", "initialize",    "released", "repair",
-	    "ttl",     "holder-silent", "transfer", "steady",
+	    "members",          "initialize",    "released", "repair", "ttl",
+	    "holder-suspected", "holder-silent", "transfer", "steady",
 	};
 	const char *const *have = mt_controller_rules();
 

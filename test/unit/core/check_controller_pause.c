@@ -96,6 +96,10 @@ START_TEST(a_request_that_the_holder_knew_is_no_order_to_go_past_it)
 		report_of(1)->applied = w.state.request.id);
 	ck_assert_uint_eq(command->u.request_clear.id, w.state.request.id);
 	ck_assert(!command->u.request_clear.ok);
+	COMMAND(given_exempt_leader(), "put by the holder when it was due",
+		"holder-silent", MT_CMD_REQUEST_CLEAR,
+		given_late_request("node3");
+		w.state.request.due = true);
 	COMMAND(given_exempt_leader(), "without a candidate", "holder-silent",
 		MT_CMD_REQUEST_CLEAR, given_late_request(""));
 }

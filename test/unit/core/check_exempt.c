@@ -93,6 +93,25 @@ START_TEST(an_operators_candidate_may_go_past_it)
 }
 END_TEST
 
+START_TEST(what_became_due_does_not_go_past_it)
+{
+	struct mt_command later = request_put("a", "b");
+
+	later.u.request_put.scheduled_ms = 1;
+	given_initialized(&s);
+	applied(&s, later);
+	applied(&s, exempt(1, "a", 10, 0));
+	ck_assert_int_eq(put(due_put("a", "b", s.request.id)), MT_EREFUSED);
+	ck_assert_int_eq(s.request.scheduled_ms, 1);
+	applied(&s, exempt(1, "a", 10, s.leader.exempt));
+	applied(&s, due_put("a", "b", s.request.id));
+	ck_assert(s.request.due);
+	applied(&s, exempt(1, "a", 10, 0));
+	ck_assert_int_eq(put(assign(1, false, "b", false)), MT_EREFUSED);
+	mt_state_release(&s);
+}
+END_TEST
+
 START_TEST(what_waits_for_its_time_does_not_go_past_it)
 {
 	struct mt_command later = request_put("a", "b");
@@ -142,5 +161,6 @@ main(void)
 	    silence_is_no_ground_while_it_stands, it_lasts_as_long_as_the_turn,
 	    an_end_that_comes_late_ends_nothing_newer,
 	    an_operators_candidate_may_go_past_it,
+	    what_became_due_does_not_go_past_it,
 	    what_waits_for_its_time_does_not_go_past_it, a_snapshot_has_it);
 }

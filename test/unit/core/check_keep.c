@@ -98,6 +98,39 @@ START_TEST(it_asks_often_without_a_lease_and_seldom_with_one)
 }
 END_TEST
 
+START_TEST(who_may_be_displaced_asks_more_often_and_knows_what_it_missed)
+{
+	struct mt_local seen = {0};
+
+	given_keeping_primary();
+	w.state.sync.n = w.state.sync.k = 1;
+	step();
+	mt_keep_observe(&k.keep, &seen);
+	ck_assert_int_eq(seen.missed_ms, 0);
+	hear_yes(3);
+	ck_assert_int_eq(step(), NOW + 250);
+	mt_keep_observe(&k.keep, &seen);
+	ck_assert_int_eq(seen.missed_ms, NOW + 500);
+	w.view.now_ms = NOW + 250;
+	step();
+	ck_assert_int_eq(k.n_sent, 4);
+	mt_keep_observe(&k.keep, &seen);
+	ck_assert_msg(seen.missed_ms == NOW + 500, "asking is no support");
+	hear_yes(2);
+	mt_keep_observe(&k.keep, &seen);
+	ck_assert_int_eq(seen.missed_ms, NOW + 750);
+	/* A new epoch of the same turn is no new beginning; another turn is. */
+	w.state.leader.epoch++;
+	local()->record.pg_epoch++;
+	step();
+	mt_keep_observe(&k.keep, &seen);
+	ck_assert_int_eq(seen.missed_ms, NOW + 750);
+	w.settings.suspect_timeout_ms = 2000;
+	step();
+	ck_assert_msg(k.keep.interval_ms == 500, "no less often than else");
+}
+END_TEST
+
 START_TEST(only_who_may_ask_asks)
 {
 	static const struct {
@@ -302,6 +335,7 @@ main(void)
 		  a_lone_voter_is_its_own_majority,
 		  the_own_vote_passes_the_same_function,
 		  it_asks_often_without_a_lease_and_seldom_with_one,
+		  who_may_be_displaced_asks_more_often_and_knows_what_it_missed,
 		  only_who_may_ask_asks,
 		  asking_ends_with_the_turn_and_so_does_the_lease,
 		  a_continued_turn_keeps_its_lease_and_another_does_not,

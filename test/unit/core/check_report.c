@@ -34,6 +34,9 @@ sample(void)
 	r.lease_epoch = 9;
 	r.data_id = UINT64_MAX - 1;
 	r.stopped = 14;
+	r.interval_ms = UINT16_MAX;
+	r.port_epoch = 15;
+	r.port = MT_PORT_STREAMS;
 	r.pg_state = MT_PG_CRASHED;
 	r.pg_role = MT_ROLE_DEMOTED;
 	r.failover_priority = -1;
@@ -321,14 +324,31 @@ START_TEST(reports_are_kept_by_name_up_to_the_limit)
 }
 END_TEST
 
-START_TEST(a_report_counts_for_three_intervals)
+START_TEST(a_report_counts_for_three_intervals_and_a_second)
 {
 	struct mt_seen seen = {.at_ms = 5000};
 
+	seen.report.interval_ms = 1000;
 	ck_assert(mt_report_is_fresh(&seen, 5000));
 	ck_assert(mt_report_is_fresh(&seen, 8000));
 	ck_assert(!mt_report_is_fresh(&seen, 8001));
+	seen.report.interval_ms = 400;
+	ck_assert(mt_report_is_fresh(&seen, 6200));
+	ck_assert(!mt_report_is_fresh(&seen, 6201));
+	seen.report.interval_ms = 100;
+	ck_assert(mt_report_is_fresh(&seen, 6000));
+	ck_assert(!mt_report_is_fresh(&seen, 6001));
 	ck_assert(!mt_report_is_fresh(NULL, 5000));
+}
+END_TEST
+
+START_TEST(reports_are_more_frequent_while_a_set_stands)
+{
+	static struct mt_state s;
+
+	ck_assert_int_eq(mt_report_interval_ms(&s), 1000);
+	s.sync.n = s.sync.k = 1;
+	ck_assert_int_eq(mt_report_interval_ms(&s), 100);
 }
 END_TEST
 
@@ -345,5 +365,6 @@ main(void)
 		  noise_is_no_report, only_a_newer_report_is_taken,
 		  a_report_says_that_its_daemon_is_back,
 		  reports_are_kept_by_name_up_to_the_limit,
-		  a_report_counts_for_three_intervals);
+		  a_report_counts_for_three_intervals_and_a_second,
+		  reports_are_more_frequent_while_a_set_stands);
 }

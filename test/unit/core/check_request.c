@@ -2,7 +2,7 @@
 /* How candidates are judged for what people ask, and what a preview says. */
 #include "core/request.h"
 
-#include "given.h"
+#include "given_sync.h"
 #include "run.h"
 
 static struct mt_preview seen;
@@ -294,11 +294,161 @@ START_TEST(who_was_not_asked_for_is_checked_all_the_same)
 }
 END_TEST
 
+/* ---- in synchronous mode ---- */
+
+/* node1 is silent, the log counts on these, and these were heard. */
+static void
+given_sync_silence(const char *members, int k, const char *heard)
+{
+	given_cluster(3);
+	given_mode(MT_SYNC_QUORUM, 1);
+	given_log(members, k);
+	given_silence(1);
+	for (; *heard != '\0'; heard++)
+		report_of(*heard - '0')->stopped = EPOCH;
+}
+
+/* node1 gave its turn up without a clean end, and is back as a standby. */
+static void
+given_cluster_report_back(void)
+{
+	seen_of(1)->at_ms = NOW;
+	report_of(1)->pg_role = MT_ROLE_REPLICA;
+	report_of(1)->holds_turn = true;
+	w.state.leader.released = true;
+	w.state.leader.index = INDEX;
+}
+
+static void
+expect_winner(const char *what, const char *name, bool instead, const char *why)
+{
+	ck_assert_msg(strcmp(winner(), name) == 0, "%s: \"%s\" (%s)", what,
+		      winner(), seen.why);
+	ck_assert_msg(seen.instead == instead, "%s: instead", what);
+	ck_assert_msg(why == NULL ? seen.why[0] == '\0'
+				  : strstr(seen.why, why) != NULL,
+		      "%s: why \"%s\"", what, seen.why);
+	ck_assert(!seen.by_holder && !seen.forced);
+}
+
+START_TEST(without_a_leader_the_synchronous_set_is_what_counts)
+{
+	given_sync_silence("23", 1, "23");
+	report_of(3)->at.lsn++;
+	w.settings.maximum_lag_on_failover = 0;
+	preview(MT_REQUEST_FAILOVER, "node3");
+	expect_winner("all are heard", "node3", false, NULL);
+	preview(MT_REQUEST_FAILOVER, "node2");
+	expect_winner("the furthest, whoever was asked for", "node3", true,
+		      NULL);
+	ck_assert_str_eq(says(MT_CHECK_SYNC), "ok");
+	given_sync_silence("23", 1, "2");
+	preview(MT_REQUEST_FAILOVER, "node2");
+	expect_winner("one is not enough", "", false, "1 of the 2 synchronous");
+	ck_assert_str_eq(seen.found.verdicts[1].rule, "too-few-heard");
+	ck_assert_str_eq(seen.found.verdicts[2].rule, "not-fenced");
+	given_sync_silence("23", 2, "2");
+	preview(MT_REQUEST_SWITCHOVER, "");
+	expect_winner("one is", "node2", false, NULL);
+	given_sync_silence("3", 1, "");
+	preview(MT_REQUEST_FAILOVER, "node2");
+	expect_winner("none is, of the other", "", false, "0 of the 1");
+	ck_assert_str_eq(seen.found.verdicts[1].rule, "not-in-sync");
+	ck_assert_str_eq(says(MT_CHECK_SYNC), "not-in-sync");
+	ck_assert_str_eq(says(MT_CHECK_POSITION), "ok");
+	ck_assert_str_eq(says(MT_CHECK_LAG), "?");
+	given_sync_silence("23", 1, "23");
+	report_of(3)->at.lsn++;
+	report_of(3)->nofailover = true;
+	preview(MT_REQUEST_FAILOVER, "node2");
+	expect_winner("the furthest may not", "", false, "the furthest cannot");
+	ck_assert_str_eq(seen.found.verdicts[1].rule, "not-the-furthest");
+	given_sync_silence("23", 1, "23");
+	w.settings.pause = true;
+	preview(MT_REQUEST_FAILOVER, "node3");
+	expect_winner("in pause who was asked for", "", false, "not asked for");
+	preview(MT_REQUEST_FAILOVER, "node2");
+	expect_winner("who has the most", "node2", false, NULL);
+}
+END_TEST
+
+START_TEST(after_a_release_the_end_counts_or_the_set_or_the_old_holder)
+{
+	given_sync_silence("3", 1, "");
+	w.state.leader.released = w.state.leader.clean = true;
+	w.state.leader.index = INDEX;
+	w.state.leader.end = position(TIMELINE, LSN);
+	preview(MT_REQUEST_FAILOVER, "node2");
+	expect_winner("who has the end", "node2", false, NULL);
+	w.state.leader.end.lsn++;
+	preview(MT_REQUEST_FAILOVER, "node2");
+	expect_winner("who has not", "", false, "0 of the 1");
+	report_of(3)->stopped = EPOCH;
+	preview(MT_REQUEST_FAILOVER, "node2");
+	expect_winner("the set", "node3", true, NULL);
+	given_sync_silence("3", 1, "");
+	given_cluster_report_back();
+	preview(MT_REQUEST_FAILOVER, "node2");
+	expect_winner("it has all itself", "node1", true, NULL);
+	w.settings.pause = true;
+	preview(MT_REQUEST_FAILOVER, "node2");
+	expect_winner("in pause it was not asked for", "", false, "0 of the 1");
+}
+END_TEST
+
+START_TEST(an_accepted_loss_is_taken_where_the_set_is_not_heard)
+{
+	struct mt_request r = {
+	    .kind = MT_REQUEST_FAILOVER,
+	    .candidate = "node2",
+	    .accept_loss = true,
+	};
+
+	given_sync_silence("3", 1, "");
+	mt_request_preview(&w.view, &r, &seen);
+	ck_assert_str_eq(winner(), "node2");
+	ck_assert(seen.forced && !seen.instead && seen.why[0] == '\0');
+	report_of(3)->stopped = EPOCH;
+	mt_request_preview(&w.view, &r, &seen);
+	expect_winner("it is heard", "node3", true, NULL);
+	/* Mode on, and no set yet. */
+	given_sync_silence("", 0, "");
+	w.state.request = r;
+	ck_assert(of_nobody().forced);
+	w.state.request.accept_loss = false;
+	ck_assert(!of_nobody().forced);
+}
+END_TEST
+
+START_TEST(what_may_be_lost_is_said)
+{
+	struct mt_verdict chosen = {.at = {TIMELINE, LSN}};
+	struct mt_loss loss;
+	char why[MT_WHY_MAX];
+
+	given_sync_silence("3", 1, "");
+	w.state.status.optime = position(TIMELINE, LSN + 16);
+	report_of(1)->at = position(TIMELINE, LSN);
+	mt_request_loss(&w.view, &chosen, &loss, why, sizeof(why));
+	ck_assert_uint_eq(loss.timeline, TIMELINE);
+	ck_assert_uint_eq(loss.from, LSN);
+	ck_assert_uint_eq(loss.to, LSN + 16);
+	ck_assert_ptr_nonnull(strstr(why, "(16 bytes)"));
+	report_of(3)->at = position(TIMELINE, LSN + 32);
+	mt_request_loss(&w.view, &chosen, &loss, why, sizeof(why));
+	ck_assert_uint_eq(loss.to, LSN + 32);
+	report_of(3)->at = position(TIMELINE + 1, LSN + 32);
+	mt_request_loss(&w.view, &chosen, &loss, why, sizeof(why));
+	ck_assert_uint_eq(loss.to, 0);
+	ck_assert_ptr_nonnull(strstr(why, "of which nothing is known"));
+}
+END_TEST
+
 START_TEST(the_names_of_checks_and_kinds_do_not_change)
 {
 	static const char *const names[] = {
-	    "asked",    "reachable", "tags", "running",
-	    "position", "timeline",  "lag",
+	    "asked",    "reachable", "tags",     "running",
+	    "position", "sync",      "timeline", "lag",
 	};
 
 	for (int i = 0; i < MT_CHECKS; i++)
@@ -324,5 +474,9 @@ main(void)
 		  a_preview_after_a_clean_release_forces_as_the_request_will_be,
 		  each_check_is_told_also_behind_the_first_objection,
 		  who_was_not_asked_for_is_checked_all_the_same,
+		  without_a_leader_the_synchronous_set_is_what_counts,
+		  after_a_release_the_end_counts_or_the_set_or_the_old_holder,
+		  an_accepted_loss_is_taken_where_the_set_is_not_heard,
+		  what_may_be_lost_is_said,
 		  the_names_of_checks_and_kinds_do_not_change);
 }

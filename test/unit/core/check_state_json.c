@@ -178,6 +178,7 @@ START_TEST(the_digest_sees_every_part)
 	SEEN(s.request.leader[0]++);
 	SEEN(s.request.candidate[0]++);
 	SEEN(s.request.scheduled_ms++);
+	SEEN(s.request.accept_loss = !s.request.accept_loss);
 	SEEN(s.outcome.id++);
 	SEEN(s.outcome.ok = !s.outcome.ok);
 	SEEN(s.outcome.text[0]++);
@@ -373,16 +374,96 @@ START_TEST(deep_nesting_is_refused)
 }
 END_TEST
 
+/* As long as its buffer allows, of bytes that JSON writes as six. */
+#define FILL(str) fill(str, sizeof(str))
+static void
+fill(char *str, size_t size)
+{
+	memset(str, 1, size - 1);
+	str[size - 1] = '\0';
+}
+
+static struct mt_decision
+longest_decision(uint64_t id)
+{
+	struct mt_decision d = {
+	    .id = id, .epoch = UINT64_MAX, .n_verdicts = MT_NODES_MAX};
+
+	FILL(d.rule);
+	FILL(d.from);
+	FILL(d.to);
+	FILL(d.why);
+	d.at_ms = d.phases.fenced_ms = d.phases.assigned_ms = INT64_MIN;
+	d.phases.leased_ms = d.phases.promoted_ms = INT64_MIN;
+	d.phases.writable_ms = INT64_MIN;
+	d.optime = (struct mt_position){UINT32_MAX, UINT64_MAX};
+	d.loss = (struct mt_loss){UINT32_MAX, UINT64_MAX, UINT64_MAX};
+	for (int i = 0; i < MT_NODES_MAX; i++) {
+		struct mt_verdict *v = &d.verdicts[i];
+
+		FILL(v->name);
+		FILL(v->rule);
+		v->at = d.optime;
+		v->lag_bytes = UINT64_MAX;
+		v->age_ms = INT64_MIN;
+		v->failover_priority = INT32_MIN;
+	}
+	return d;
+}
+
+/* A state too long for a snapshot would let the log grow for ever: the limits
+ * of its parts together have to be below the limit of a snapshot. */
+START_TEST(the_longest_state_fits_a_snapshot)
+{
+	char *blank = malloc(MT_COMMAND_MAX);
+	char *text;
+
+	mt_state_init(&s);
+	memset(blank, 'x', MT_COMMAND_MAX - 1);
+	blank[MT_COMMAND_MAX - 1] = '\0';
+	s.config = json_pack("{s:s}", "x", blank);
+	s.n_members = s.sync.n = MT_NODES_MAX;
+	for (int i = 0; i < MT_NODES_MAX; i++) {
+		struct mt_member *m = &s.members[i];
+
+		FILL(m->name);
+		FILL(m->peer_addr);
+		FILL(m->api_url);
+		FILL(m->conn_url);
+		FILL(m->tags);
+		FILL(m->version);
+		FILL(s.sync.standbys[i].name);
+	}
+	s.n_history = MT_HISTORY_MAX;
+	for (int i = 0; i < MT_HISTORY_MAX; i++) {
+		FILL(s.history[i].reason);
+		FILL(s.history[i].new_leader);
+	}
+	FILL(s.outcome.text);
+	for (uint64_t id = 1; id <= MT_DECISIONS_MAX; id++)
+		s.decisions[id % MT_DECISIONS_MAX] = longest_decision(id);
+	s.last_decision = MT_DECISIONS_MAX;
+	text = saved(&s);
+	/* what is left out here is short */
+	ck_assert_uint_gt(strlen(text), MT_STATE_BYTES_MAX / 2);
+	ck_assert_uint_lt(strlen(text), MT_STATE_BYTES_MAX - (64u << 10));
+	free(text);
+	free(blank);
+	mt_state_release(&s);
+}
+END_TEST
+
 int
 main(void)
 {
-	RUN_TESTS(
-	    "state_json", a_full_state_comes_back, an_empty_state_comes_back,
-	    a_loaded_state_goes_on_like_the_one_that_was_saved,
-	    the_digest_sees_every_part, every_truncation_is_refused,
-	    damaged_snapshots_are_refused_or_read_in_bounds,
-	    every_field_of_a_wrong_type_is_refused,
-	    lists_beyond_their_limits_are_refused,
-	    malformed_snapshots_are_refused,
-	    a_newer_snapshot_asks_for_an_upgrade, deep_nesting_is_refused);
+	RUN_TESTS("state_json", a_full_state_comes_back,
+		  an_empty_state_comes_back,
+		  a_loaded_state_goes_on_like_the_one_that_was_saved,
+		  the_digest_sees_every_part, every_truncation_is_refused,
+		  damaged_snapshots_are_refused_or_read_in_bounds,
+		  every_field_of_a_wrong_type_is_refused,
+		  lists_beyond_their_limits_are_refused,
+		  malformed_snapshots_are_refused,
+		  a_newer_snapshot_asks_for_an_upgrade, deep_nesting_is_refused,
+		  the_longest_state_fits_a_snapshot);
 }

@@ -61,7 +61,7 @@ is_sound(struct mt_sync_conf from, struct mt_sync_conf to,
 	 struct mt_sync_conf log, uint32_t holder)
 {
 	const struct mt_sync sync = {.n = count(log.set), .k = log.k};
-	const uint32_t names = from.set | to.set;
+	const uint32_t names = (from.set | to.set) & ~MT_SYNC_NOBODY;
 
 	if (log.k == 0)
 		return true;
@@ -143,6 +143,29 @@ START_TEST(what_may_coexist_in_a_mix_may_before_and_after_it)
 }
 END_TEST
 
+/* To each setting of PostgreSQL, as it is and with one that never flushes. */
+START_TEST(who_never_flushes_is_counted_for_nothing)
+{
+	struct mt_sync_conf pgs[CONFS], logs[CONFS];
+	int n_pg = all_confs(standbys_of(3), pgs);
+	int n_log = all_confs(standbys_of(3) | HOLDER, logs);
+
+	for (int p = 0; p < n_pg; p++)
+		for (int more = 0; more <= 1; more++)
+			for (int l = 0; l < n_log; l++) {
+				struct mt_sync_conf pg = pgs[p];
+
+				pg.set |= MT_SYNC_NOBODY;
+				pg.k += more;
+				ck_assert_msg(
+				    mt_sync_coexist(pg, logs[l], HOLDER) ==
+					is_sound(pg, pg, logs[l], HOLDER),
+				    "pg %x,%d log %x,%d", pg.set, pg.k,
+				    logs[l].set, logs[l].k);
+			}
+}
+END_TEST
+
 START_TEST(the_orders_that_lose_commits_are_forbidden)
 {
 	const uint32_t b = 2, c = 4, d = 8;
@@ -208,6 +231,7 @@ check_step(struct pair at, enum mt_sync_step step, struct mt_sync_conf next,
 		ck_assert(!same(next, at.log));
 		ck_assert((next.set & HOLDER & ~at.log.set & ~target_log.set) ==
 			  0);
+		ck_assert((next.set & MT_SYNC_NOBODY) == 0);
 		ck_assert(mt_sync_coexist(at.pg, next, HOLDER));
 	}
 }
@@ -285,6 +309,30 @@ END_TEST
 START_TEST(four_standbys_come_from_everything_to_everything_too)
 {
 	walk_all(4, true);
+}
+END_TEST
+
+/* Nobody is left, and yet all is to be waited for; and back. */
+START_TEST(to_wait_for_nobody_has_a_way_in_and_out)
+{
+	struct mt_sync_conf pgs[CONFS], logs[CONFS];
+	int n_pg = all_confs(standbys_of(3), pgs);
+	int n_log = all_confs(standbys_of(3) | HOLDER, logs);
+	const struct pair strict = {{MT_SYNC_NOBODY, 1}, {HOLDER, 1}};
+	bool dropped;
+
+	for (int p = 0; p < n_pg; p++) {
+		for (int l = 0; l < n_log; l++) {
+			struct pair at = {pgs[p], logs[l]};
+
+			if (!mt_sync_coexist(at.pg, at.log, HOLDER))
+				continue;
+			walk(at, strict, &dropped);
+			ck_assert(!dropped);
+		}
+		walk(strict, (struct pair){pgs[p], pgs[p]}, &dropped);
+		ck_assert(!dropped);
+	}
 }
 END_TEST
 
@@ -421,7 +469,7 @@ START_TEST(the_names_of_a_new_primary_meet_the_log_as_it_is)
 		uint32_t holder = mt_sync_bit(&table, "node2");
 
 		given_log(rows[i].log, rows[i].k);
-		mt_sync_names_for(&w.state.sync, "node2", &names);
+		mt_sync_names_for(&w.state.sync, "node2", false, &names);
 		ck_assert_msg(names_are(&names, rows[i].names, rows[i].want),
 			      "of {%s},%d", rows[i].log, rows[i].k);
 		pg.k = names.k;
@@ -432,6 +480,30 @@ START_TEST(the_names_of_a_new_primary_meet_the_log_as_it_is)
 			    mt_sync_bit(&table, w.state.sync.standbys[n].name);
 		ck_assert(mt_sync_coexist(pg, log, holder));
 	}
+}
+END_TEST
+
+static bool
+waits_for_nobody(const struct mt_names *names)
+{
+	return names->n == 1 && names->k == 1 &&
+	       strcmp(names->names[0], MT_SYNC_PLACEHOLDER) == 0;
+}
+
+START_TEST(a_strict_new_primary_waits_from_its_first_commit_on)
+{
+	static const char *const alone[] = {"", "2"};
+	struct mt_names names;
+
+	given_primary();
+	for (size_t i = 0; i < MT_COUNT(alone); i++) {
+		given_log(alone[i], alone[i][0] != '\0');
+		mt_sync_names_for(&w.state.sync, "node2", true, &names);
+		ck_assert(waits_for_nobody(&names));
+	}
+	given_log("23", 1);
+	mt_sync_names_for(&w.state.sync, "node2", true, &names);
+	ck_assert(names_are(&names, "3", 1));
 }
 END_TEST
 
@@ -466,6 +538,107 @@ START_TEST(so_many_are_wanted_as_the_mode_and_the_count_say)
 }
 END_TEST
 
+static void
+given_priority(int number, int priority)
+{
+	mt_format(TAGS(number), "{\"sync_priority\":%d}", priority);
+}
+
+START_TEST(the_order_is_priority_then_standing_then_position_then_name)
+{
+	TARGET(MT_SYNC_ON, 1, "", 0, "priority before name", "3", 1,
+	       given_priority(3, 2));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "and before who is in it", "3", 1,
+	       given_priority(3, 2));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "not a lower one", "2", 1,
+	       given_priority(2, 2));
+	TARGET(MT_SYNC_ON, 1, "", 0, "below 0 not at all", "3", 1,
+	       mt_copy(TAGS(2), "{\"sync_priority\":-99999999999}"));
+	TARGET(MT_SYNC_ON, 1, "", 0, "not given is 1", "2", 1,
+	       given_priority(3, 1));
+	TARGET(MT_SYNC_ON, 1, "", 0, "the furthest", "3", 1,
+	       flushed_of(2)->lsn--);
+	TARGET(MT_SYNC_ON, 1, "3", 1, "who is in it before the furthest", "3",
+	       1, flushed_of(3)->lsn--);
+	TARGET(MT_SYNC_ON, 1, "23", 1, "of the log who is waited for", "3", 1,
+	       given_names("3", 1));
+	TARGET(MT_SYNC_ON, 2, "23", 2, "the highest two", "34", 2,
+	       given_another(4);
+	       given_priority(4, 3); given_priority(3, 2));
+	TARGET(MT_SYNC_QUORUM, 1, "", 0, "in quorum mode all", "23", 1,
+	       given_priority(3, 9));
+}
+END_TEST
+
+START_TEST(who_never_takes_over_is_waited_for_last)
+{
+	TARGET(MT_SYNC_ON, 1, "", 0, "before it the other", "3", 1,
+	       report_of(2)->nofailover = true;
+	       given_priority(2, 9));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "though it is in it", "3", 1,
+	       report_of(2)->nofailover = true);
+	TARGET(MT_SYNC_QUORUM, 1, "23", 1, "quorum: not needed", "3", 1,
+	       report_of(2)->nofailover = true);
+	TARGET(MT_SYNC_QUORUM, 2, "", 0, "quorum: needed", "23", 2,
+	       report_of(2)->nofailover = true);
+	TARGET(MT_SYNC_QUORUM, 1, "", 0, "quorum: the only one", "2", 1,
+	       report_of(2)->nofailover = true;
+	       flushed_of(3)->streaming = false);
+}
+END_TEST
+
+static void
+given_lag(int number, uint64_t bytes)
+{
+	w.settings.maximum_lag_on_syncnode = 1000;
+	flushed_of(number)->lsn = LSN - bytes;
+	local()->at.lsn = LSN;
+}
+
+START_TEST(who_lags_is_replaced_by_who_does_not)
+{
+	TARGET(MT_SYNC_ON, 1, "2", 1, "at the limit", "2", 1,
+	       given_lag(2, 1000));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "beyond it", "3", 1, given_lag(2, 1001));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "whatever its priority", "3", 1,
+	       given_lag(2, 1001);
+	       given_priority(2, 9));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "also by one without failover", "3", 1,
+	       given_lag(2, 1001);
+	       report_of(3)->nofailover = true);
+	TARGET(MT_SYNC_ON, 1, "2", 1, "its walreceiver begins anew", "2", 1,
+	       given_lag(2, 1001);
+	       flushed_of(2)->most = LSN);
+	TARGET(MT_SYNC_ON, 1, "2", 1, "nobody else is there", "2", 1,
+	       given_lag(2, 1001);
+	       flushed_of(3)->streaming = false);
+	TARGET(MT_SYNC_ON, 1, "2", 1, "off", "2", 1, given_lag(2, 1001);
+	       w.settings.maximum_lag_on_syncnode = -1);
+	TARGET(MT_SYNC_ON, 1, "2", 1, "off as 0", "2", 1, given_lag(2, 1001);
+	       w.settings.maximum_lag_on_syncnode = 0);
+	TARGET(MT_SYNC_QUORUM, 1, "23", 1, "quorum: left out", "3", 1,
+	       given_lag(2, 1001));
+	TARGET(MT_SYNC_QUORUM, 2, "23", 2, "quorum: needed", "23", 2,
+	       given_lag(2, 1001));
+}
+END_TEST
+
+START_TEST(who_is_new_has_to_be_well_within_the_limit)
+{
+	TARGET(MT_SYNC_ON, 2, "3", 1, "half of it", "23", 2, given_lag(2, 500));
+	TARGET(MT_SYNC_ON, 2, "3", 1, "more", "3", 1, given_lag(2, 501));
+	TARGET(MT_SYNC_ON, 1, "", 0, "alone: behind the primary", "", 0,
+	       given_lag(2, 501);
+	       flushed_of(3)->streaming = false);
+	TARGET(MT_SYNC_ON, 1, "", 0, "alone: near it", "2", 1,
+	       given_lag(2, 500);
+	       flushed_of(3)->streaming = false);
+	TARGET(MT_SYNC_ON, 2, "", 0, "two: behind the furthest", "23", 2,
+	       given_lag(2, 5000);
+	       given_lag(3, 5500));
+}
+END_TEST
+
 START_TEST(only_members_that_may_and_can_are_wanted)
 {
 	TARGET(MT_SYNC_ON, 2, "", 0, "nosync", "3", 1,
@@ -480,6 +653,16 @@ START_TEST(only_members_that_may_and_can_are_wanted)
 	       mt_copy(TAGS(2), "{\"sync_priority\":1}"));
 	TARGET(MT_SYNC_ON, 2, "", 0, "a witness", "3", 1,
 	       w.state.members[1].witness = true);
+	TARGET(MT_SYNC_ON, 2, "", 0, "names that are one to PostgreSQL", "3", 1,
+	       given_another(4);
+	       mt_copy(w.state.members[3].name, MT_NAME_MAX, "Node2"));
+	TARGET(MT_SYNC_ON, 2, "2", 1, "also in the set", "3", 1,
+	       given_another(4);
+	       mt_copy(w.state.members[3].name, MT_NAME_MAX, "NODE2"));
+	TARGET(MT_SYNC_ON, 2, "", 0, "a witness's name is nothing to it", "23",
+	       2, given_another(4);
+	       mt_copy(w.state.members[3].name, MT_NAME_MAX, "NODE2");
+	       w.state.members[3].witness = true);
 	TARGET(MT_SYNC_ON, 2, "", 0, "nofailover counts", "23", 2,
 	       report_of(2)->nofailover = true);
 	TARGET(MT_SYNC_ON, 2, "", 0, "does not stream", "3", 1,
@@ -518,6 +701,58 @@ START_TEST(who_is_in_the_set_stays_for_a_while_without_streaming)
 }
 END_TEST
 
+static void
+given_none_streams(void)
+{
+	w.settings.synchronous_mode_strict = true;
+	for (int i = 2; i <= 3; i++) {
+		flushed_of(i)->streaming = false;
+		flushed_of(i)->last_ms = NOW - 5000;
+	}
+}
+
+START_TEST(a_strict_primary_goes_on_waiting_for_who_may_come_back)
+{
+	TARGET(MT_SYNC_ON, 1, "3", 1, "the one", "3", 1, given_none_streams());
+	TARGET(MT_SYNC_ON, 2, "23", 2, "both", "23", 2, given_none_streams());
+	TARGET(MT_SYNC_QUORUM, 1, "23", 1, "one of both", "23", 1,
+	       given_none_streams());
+	TARGET(MT_SYNC_QUORUM, 1, "23", 1, "not with other data", "2", 1,
+	       given_none_streams();
+	       report_of(3)->data_id++);
+	TARGET(MT_SYNC_QUORUM, 2, "23", 2, "nor with another tag", "3", 1,
+	       given_none_streams();
+	       mt_copy(TAGS(2), "{\"nosync\":true}"));
+	TARGET(MT_SYNC_QUORUM, 2, "23", 2, "one is there", "3", 1,
+	       given_none_streams();
+	       flushed_of(3)->streaming = true);
+	TARGET(MT_SYNC_OFF, 1, "23", 2, "the mode is off", "", 0,
+	       given_none_streams());
+}
+END_TEST
+
+#define TARGET_NOBODY(what, in, k, ...) \
+	do { \
+		struct mt_names target; \
+		given_sync_primary(MT_SYNC_ON, 1, in, k); \
+		given_none_streams(); \
+		__VA_ARGS__; \
+		ck_assert(!mt_sync_target(&w.view, &target)); \
+		ck_assert_msg(waits_for_nobody(&target), what); \
+	} while (0)
+
+START_TEST(a_strict_primary_without_anybody_to_wait_for_waits_for_nobody)
+{
+	TARGET_NOBODY("none yet", "", 0, );
+	TARGET_NOBODY("other data", "3", 1, report_of(3)->data_id++);
+	TARGET_NOBODY("a new primary: it never streamed from it", "3", 1,
+		      flushed_of(3)->lsn = 0);
+	TARGET_NOBODY("no member", "3", 1, w.state.n_members = 2);
+	TARGET_NOBODY("it waits for one that the log does not know", "3", 1,
+		      given_log("2", 1));
+}
+END_TEST
+
 START_TEST(other_data_than_the_set_speaks_of_is_out_of_it)
 {
 	TARGET(MT_SYNC_ON, 1, "3", 1, "cloned anew", "2", 1,
@@ -536,19 +771,28 @@ main(void)
 	    "sync", what_may_coexist_is_what_never_loses_an_acknowledged_commit,
 	    during_a_reload_the_mix_stands_for_whatever_it_may_be,
 	    what_may_coexist_in_a_mix_may_before_and_after_it,
+	    who_never_flushes_is_counted_for_nothing,
 	    the_orders_that_lose_commits_are_forbidden,
 	    a_reload_that_changes_members_and_number_at_once_is_forbidden,
 	    a_failover_hears_all_but_those_that_may_lack_a_commit,
 	    each_step_keeps_the_rule_and_the_way_ends_at_the_target,
 	    four_standbys_come_from_everything_to_everything_too,
+	    to_wait_for_nobody_has_a_way_in_and_out,
 	    no_way_between_two_sets_leads_over_none,
 	    as_many_members_as_there_can_be_have_a_way,
 	    the_names_read_as_postgresql_reads_them,
 	    names_that_are_no_plain_identifiers_are_quoted,
 	    the_longest_names_have_room, names_are_equal_whatever_their_order,
 	    the_names_of_a_new_primary_meet_the_log_as_it_is,
+	    a_strict_new_primary_waits_from_its_first_commit_on,
 	    so_many_are_wanted_as_the_mode_and_the_count_say,
+	    the_order_is_priority_then_standing_then_position_then_name,
+	    who_never_takes_over_is_waited_for_last,
+	    who_lags_is_replaced_by_who_does_not,
+	    who_is_new_has_to_be_well_within_the_limit,
 	    only_members_that_may_and_can_are_wanted,
 	    who_is_in_the_set_stays_for_a_while_without_streaming,
+	    a_strict_primary_goes_on_waiting_for_who_may_come_back,
+	    a_strict_primary_without_anybody_to_wait_for_waits_for_nobody,
 	    other_data_than_the_set_speaks_of_is_out_of_it);
 }

@@ -93,6 +93,7 @@ given_report(int number)
 	    .self = w.state.members[number - 1],
 	    .applied = INDEX,
 	    .pg_epoch = 0,
+	    .interval_ms = MT_REPORT_INTERVAL_MS,
 	    .pg_state = MT_PG_RUNNING,
 	    .pg_role = MT_ROLE_REPLICA,
 	    .has_data = true,
@@ -199,7 +200,8 @@ given_cluster(int me)
 	mt_copy(local()->sysid, MT_SYSID_MAX, SYSID);
 }
 
-/* node1, the primary in service, with 4 s of its lease left. */
+/* node1, the primary in service, with 4 s of its lease left, supported a
+ * moment ago. */
 static inline void
 given_primary(void)
 {
@@ -213,6 +215,7 @@ given_primary(void)
 	local()->lease_epoch = EPOCH;
 	local()->had_lease = true;
 	local()->deadline_ms = NOW + 4000;
+	local()->missed_ms = NOW + 400;
 	local()->turn_ms = NOW - 60000;
 	w.history[0] = w.state.history[0];
 	w.history[1] = w.state.history[1];
@@ -246,6 +249,7 @@ given_supported(void)
 	given_chosen();
 	local()->had_lease = true;
 	local()->deadline_ms = NOW + 4000;
+	local()->missed_ms = NOW + 400;
 }
 
 /* The server of node1, the holder, is down. */

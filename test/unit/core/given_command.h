@@ -137,6 +137,17 @@ scheduled_put(const char *leader, int64_t scheduled_ms, uint64_t replaces)
 	return c;
 }
 
+/* The scheduled one with that id, put anew by its leader. */
+static inline struct mt_command
+due_put(const char *leader, const char *candidate, uint64_t replaces)
+{
+	struct mt_command c = request_put(leader, candidate);
+
+	c.u.request_put.id = replaces;
+	c.u.request_put.due = true;
+	return c;
+}
+
 static inline struct mt_command
 request_clear(uint64_t id)
 {

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: PostgreSQL
+"""A member reads its configuration again while it runs."""
+
+import signal
+
+import psycopg2
+import pytest
+
+from base import SUPERUSER_PASSWORD
+from harness import cli, loopback_addresses, wait_for
+
+CLUSTER = {"addresses": loopback_addresses(3)}
+
+
+@pytest.fixture
+def member(cluster):
+    """A replica whose file is put back afterwards."""
+    node = cluster.others(cluster.wait_healthy())[0]
+    yield node
+    node.overrides = {}
+    reload(node, {})
+    cluster.wait_healthy()
+
+
+def reload(node, overrides, signo=signal.SIGHUP):
+    """What the log said since the file changed, once it was taken over."""
+    since = node.log_size()
+    node.overrides = overrides
+    node.write_config()
+    node.signal(signo)
+    wait_for(lambda: "the configuration was read again" in node.log(since)
+             or "the configuration stays as it was" in node.log(since), 10,
+             f"{node.name} to read its file again")
+    return node.log(since)
+
+
+def setting(node, name):
+    return node.sql("SELECT current_setting(%s)", name)[0][0]
+
+
+def test_a_signal_brings_a_changed_file_into_force(cluster, member):
+    said = reload(member, {
+        "tags": {"noloadbalance": True, "zone": "b"},
+        "postgresql": {
+            "parameters": {"work_mem": "7MB"},
+            "pg_hba": ["local all all trust",
+                       "host all all 127.0.0.0/8 scram-sha-256",
+                       "host replication all 127.0.0.0/8 scram-sha-256",
+                       "host all nobody 192.0.2.0/24 reject"]}})
+    assert ("the configuration was read again; changed: "
+            "postgresql.parameters.work_mem, postgresql.pg_hba, "
+            "tags.noloadbalance, tags.zone\n") in said
+    wait_for(lambda: setting(member, "work_mem") == "7MB", 10,
+             "the parameter")
+    wait_for(lambda: member.sql(
+        "SELECT count(*) FROM pg_hba_file_rules WHERE 'nobody' = ANY"
+        " (user_name)")[0][0] == 1, 10, "the line of pg_hba.conf")
+    assert member.status("/replica") == 503
+    primary = cluster.primary()
+    wait_for(lambda: {m["name"]: m.get("tags") for m in
+                      primary.json("/cluster")["members"]}[member.name]
+             == {"noloadbalance": True, "zone": "b"}, 10,
+             "the tags to be published")
+
+
+def test_what_needs_a_restart_is_said_and_waits(member):
+    said = reload(member, {
+        "restapi": {"listen": f"{member.address}:1"},
+        "postgresql": {"listen": f"{member.address}:2"},
+        "name": "other", "raft": {"data_dir": "/nowhere"},
+        "tags": {"clonefrom": True}})
+    assert (": changed: " not in said and
+            "WARNING: the configuration was read again; changed: "
+            "tags.clonefrom; waits for a restart of the daemon: name, "
+            "restapi.listen, raft.data_dir, postgresql.listen\n") in said
+    assert member.json("/patroni")["patroni"]["name"] == member.name
+    assert member.status("/replica") == 200
+    assert not member.json("/patroni").get("pending_restart")
+
+
+def test_a_bad_file_changes_nothing_and_is_told(member):
+    good = member.config_file.read_text()
+    since = member.log_size()
+    member.config_file.write_text(good.replace("tags:", "tags: 1\nxyz:"))
+    member.signal(signal.SIGHUP)
+    wait_for(lambda: "stays as it was" in member.log(since), 10,
+             "the file to be refused")
+    line = next(number for number, text in enumerate(
+        member.config_file.read_text().splitlines(), 1)
+        if text.startswith("tags: 1"))
+    assert f'{member.config_file}:{line}:1: section "tags" must be a mapping' \
+        in member.log(since)
+    answer = member.request("POST", "/reload")
+    assert answer.status == 500
+    assert f"{member.config_file}:{line}:1:" in answer.text
+    assert member.status("/replica") == 200
+
+
+def test_the_api_and_the_cli_ask_for_it(cluster, member):
+    answer = member.request("POST", "/reload")
+    assert (answer.status, answer.text) == (202, "reload scheduled")
+    result = cli(member, "reload", "demo", member.name, stdin="y\n")
+    assert result.returncode == 0, result.stderr
+    assert (f"Are you sure you want to reload members {member.name}? [y/N]: "
+            in result.stdout)
+    assert (f"Reload request received for member {member.name} and will be "
+            "processed within 10 seconds\n") in result.stdout
+    assert cli(member, "reload", "demo", stdin="n\n").returncode == 1
+    every = cli(member, "reload", "demo", "--force")
+    assert every.returncode == 0
+    assert every.stdout.count("Reload request received") == 3
+    leader = cli(member, "reload", "demo", "-r", "leader", "--force")
+    assert f"member {cluster.primary().name} " in leader.stdout
+    assert leader.stdout.count("Reload request received") == 1
+    wrong = cli(member, "reload", "demo", "nobody", "--force")
+    assert wrong.returncode == 1 and "among provided members" in wrong.stderr
+    assert cli(member, "reload").returncode == 2
+
+
+def test_a_bad_file_fails_the_cli(cluster, member):
+    member.config_file.write_text("scope: [\n")
+    asking = cluster.others(member)[0]
+    result = cli(asking, "reload", "demo", member.name, "--force")
+    assert result.returncode == 1
+    assert (f"Failed: reload for member {member.name}, status code=500, "
+            in result.stdout)
+
+
+def test_fencing_is_switched_while_the_primary_runs(cluster):
+    primary = cluster.wait_healthy()
+    try:
+        said = reload(primary, {"fencing": False})
+        assert "changed: fencing" in said
+        pid = primary.postmaster_pid()
+        reload(primary, {"fencing": True})
+        assert primary.postmaster_pid() == pid
+        assert cluster.check_healthy() is primary
+        # on again, the sentinel goes by the lease again
+        primary.freeze()
+        wait_for(lambda: not primary.postmaster_pid(), 15,
+                 "the sentinel to stop PostgreSQL")
+        primary.thaw()
+    finally:
+        primary.overrides = {}
+        primary.write_config()
+    cluster.wait_healthy()
+
+
+def test_a_new_password_is_used_from_the_next_connection_on(cluster):
+    primary = cluster.wait_healthy()
+    primary.sql("ALTER ROLE postgres PASSWORD 'changed'")
+    try:
+        for node in cluster.nodes:
+            said = reload(node, {"postgresql": {"authentication": {
+                "superuser": {"password": "changed"}}}})
+            assert "authentication.superuser.password" in said
+            assert "changed: changed" not in said
+        since = primary.log_size()
+        with psycopg2.connect(
+                host=primary.address, port=primary.pg_port, user="postgres",
+                password="changed", dbname="postgres") as connection:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name LIKE 'Matriarch%'")
+        connection.close()
+        wait_for(lambda: "lost the session" in primary.log(since), 10,
+                 "the session to be lost")
+        wait_for(lambda: primary.status("/primary") == 200, 10,
+                 "a session with the new password")
+    finally:
+        with psycopg2.connect(
+                host=primary.address, port=primary.pg_port, user="postgres",
+                password="changed", dbname="postgres") as connection:
+            with connection.cursor() as cursor:
+                cursor.execute("ALTER ROLE postgres PASSWORD %s",
+                               (SUPERUSER_PASSWORD,))
+        connection.close()
+        for node in cluster.nodes:
+            reload(node, {})
+    cluster.wait_healthy()
+
+
+def test_an_edited_first_document_is_warned_of(member):
+    document = member.json("/config")
+    said = reload(member, {"bootstrap": {"dcs": {"ttl": 77}}})
+    assert "counts for a new cluster only: bootstrap.dcs.ttl" in said
+    wait_for(lambda: '"bootstrap.dcs" of the configuration is read only while'
+             in member.log(), 5, "the warning")
+    line = next(text for text in member.log().splitlines()
+                if '"bootstrap.dcs" of the configuration' in text)
+    assert f"ttl (in force: {document['ttl']});" in line
+    assert "edit-config" in line
+    assert member.json("/config") == document

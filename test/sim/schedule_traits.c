@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What else a seed draws: tags of members and settings that decide who may be
+ * promoted. From numbers of its own, so that one more of them leaves all other
+ * draws of a seed as they are.
+ */
+#include "test/sim/sim.h"
+
+#include "base/text.h"
+
+/* A number of this seed for this purpose. */
+static uint64_t
+number(const struct sim *w, uint64_t purpose)
+{
+	uint64_t f[] = {w->options.seed, purpose};
+
+	return mt_hash(MT_HASH_SEED, f, sizeof(f)) >> 16;
+}
+
+void
+schedule_draw_traits(struct sim *w, struct setup *s)
+{
+	uint64_t one = number(w, 1), two = number(w, 2);
+
+	s->max_lag = 1 << 20;
+	s->nofailover = -1;
+	s->sees_streams = number(w, 3) % 2 == 0;
+	if (one % 3 != 0)
+		return;
+	for (int i = 0; i < s->n_data; i++)
+		s->priority[i] = (int)(number(w, 100 + (uint64_t)i) % 3);
+	s->check_timeline = two % 2 == 0;
+	/* In synchronous mode the furthest has to be promoted, or nobody is;
+	 * and somebody is to be left where one is lost. */
+	if (!s->sync && s->n_data > 2)
+		s->nofailover = (int)(one / 3 % (uint64_t)s->n_data);
+	if (two / 2 % 3 == 0)
+		s->max_lag = (int64_t)(two / 6 % 16384);
+}
