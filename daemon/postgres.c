@@ -452,6 +452,7 @@ mt_postgres_observe(const struct mt_postgres *pg, const struct mt_state *s,
 	l->slots_ready = !use_slots || have_slots(pg, s, l->name);
 	l->job = pg->job;
 	l->job_since_ms = pg->job_since_ms;
+	l->patience_ms = pg->conf->postgresql.pg_ctl_timeout_ms;
 	l->last_job = pg->last_job;
 	l->last_job_failed = pg->last_job_failed;
 	l->source_gone = pg->source_gone;

@@ -73,8 +73,7 @@ void mt_postgres_rearm(struct mt_postgres *pg, int64_t deadline_ms);
 void mt_postgres_arm(struct mt_postgres *pg, int64_t deadline_ms);
 void mt_postgres_stop(struct mt_postgres *pg, bool immediate);
 void mt_postgres_cancel(struct mt_postgres *pg);
-void mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms,
-			       int64_t timeout_ms);
+void mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms);
 /* member "" = nobody */
 void mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
 			       const char *url);

@@ -246,13 +246,7 @@ mt_postgres_tick(struct mt_postgres *pg, int64_t now_ms)
 		return;
 	mt_err_set(&err, MT_ETIMEDOUT, "it took longer than %lld ms",
 		   (long long)(pg->job_until_ms - pg->job_since_ms));
-	if (pg->job == MT_JOB_START) {
-		/* A server that does not come up must not go on by itself. */
-		postgres__job_end(pg, &err);
-		mt_postgres_stop(pg, true);
-	} else {
-		postgres__job_end(pg, &err);
-	}
+	postgres__job_end(pg, &err);
 }
 
 /* ---- sessions ---- */
