@@ -392,6 +392,7 @@ postgres__one_closed(void *arg)
 	json_decref(pg->document);
 	json_decref(pg->parameters);
 	json_decref(pg->work_parameters);
+	json_decref(pg->seen_settings);
 	if (pg->closed_cb != NULL)
 		pg->closed_cb(pg->closed_arg);
 	free(pg);

@@ -92,6 +92,8 @@ void api__get_metrics(struct mt_api *api, struct mt_http_request *r);
 
 /* config.c */
 void api__get_config(struct mt_api *api, struct mt_http_request *r);
+/* GET /config/effective */
+void api__get_config_effective(struct mt_api *api, struct mt_http_request *r);
 /* config_change.c: PATCH and PUT */
 void api__change_config(struct mt_api *api, struct mt_http_request *r);
 /* Something changed: does it answer those that wait? */
