@@ -191,6 +191,7 @@ def fake(program, tmp_path):
     guarded.clean_up()
 
 
+# Rule 13: the deadline reaches every descendant.
 def test_deadline_ends_deaf_postmaster_and_all_descendants_in_time(fake):
     driver = fake.start()
     deadline_ms = int(driver.ask("arm", 400)[1])
@@ -239,6 +240,7 @@ def test_deadline_moved_nearer_is_noticed(fake):
     fake.assert_ended_by(deadline_ms)
 
 
+# Rule 12: what the sentinel was armed with outlives the daemon.
 def test_killed_daemon_changes_nothing_until_the_deadline(fake):
     driver = fake.start()
     deadline_ms = int(driver.ask("arm", 900)[1])
