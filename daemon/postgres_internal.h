@@ -117,7 +117,8 @@ struct mt_postgres {
 	bool stale; /* its files are not those of parameters */
 	bool reloading;
 	bool pending_asked, pending_restart;
-	int64_t pending_ms; /* when it was last asked for */
+	json_t *seen_settings; /* as mt_postgres_settings gives it; owned */
+	int64_t pending_ms;    /* when it was last asked for */
 
 	/* sessions */
 	struct mt_session *session; /* looks and short statements */

@@ -316,6 +316,8 @@ postgres__server_up(struct mt_postgres *pg)
 	pg->history_of = 0;
 	postgres__expect_standbys(pg);
 	pg->pending_restart = pg->pending_asked = false;
+	json_decref(pg->seen_settings);
+	pg->seen_settings = NULL;
 	pg->pending_ms = 0;
 	postgres__retarget(pg);
 	mt_session_want(pg->session, true);

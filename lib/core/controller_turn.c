@@ -21,7 +21,10 @@
 
 #define SILENT_MS MT_REQUEST_SILENT_MS /* no report from the holder */
 #define RELEASE_WAIT_MS 3000 /* for reports that know of the release */
-#define SWITCH_WAIT_MS 8000  /* for the candidate that was asked for */
+#define SET_WAIT_MS \
+	1000                /* for a synchronous standby, where another is \
+			     * there */
+#define SWITCH_WAIT_MS 8000 /* for the candidate that was asked for */
 #define FENCE_EVERY_MS CONTROLLER__FENCE_EVERY_MS
 #define REPAIR_EVERY_MS 2000
 #define HANGS "hangs and cannot be ended"
@@ -140,17 +143,33 @@ plan_clear_found(const struct mt_view *v, struct mt_control_plan *p,
 	       sizeof(found->verdicts));
 }
 
-/* May somebody still turn up who would be chosen instead? */
+/* Would this one, with synchronous_mode on, go before the best so far? */
 static bool
-worth_waiting(const struct mt_candidates *found)
+goes_first(const struct mt_view *v, const struct mt_candidates *found, int i)
+{
+	const struct mt_sync *sync = &v->state->sync;
+
+	return v->settings->synchronous_mode == MT_SYNC_ON &&
+	       mt_sync_find(sync, found->verdicts[i].name) >= 0 &&
+	       mt_sync_find(sync, found->verdicts[found->best].name) < 0;
+}
+
+/* May somebody still turn up who would be chosen instead? What a synchronous
+ * standby has may be more than its last report tells; it gets a moment. */
+static bool
+worth_waiting(const struct mt_view *v, const struct mt_candidates *found,
+	      int64_t long_ms)
 {
 	for (int i = 0; i < found->n; i++) {
 		const char *rule = found->verdicts[i].rule;
 
 		if (strcmp(rule, "report-too-old") == 0)
 			return true;
-		if (found->best < 0 && (strcmp(rule, "lacks-the-end") == 0 ||
-					strcmp(rule, "position-unknown") == 0))
+		if (strcmp(rule, "lacks-the-end") != 0 &&
+		    strcmp(rule, "position-unknown") != 0)
+			continue;
+		if (found->best < 0 ||
+		    (long_ms < SET_WAIT_MS && goes_first(v, found, i)))
 			return true;
 	}
 	return false;
@@ -314,7 +333,7 @@ controller__released(struct mt_controller *c, const struct mt_view *v,
 	mt_candidates_judge(v, &rules, &found);
 	if ((l->clean || !mt_sync_stands(v->state)) &&
 	    long_ms < (asked ? SWITCH_WAIT_MS : RELEASE_WAIT_MS) &&
-	    (found.best < 0 || worth_waiting(&found))) {
+	    (found.best < 0 || worth_waiting(v, &found, long_ms))) {
 		mt_candidates_text(&found, p->why, sizeof(p->why));
 		return true;
 	}

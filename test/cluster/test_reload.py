@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """A member reads its configuration again while it runs."""
 
+import json
 import signal
 
 import psycopg2
@@ -192,3 +193,71 @@ def test_an_edited_first_document_is_warned_of(member):
     assert f"ttl (in force: {document['ttl']});" in line
     assert "edit-config" in line
     assert member.json("/config") == document
+
+
+def explained(node, key):
+    result = cli(node, "config", "explain", key, "-f", "json")
+    assert result.returncode == 0, result.stderr
+    entries = [entry for entry in json.loads(result.stdout)
+               if entry["key"] == key]
+    assert len(entries) == 1, entries
+    return entries[0]
+
+
+def test_each_value_in_force_is_explained(cluster, member):
+    lines = member.config_file.read_text().splitlines()
+    at = next(number for number, text in enumerate(lines, 1)
+              if text.startswith("scope:"))
+    assert explained(member, "scope") == {
+        "key": "scope", "value": "demo",
+        "source": f"{member.config_file}:{at}:1"}
+    ttl = explained(member, "ttl")
+    assert (ttl["value"], ttl["source"], ttl["default"]) == (
+        member.json("/config")["ttl"], "dynamic", 5)
+    secret = explained(member, "postgresql.authentication.superuser.password")
+    assert secret["value"] == "********"
+    answer = member.get("/config/effective")
+    assert answer.status == 200 and answer.json["name"] == member.name
+    assert SUPERUSER_PASSWORD not in answer.text
+    words = cli(member, "config", "explain", "postgresql.listen")
+    assert words.stdout.startswith(
+        f'postgresql.listen: "{member.address}:{member.pg_port}"\n  from ')
+    table = cli(member, "config", "explain", "raft")
+    assert table.returncode == 0 and "raft.heartbeat" in table.stdout
+    assert cli(member, "config", "explain", "nothing").returncode == 1
+    assert cli(member, "config", "show").returncode == 2
+
+
+def test_what_waits_is_explained_with_both_values(cluster, member):
+    reload(member, {"restapi": {"listen": f"{member.address}:1"}})
+    entry = explained(member, "restapi.listen")
+    assert entry["waits_for"] == "daemon"
+    assert entry["value"] == f"{member.address}:{member.api_port}"
+    assert entry["new"] == f"{member.address}:1"
+
+
+def test_parameters_are_explained_with_what_overrides_them(cluster, member):
+    primary = cluster.primary()
+    before = primary.json("/config")
+    answer = primary.request("PATCH", "/config", {"postgresql": {"parameters": {
+        "max_connections": 41, "work_mem": "6MB"}}})
+    assert answer.status == 200, answer.text
+    reload(member, {"postgresql": {"parameters": {"work_mem": "7MB"}}})
+    wait_for(lambda: explained(member,
+                               "postgresql.parameters.max_connections")
+             .get("waits_for") == "postgresql", 10,
+             "the parameter that waits for a restart")
+    entry = explained(member, "postgresql.parameters.work_mem")
+    assert entry["value"] == "7MB" and str(member.config_file) in entry[
+        "source"]
+    assert entry["overridden"] == [{"source": "dynamic", "value": "6MB"}]
+    primary.sql("ALTER SYSTEM SET deadlock_timeout = '3s'")
+    primary.sql("SELECT pg_reload_conf()")
+    wait_for(lambda: any(
+        entry["key"].endswith(".deadlock_timeout")
+        and entry["source"] == "ALTER SYSTEM" and entry["value"] == "3s"
+        for entry in primary.json("/config/effective")["options"]), 10,
+        "what ALTER SYSTEM did to be told")
+    primary.sql("ALTER SYSTEM RESET ALL")
+    primary.sql("SELECT pg_reload_conf()")
+    assert primary.request("PUT", "/config", before).status == 200

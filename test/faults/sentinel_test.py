@@ -119,7 +119,7 @@ def program():
         ["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE",
          *flags, f"-I{BUILD}", f"-I{TOP}/lib", f"-I{TOP}", "-o", out,
          f"{HERE}/guard_driver.c", f"{TOP}/daemon/guard.c",
-         f"{TOP}/daemon/guard_spawn.c",
+         f"{TOP}/daemon/guard_spawn.c", f"{TOP}/daemon/guard_use.c",
          f"{BUILD}/libbase.a", "-luv", "-ljansson", "-lyaml"], check=True)
     shutil.copy(SENTINEL, where)
     yield out

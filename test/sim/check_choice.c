@@ -148,13 +148,24 @@ is_flawless(const struct mt_view *v, const struct mt_seen *seen)
 	return too_far_behind(v, r) == NULL;
 }
 
+/* Counts only where it decides who is expected to take over. */
 static bool
-is_ahead(const struct mt_report *a, const struct mt_report *b)
+in_set(const struct mt_view *v, const struct mt_report *r)
+{
+	return v->settings->synchronous_mode == MT_SYNC_ON &&
+	       mt_sync_find(&v->state->sync, r->self.name) >= 0;
+}
+
+static bool
+is_ahead(const struct mt_view *v, const struct mt_report *a,
+	 const struct mt_report *b)
 {
 	if (a->at.timeline != b->at.timeline)
 		return a->at.timeline > b->at.timeline;
 	if (a->at.lsn != b->at.lsn)
 		return a->at.lsn > b->at.lsn;
+	if (in_set(v, a) != in_set(v, b))
+		return in_set(v, a);
 	if (a->failover_priority != b->failover_priority)
 		return a->failover_priority > b->failover_priority;
 	return strcmp(a->self.name, b->self.name) < 0;
@@ -194,7 +205,7 @@ passes_over(const struct mt_view *v, const struct mt_seen *chosen,
 		*other = &x->report;
 		if (s->sync.k == 0 && is_named(s, x->report.self.name))
 			return "was asked for";
-		if (is_ahead(&x->report, &chosen->report))
+		if (is_ahead(v, &x->report, &chosen->report))
 			return "would be better";
 		/* Where one was asked for, all may be taken when its time is
 		 * up. */
