@@ -228,6 +228,28 @@ def test_each_value_in_force_is_explained(cluster, member):
     assert cli(member, "config", "show").returncode == 2
 
 
+def test_pg_hba_may_be_the_clusters(cluster, member):
+    primary = cluster.primary()
+    before = primary.json("/config")
+    lines = ["local all all trust", "host all all 127.0.0.0/8 scram-sha-256",
+             "host replication all 127.0.0.0/8 scram-sha-256"]
+    answer = primary.request("PATCH", "/config", {"postgresql": {
+        "pg_hba": [*lines, "host all whole 192.0.2.0/24 reject"]}})
+    assert answer.status == 200, answer.text
+    for node in (primary, member):
+        wait_for(lambda n=node: n.sql(
+            "SELECT count(*) FROM pg_hba_file_rules WHERE 'whole' = ANY"
+            " (user_name)")[0][0] == 1, 10, "the cluster's pg_hba.conf")
+    assert explained(member, "postgresql.pg_hba")["source"] == "dynamic"
+    # the member's own lines win
+    reload(member, {"postgresql": {"pg_hba": [
+        *lines, "host all own 192.0.2.0/24 reject"]}})
+    wait_for(lambda: member.sql(
+        "SELECT user_name FROM pg_hba_file_rules WHERE user_name != '{all}'")
+        == [(["own"],)], 10, "the member's pg_hba.conf")
+    assert primary.request("PUT", "/config", before).status == 200
+
+
 def test_what_waits_is_explained_with_both_values(cluster, member):
     reload(member, {"restapi": {"listen": f"{member.address}:1"}})
     entry = explained(member, "restapi.listen")
