@@ -2,12 +2,15 @@
 """A member reads its configuration again while it runs."""
 
 import json
+import os
+import re
 import signal
 
 import psycopg2
 import pytest
 
-from base import SUPERUSER_PASSWORD
+import procs
+from base import SUPERUSER_PASSWORD, to_yaml
 from harness import cli, loopback_addresses, wait_for
 
 CLUSTER = {"addresses": loopback_addresses(3)}
@@ -283,3 +286,53 @@ def test_parameters_are_explained_with_what_overrides_them(cluster, member):
     primary.sql("ALTER SYSTEM RESET ALL")
     primary.sql("SELECT pg_reload_conf()")
     assert primary.request("PUT", "/config", before).status == 200
+
+
+def test_a_directory_and_variables_run_a_member(cluster, member):
+    """The file in two parts, and what a container would set besides."""
+    directory = member.dir / "conf.d"
+    directory.mkdir()
+    os.chown(directory, cluster.user.pw_uid, cluster.user.pw_gid)
+    whole = member.config()
+    first = {key: whole[key] for key in ("namespace", "scope", "restapi",
+                                         "raft", "postgresql")}
+    first["postgresql"] = {**whole["postgresql"], "authentication": {
+        "superuser": {"username": "postgres", "password": "wrong"},
+        "replication": whole["postgresql"]["authentication"]["replication"]}}
+    second = {"tags": {"zone": "c"},
+              "postgresql": {"parameters": {"work_mem": "9MB"}}}
+    (directory / "10-base.yml").write_text(to_yaml(first))
+    (directory / "20-own.yml").write_text(to_yaml(second))
+    variables = {"MATRIARCH_NAME": member.name, "PATRONI_NAME": "nobody",
+                 "PATRONI_SUPERUSER_PASSWORD": SUPERUSER_PASSWORD}
+    environment = member.environment
+    member.stop()
+    try:
+        member.environment = lambda: {**environment(), **variables}
+        member.process = member.spawn(config_file=directory)
+        cluster.wait_healthy()
+        wait_for(lambda: setting(member, "work_mem") == "9MB", 10,
+                 "the second file's parameter")
+        told = {entry["key"]: entry for entry in
+                member.json("/config/effective")["options"]}
+        assert told["name"]["source"] == "MATRIARCH_NAME"
+        assert told["name"]["overridden"] == [
+            {"source": "PATRONI_NAME", "value": "nobody"}]
+        assert told["tags.zone"]["source"] == f"{directory}/20-own.yml:2:3"
+        # PostgreSQL and its sentinel know nothing of it
+        pids = [member.postmaster_pid(), *member.sentinel_pids()]
+        for pid in pids:
+            seen = procs.environment(pid)
+            assert "LANG=" in seen, pid
+            assert not re.search(r"PATRONI_|MATRIARCH_", seen), pid
+        since = member.log_size()
+        (directory / "30-late.yml").write_text(to_yaml(
+            {"tags": {"zone": None, "room": 5}}))
+        member.signal(signal.SIGHUP)
+        wait_for(lambda: "read again; changed: tags.zone, tags.room\n"
+                 in member.log(since), 10, "the third file to be taken over")
+    finally:
+        del member.environment
+        member.stop()
+        member.start()
+    cluster.wait_healthy()
