@@ -15,6 +15,7 @@
 #include "base/yaml.h"
 #include "cli/members.h"
 #include "cli/table.h"
+#include "conf/options.h"
 
 /* A key itself, or one in the section of that name. */
 static bool
@@ -27,6 +28,14 @@ is_meant(const json_t *option, const char *key)
 		return true;
 	n = strlen(key);
 	return strncmp(its, key, n) == 0 && (its[n] == '\0' || its[n] == '.');
+}
+
+static bool
+is_without_effect(const char *key)
+{
+	const struct mt_option *o = mt_option_find(MT_OPT_BOTH, key);
+
+	return o != NULL && !o->effective;
 }
 
 static void
@@ -137,7 +146,11 @@ explain(struct mt_cli *cli, const char *key, enum mt_format format)
 	json_array_foreach (json_object_get(doc, "options"), i, o)
 		if (is_meant(o, key))
 			json_array_append(chosen, o);
-	if (json_array_size(chosen) == 0) {
+	if (json_array_size(chosen) == 0 && is_without_effect(key)) {
+		mt_err_set(&err, MT_ENOENT,
+			   "\"%s\" is accepted and has no effect yet", key);
+		status = mt_cli_fail(&err);
+	} else if (json_array_size(chosen) == 0) {
 		mt_err_set(&err, MT_ENOENT,
 			   "no option or section \"%s\" is in force on "
 			   "\"%s\"; without a key all of them are shown",

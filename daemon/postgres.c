@@ -339,13 +339,17 @@ postgres__guard_events(struct mt_postgres *pg)
 static void
 configure(struct mt_postgres *pg)
 {
-	json_t *p;
+	json_t *p, *other;
 
 	if (pg->bins.version_num == 0)
 		return; /* called again when it is known */
 	p = mt_pgconf_parameters(pg->conf, pg->document, pg->bins.version_num);
-	if (p == NULL)
+	other = mt_pgconf_files(pg->conf, pg->document);
+	if (p == NULL || other == NULL) {
+		json_decref(p);
+		json_decref(other);
 		return;
+	}
 	/* A standby comes back at once after its primary's restart, not after
 	 * the server's default of 5 s. */
 	if (json_object_get(p, "wal_retrieve_retry_interval") == NULL)
@@ -355,8 +359,12 @@ configure(struct mt_postgres *pg)
 		pg->version++;
 		pg->stale = true;
 	}
+	if (!json_equal(other, pg->other_files))
+		pg->stale = true;
 	json_decref(pg->parameters);
+	json_decref(pg->other_files);
 	pg->parameters = p;
+	pg->other_files = other;
 	postgres__refresh(pg);
 	postgres__wake(pg);
 }
@@ -391,6 +399,7 @@ postgres__one_closed(void *arg)
 		return;
 	json_decref(pg->document);
 	json_decref(pg->parameters);
+	json_decref(pg->other_files);
 	json_decref(pg->work_parameters);
 	json_decref(pg->seen_settings);
 	if (pg->closed_cb != NULL)

@@ -40,8 +40,9 @@ struct file_work {
 	char first_segment[MT_PG_SEGMENT_MAX];
 	bool only_read;
 	/* role */
-	json_t *parameters; /* owned */
-	uint64_t version;   /* of them */
+	json_t *parameters;  /* owned */
+	json_t *other_files; /* owned; as in struct mt_postgres */
+	uint64_t version;    /* of the parameters */
 	struct mt_pg_follow follow;
 	bool standby, only_conf, changed;
 	struct mt_names names; /* kept beside, for a restarted daemon */
@@ -80,6 +81,7 @@ struct mt_postgres {
 	json_t *document;    /* last given; NULL: none yet */
 	json_t *parameters;  /* as they shall be now */
 	uint64_t version;    /* counts their changes */
+	json_t *other_files; /* mt_pgconf_files */
 	bool has_members;    /* pgpass is written for those there are */
 	uint64_t reloads;    /* that went well */
 	char trouble[MT_WHY_MAX];

@@ -211,10 +211,7 @@ option_entry(const struct mt_conf *c, const struct mt_option *o,
 
 	if (o->where == MT_OPT_DYNAMIC)
 		return dynamic_option(o, f);
-	/* In both places: numbers and truths come from the document where the
-	 * file is silent; lists and mappings are the file's alone. */
-	if (o->where == MT_OPT_BOTH && o->type != MT_OPT_LIST &&
-	    o->type != MT_OPT_MAP &&
+	if (o->where == MT_OPT_BOTH &&
 	    !find_local(c, o->path, source, sizeof(source), NULL))
 		return dynamic_option(o, f);
 	return local_option(c, o, f);
@@ -306,6 +303,23 @@ parameter(const struct mt_conf *c, const struct mt_conf_facts *f,
 	return entry;
 }
 
+/* Tags that stand in no table are published all the same. */
+static void
+add_own_tag(json_t *all, const struct mt_conf *c, const char *name,
+	    const json_t *value)
+{
+	char path[PATH_BYTES], source[PLACE_BYTES] = "default";
+	const struct mt_option *o;
+
+	mt_format(path, sizeof(path), "tags.%s", name);
+	o = mt_option_find(MT_OPT_LOCAL, path);
+	if (o != NULL && o->effective)
+		return;
+	find_local(c, path, source, sizeof(source), NULL);
+	json_array_append_new(
+	    all, new_entry(path, json_incref((json_t *)value), source));
+}
+
 static json_t *
 altered(const char *name, const json_t *value)
 {
@@ -336,6 +350,8 @@ mt_conf_explain(const struct mt_conf *c, const struct mt_conf_facts *f)
 		    (!pg || c->has_postgresql))
 			json_array_append_new(all, option_entry(c, &o[i], f));
 	}
+	json_object_foreach (c->tags, name, v)
+		add_own_tag(all, c, name, v);
 	json_object_foreach ((json_t *)f->parameters, name, v)
 		json_array_append_new(all, parameter(c, f, name, v));
 	/* what nobody here has set */

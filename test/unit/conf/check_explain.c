@@ -149,10 +149,14 @@ START_TEST(each_value_has_the_source_that_the_loading_code_took_it_from)
 	    "PATRONI_NAME=node8", "MATRIARCH_NAME=node7",
 	    "PATRONI_SUPERUSER_PASSWORD=geheim", NULL};
 
-	conf = read_text(BASE PG "  use_pg_rewind: on\n", variables);
+	conf = read_text(BASE PG "  use_pg_rewind: on\n"
+				 "  pg_ident: [own]\n"
+				 "tags: {zone: a, nosync: on}\n",
+			 variables);
 	explain("{\"ttl\": 7, \"loop_wait\": 0, \"retry_timeout\": \"x\","
 		"\"master_start_timeout\": 9,"
 		"\"postgresql\": {\"use_pg_rewind\": false,"
+		"\"pg_hba\": [\"x\"], \"pg_ident\": [\"y\"],"
 		"\"remove_data_directory_on_rewind_failure\": true}}");
 	ck_assert_str_eq(conf->name, "node7");
 	is("name", "\"node7\"", "MATRIARCH_NAME");
@@ -164,6 +168,8 @@ START_TEST(each_value_has_the_source_that_the_loading_code_took_it_from)
 	is("restapi.connect_address", "\"127.0.0.1:8008\"", "default");
 	is("postgresql.authentication.superuser.password",
 	   "\"" MT_CONF_MASK "\"", "PATRONI_SUPERUSER_PASSWORD");
+	is("tags.zone", "\"a\"", ":10:8");
+	is("tags.nosync", "true", ":10:17");
 	is("ttl", "7", "dynamic");
 	overrides_nothing("ttl");
 	is("loop_wait", "1", "dynamic");
@@ -174,6 +180,9 @@ START_TEST(each_value_has_the_source_that_the_loading_code_took_it_from)
 	is("synchronous_mode", "\"off\"", "default");
 	is("postgresql.use_pg_rewind", "true", ":8:3");
 	overrides("postgresql.use_pg_rewind", 0, "false", "dynamic");
+	is("postgresql.pg_hba", "[\"x\"]", "dynamic");
+	is("postgresql.pg_ident", "[\"own\"]", ":9:3");
+	overrides("postgresql.pg_ident", 0, "[\"y\"]", "dynamic");
 	is("postgresql.remove_data_directory_on_rewind_failure", "true",
 	   "dynamic");
 	is("postgresql.remove_data_directory_on_diverged_timelines", "false",
