@@ -12,8 +12,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define SILENT_MS 3000 /* a report counts for so long */
-
 /* ---- grounds ---------------------------------------------------------- */
 
 static bool
@@ -79,13 +77,22 @@ without_ground(const struct node *n, const struct mt_command *c)
 
 /* ---- candidates ------------------------------------------------------- */
 
+/* A report counts for three intervals, at least for a second. */
+static int64_t
+counts_ms(const struct mt_report *r)
+{
+	int64_t interval_ms = r->interval_ms != 0 ? r->interval_ms : 1000;
+
+	return interval_ms * 3 > 1000 ? interval_ms * 3 : 1000;
+}
+
 /* Of whom nobody may make a primary, whatever is asked for. */
 static const char *
 unfit(const struct mt_view *v, const struct mt_seen *seen)
 {
 	const struct mt_report *r = &seen->report;
 
-	if (v->now_ms - seen->at_ms > SILENT_MS || seen->gone)
+	if (v->now_ms - seen->at_ms > counts_ms(r) || seen->gone)
 		return "is silent";
 	if (r->nofailover)
 		return "has the tag nofailover";
@@ -276,6 +283,34 @@ check_choice(struct node *n, const struct mt_view *v,
 			 c->u.assign.expect_epoch + 1, c->u.assign.holder, no);
 	else if (!c->u.assign.continues)
 		check_candidate(n, v, c);
+}
+
+static bool
+is_left_behind(const struct sim *w, const struct node *n)
+{
+	const struct mt_state *s = n->state;
+	uint32_t newest = s->status.optime.timeline > s->history_of
+			      ? s->status.optime.timeline
+			      : s->history_of;
+
+	return (w->setup.check_timeline && pg_timeline(w, &n->pg) < newest) ||
+	       (s->status.optime.lsn > n->pg.lsn &&
+		(int64_t)(s->status.optime.lsn - n->pg.lsn) > w->setup.max_lag);
+}
+
+/* Disks were lost, and what is left of the others is further behind than is
+ * allowed: rightly nobody takes over. */
+bool
+check_lags_hopelessly(const struct sim *w)
+{
+	for (int i = 0; i < w->n; i++) {
+		const struct node *n = &w->nodes[i];
+
+		if (n->pg.writable ||
+		    (n->pg.data == MT_DATA_PRESENT && !is_left_behind(w, n)))
+			return false;
+	}
+	return w->stats.wipes > 0;
 }
 
 /* ---- requests --------------------------------------------------------- */

@@ -144,6 +144,9 @@ forget(struct node *n)
 	n->report_seq = n->report_key = 0;
 	n->report_ms = n->seen_lease_end_ms = n->leader_seen_ms = 0;
 	memset(&n->health, 0, sizeof(n->health));
+	n->unanswered_ms = 0;
+	n->hung = n->hung_twice = false;
+	n->hung_ms = 0;
 	n->last_rule = n->last_control_rule = "";
 	sync_boot(n);
 }
@@ -223,6 +226,7 @@ node_crash(struct node *n)
 	end_daemon(n, false);
 	pg_die(n, "the machine crashed");
 	n->powered = false;
+	n->asleep_us = n->waking_us = 0;
 	n->clock_us = sim_between(n->sim, 5 * SIM_MS, 20 * SIM_S);
 	n->true_us = n->sim->now_us;
 }

@@ -411,6 +411,7 @@ scenario_setup(struct sim *w, const char *name)
 	w->setup.snapshot_threshold = 0;
 	w->setup.max_lag = SIM_MAX_LAG;
 	w->setup.nofailover = -1;
+	w->setup.hang_s = 10;
 }
 
 bool

@@ -44,6 +44,8 @@ draw_shape(struct sim *w, struct setup *s)
 	s->n_data = shape[1];
 }
 
+_Static_assert(FAULTS <= MT_COUNT(((struct setup *)0)->weights), "weights");
+
 void
 schedule_draw(struct sim *w)
 {
@@ -165,6 +167,7 @@ schedule_heal(struct sim *w)
 
 		n->slow_us = 0;
 		n->write_fails = false;
+		pg_go_on(n);
 		if (n->frozen)
 			node_thaw(n);
 	}
@@ -224,7 +227,8 @@ converge(struct sim *w)
 		else if (w->now_us - since_us >= STABLE_US)
 			break;
 	}
-	if (since_us == 0 && check_sync_hopeless(w)) {
+	if (since_us == 0 &&
+	    (check_sync_hopeless(w) || check_lags_hopelessly(w))) {
 		w->stats.hopeless++;
 		return;
 	}
@@ -256,7 +260,7 @@ schedule_run(struct sim *w)
 	k = ++w->n_faults;
 	(void)begin_draw(w, (uint64_t)k);
 	if (sim_chance(w, 60) && w->n >= 3 && !w->failed &&
-	    !check_sync_hopeless(w) && is_wanted(w, k)) {
+	    w->stats.hopeless == 0 && is_wanted(w, k)) {
 		note(w, k, "one fault while all is well");
 		schedule_one(w);
 		converge(w);

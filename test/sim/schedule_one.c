@@ -29,6 +29,10 @@ enum loss {
 	L_MUTE, /* nobody hears it */
 	L_DEAF, /* it hears nobody */
 	L_DAEMON,
+	L_SENTINEL,
+	L_SLEEP,
+	L_HANG,
+	L_VOLUME,
 	LOSSES,
 };
 
@@ -37,14 +41,18 @@ static const struct {
 	int percent; /* of the cases */
 	bool rest;   /* it has to be another */
 } losses[] = {
-    [L_CRASH] = {"its machine crashes", 30, true},
-    [L_TERMINATE] = {"it is asked to end", 20, true},
-    [L_POSTGRES] = {"its PostgreSQL dies", 15, false},
+    [L_CRASH] = {"its machine crashes", 25, true},
+    [L_TERMINATE] = {"it is asked to end", 15, true},
+    [L_POSTGRES] = {"its PostgreSQL dies", 10, false},
     [L_FREEZE] = {"its daemon is frozen", 10, true},
     [L_CUT] = {"it is cut off", 10, true},
     [L_MUTE] = {"nobody hears it", 5, true},
     [L_DEAF] = {"it hears nobody", 5, true},
     [L_DAEMON] = {"its daemon is killed", 5, false},
+    [L_SENTINEL] = {"its sentinel dies", 3, false},
+    [L_SLEEP] = {"its machine sleeps", 4, true},
+    [L_HANG] = {"its PostgreSQL hangs", 4, false},
+    [L_VOLUME] = {"its data volume hangs", 4, false},
 };
 
 static enum loss
@@ -87,8 +95,11 @@ limit_ms(const struct sim *w, const struct node *n, enum loss loss)
 {
 	int64_t limit = promised_ms(w) + LOSS_MS;
 
-	if (loss == L_TERMINATE || loss == L_POSTGRES)
+	if (loss == L_TERMINATE || loss == L_POSTGRES || loss == L_SENTINEL ||
+	    loss == L_HANG)
 		limit = ORDERLY_MS;
+	if (loss == L_HANG || loss == L_VOLUME) /* until it is noticed */
+		limit += w->setup.hang_s * 1000;
 	/* It is promised to until it stops asking; its reports go on. */
 	if (loss == L_DEAF)
 		limit += promised_ms(w) + IDLE_MS;
@@ -106,14 +117,14 @@ static bool
 is_served(struct sim *w, int gone)
 {
 	for (int i = 0; i < w->n; i++)
-		if (i != gone && w->nodes[i].pg.writable &&
-		    w->nodes[i].slots_ready)
+		if (i != gone && node_acts(&w->nodes[i]) &&
+		    !pg_hangs(&w->nodes[i]) && w->nodes[i].slots_ready)
 			return true;
 	return false;
 }
 
 static void
-break_it(struct sim *w, struct node *n, enum loss loss)
+break_it(struct sim *w, struct node *n, enum loss loss, int64_t limit)
 {
 	switch (loss) {
 	case L_CRASH:
@@ -135,15 +146,22 @@ break_it(struct sim *w, struct node *n, enum loss loss)
 		break;
 	case L_MUTE:
 	case L_DEAF:
-		for (int i = 0; i < w->n; i++)
-			if (i != n->i)
-				net_block(w, loss == L_MUTE ? n->i : i,
-					  loss == L_MUTE ? i : n->i, CLASS_ALL,
-					  false);
+		fault_one_way(w, n->i, loss == L_DEAF, false);
 		break;
 	case L_DAEMON:
 		node_kill(n);
 		node_boot_in(n, sim_between(w, 20 * SIM_MS, 500 * SIM_MS));
+		break;
+	case L_SENTINEL:
+		pg_lose_sentinel(n);
+		break;
+	case L_SLEEP:
+		/* It is not woken with the rest. */
+		node_sleep(n, (limit + 1000) * SIM_MS);
+		break;
+	case L_HANG:
+	case L_VOLUME:
+		pg_hang(n, 60 * SIM_S, loss == L_VOLUME);
 		break;
 	case LOSSES:
 		break;
@@ -162,7 +180,7 @@ schedule_one(struct sim *w)
 		loss = L_TERMINATE;
 	TRACE(w, n, "all is well, and %s", losses[loss].name);
 	limit = limit_ms(w, n, loss);
-	break_it(w, n, loss);
+	break_it(w, n, loss, limit);
 	if (!sim_run_until(w, is_served, losses[loss].rest ? n->i : -1,
 			   limit * SIM_MS) &&
 	    !w->failed && !w->options.lease_only && !check_sync_hopeless(w))
