@@ -21,42 +21,12 @@
 #include "base/clock.h"
 #include "base/iso.h"
 #include "base/text.h"
+#include "cli/ask.h"
 #include "cli/members.h"
 
 /* The server waits for the outcome itself, at most about 20 s, or as long as
  * a fast stop takes. */
 #define CHANGE_TIMEOUT_MS 120000
-
-/* Print a prompt and read a line without its end. Nothing typed means the
- * default. False at the end of the input. */
-static bool
-ask(const char *prompt, const char *def, char *buf, size_t size)
-{
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t n;
-
-	if (def != NULL)
-		printf("%s [%s]: ", prompt, def);
-	else
-		printf("%s: ", prompt);
-	fflush(stdout);
-	n = getline(&line, &cap, stdin);
-	if (n > 0)
-		line[strcspn(line, "\r\n")] = '\0';
-	if (n >= 0)
-		mt_copy(buf, size, line[0] == '\0' && def != NULL ? def : line);
-	free(line);
-	return n >= 0;
-}
-
-static int
-aborted(void)
-{
-	fflush(stdout);
-	fputs("\nAborted!\n", stderr);
-	return MT_EXIT_FAILED;
-}
 
 static bool
 is_candidate(const json_t *m, const char *leader)
@@ -96,11 +66,12 @@ choose_leader(struct mt_change *p, const json_t *cluster)
 		mt_copy(p->from, sizeof(p->from), p->leader);
 	else if (p->force || p->dry_run || p->failover)
 		mt_copy(p->from, sizeof(p->from), now);
-	else if (!ask(strcmp(mt_text_of(leader, "role"), "standby_leader") == 0
-			  ? "Standby Leader"
-			  : "Primary",
-		      now, p->from, sizeof(p->from)))
-		return aborted();
+	else if (!mt_cli_ask(
+		     strcmp(mt_text_of(leader, "role"), "standby_leader") == 0
+			 ? "Standby Leader"
+			 : "Primary",
+		     now, p->from, sizeof(p->from)))
+		return mt_cli_aborted();
 	if (strcmp(p->from, now) != 0) {
 		mt_err_set(&err, MT_EREFUSED,
 			   "member \"%s\" is not the leader of the cluster, "
@@ -147,8 +118,8 @@ choose_candidate(struct mt_change *p, const json_t *cluster)
 	if (p->candidate != NULL)
 		mt_copy(p->to, sizeof(p->to), p->candidate);
 	else if (!p->force && !p->dry_run &&
-		 !ask(prompt, "", p->to, sizeof(p->to)))
-		return aborted();
+		 !mt_cli_ask(prompt, "", p->to, sizeof(p->to)))
+		return mt_cli_aborted();
 	if (p->to[0] == '\0' && p->failover) {
 		mt_err_set(&err, MT_EREFUSED,
 			   "Failover could be performed only to a specific "
@@ -212,10 +183,10 @@ choose_time(struct mt_change *p, const json_t *cluster)
 		return take_time(p, p->scheduled, cluster);
 	if (p->force || p->dry_run)
 		return 0;
-	if (!ask("When should the switchover take place "
-		 "(e.g. 2026-11-23T06:00+01:00)",
-		 "now", answer, sizeof(answer)))
-		return aborted();
+	if (!mt_cli_ask("When should the switchover take place "
+			"(e.g. 2026-11-23T06:00+01:00)",
+			"now", answer, sizeof(answer)))
+		return mt_cli_aborted();
 	return take_time(p, answer, cluster);
 }
 
@@ -224,8 +195,8 @@ ask_yes(const struct mt_change *p, const char *prompt)
 {
 	char answer[64];
 
-	if (!ask(prompt, NULL, answer, sizeof(answer)))
-		return aborted();
+	if (!mt_cli_ask(prompt, NULL, answer, sizeof(answer)))
+		return mt_cli_aborted();
 	if (strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0)
 		return 0;
 	fprintf(stderr, "Error: Aborting %s\n", verb_of(p));
@@ -266,6 +237,14 @@ confirm(const struct mt_change *p, const struct mt_cluster *c)
 		mt_format(prompt, sizeof(prompt),
 			  "Are you sure you want to failover to the "
 			  "asynchronous node %s? [y/N]",
+			  p->to);
+		status = ask_yes(p, prompt);
+	}
+	if (status == 0 && p->accept_loss) {
+		mt_format(prompt, sizeof(prompt),
+			  "Commits that were acknowledged and that %s does not "
+			  "have may be lost for good. Do you accept that? "
+			  "[y/N]",
 			  p->to);
 		status = ask_yes(p, prompt);
 	}
@@ -310,6 +289,8 @@ body_of(const struct mt_change *p)
 		json_object_set_new(body, "candidate", json_string(p->to));
 	if (p->at[0] != '\0')
 		json_object_set_new(body, "scheduled_at", json_string(p->at));
+	if (p->accept_loss)
+		json_object_set_new(body, "accept_loss", json_true());
 	if (p->dry_run)
 		json_object_set_new(body, "dry_run", json_true());
 	return body;

@@ -10,6 +10,7 @@ struct mt_change {
 	bool failover;
 	const char *leader, *candidate, *scheduled; /* as given, or NULL */
 	bool force, dry_run;
+	bool accept_loss; /* of acknowledged commits; a failover only */
 	/* as decided; "" = nobody, anybody, now */
 	char from[256], to[256], at[MT_ISO_MAX];
 };

@@ -21,6 +21,7 @@
 
 #include "base/text.h"
 #include "base/yaml.h"
+#include "cli/ask.h"
 #include "cli/document.h"
 #include "conf/document.h"
 
@@ -99,7 +100,7 @@ static int
 edit_by_hand(json_t **document, struct mt_err *err)
 {
 	char file[] = "/tmp/matriarch-config-XXXXXX.yml";
-	char *text = mt_document_yaml(*document);
+	char *text = mt_yaml_block(*document);
 	int fd = mkstemps(file, 4), rv = 0;
 	json_t *edited;
 	FILE *f;
@@ -187,25 +188,6 @@ show(const char *before, const char *after, struct mt_err *err)
 }
 
 static int
-agree(bool *yes)
-{
-	char *line = NULL;
-	size_t n = 0;
-
-	printf("Apply these changes? [y/N]: ");
-	fflush(stdout);
-	if (getline(&line, &n, stdin) < 0) {
-		free(line);
-		fputs("\nAborted!\n", stderr);
-		return MT_EXIT_FAILED;
-	}
-	line[strcspn(line, "\r\n")] = '\0';
-	*yes = strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0;
-	free(line);
-	return 0;
-}
-
-static int
 put(struct mt_cli *cli, const json_t *document, uint64_t version)
 {
 	struct mt_http_reply reply = {0};
@@ -253,7 +235,7 @@ confirm(const struct edit *e, const char *before, const char *after, bool *go)
 		puts("Use --force option to apply changes");
 		return MT_EXIT_DONE;
 	}
-	return agree(go);
+	return mt_cli_ask_yes("Apply these changes?", go);
 }
 
 static int
@@ -268,10 +250,10 @@ run(struct mt_cli *cli, const struct edit *e)
 
 	if (mt_document_fetch(cli->http, &document, &version, &err) != 0)
 		return mt_cli_fail(&err);
-	before = mt_document_yaml(document);
+	before = mt_yaml_block(document);
 	if (make_change(e, &document, &err) != 0)
 		status = mt_cli_fail(&err);
-	else if ((after = mt_document_yaml(document)) == NULL || before == NULL)
+	else if ((after = mt_yaml_block(document)) == NULL || before == NULL)
 		status = MT_EXIT_FAILED;
 	else
 		status = confirm(e, before, after, &go);

@@ -13,6 +13,7 @@ mt_cmd_failover(struct mt_cli *cli, int argc, char **argv)
 	static const struct option options[] = {
 	    {"candidate", required_argument, NULL, 'n'},
 	    {"force", no_argument, NULL, 'F'},
+	    {"accept-loss", no_argument, NULL, 'l'},
 	    {"dry-run", no_argument, NULL, 'd'},
 	    {NULL, 0, NULL, 0},
 	};
@@ -25,6 +26,8 @@ mt_cmd_failover(struct mt_cli *cli, int argc, char **argv)
 			p.candidate = optarg;
 		else if (c == 'F')
 			p.force = true;
+		else if (c == 'l')
+			p.accept_loss = true;
 		else if (c == 'd')
 			p.dry_run = true;
 		else

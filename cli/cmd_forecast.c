@@ -36,7 +36,10 @@ print(const json_t *f)
 		printf("  nobody could take over\n");
 	} else {
 		printf("  %s would take over\n", candidate);
-		if (json_is_integer(lost))
+		if (json_is_true(json_object_get(f, "synchronous")))
+			printf("  with all that was acknowledged by the rules "
+			       "of the synchronous mode\n");
+		else if (json_is_integer(lost))
 			printf("  %" JSON_INTEGER_FORMAT
 			       " bytes of its log could be lost, as known "
 			       "%" JSON_INTEGER_FORMAT " ms ago\n",

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/yaml.h"
 #include "cli/document.h"
 
 int
@@ -20,7 +21,7 @@ mt_cmd_show_config(struct mt_cli *cli, int argc, char **argv)
 	if (mt_cli_open_cluster(cli, argc - 1, argv + 1, &err) != 0 ||
 	    mt_document_fetch(cli->http, &document, &version, &err) != 0)
 		return mt_cli_fail(&err);
-	text = mt_document_yaml(document);
+	text = mt_yaml_block(document);
 	json_decref(document);
 	if (text == NULL) {
 		mt_err_set(&err, MT_ENOMEM, "out of memory");

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The dynamic document as people see it. YAML is written by hand, as in
- * format.c: scalars are mt_yaml_flow's, which every reader takes for what they
- * are. Setting by path follows the rules of the tool that scripts know.
+ * The dynamic document as people see it. Setting by path follows the rules of
+ * the tool that scripts know.
  */
 #include "cli/document.h"
 
@@ -14,104 +13,6 @@
 #include "cli/table.h"
 
 #define PARAMETERS "postgresql.parameters."
-
-/* ---- as YAML ---- */
-
-static void put(const json_t *v, int level, FILE *out);
-
-static void
-put_scalar(const json_t *v, FILE *out)
-{
-	char *text = mt_yaml_flow(v);
-
-	fprintf(out, " %s\n", text);
-	free(text);
-}
-
-static bool
-is_block(const json_t *v)
-{
-	return json_object_size(v) > 0 || json_array_size(v) > 0;
-}
-
-static void
-put_value(const json_t *v, int level, FILE *out)
-{
-	if (!is_block(v)) {
-		put_scalar(v, out);
-		return;
-	}
-	putc('\n', out);
-	/* a list stands below its key, not to the right of it */
-	put(v, json_is_array(v) ? level : level + 1, out);
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void
-put_object(const json_t *v, int level, FILE *out)
-{
-	size_t n = 0, i = 0, size = json_object_size(v);
-	const char **keys = calloc(size + 1, sizeof(*keys));
-	const char *key;
-	json_t *item;
-
-	MT_ASSERT(keys != NULL);
-	json_object_foreach ((json_t *)v, key, item)
-		keys[n++] = key;
-	qsort(keys, n, sizeof(*keys), by_name);
-	for (; i < n; i++) {
-		json_t *name = json_string(keys[i]);
-		char *text = mt_yaml_flow(name);
-
-		fprintf(out, "%*s%s:", 2 * level, "", text);
-		put_value(json_object_get(v, keys[i]), level, out);
-		free(text);
-		json_decref(name);
-	}
-	free(keys);
-}
-
-static void
-put(const json_t *v, int level, FILE *out)
-{
-	size_t i;
-	json_t *item;
-
-	if (json_is_object(v)) {
-		put_object(v, level, out);
-		return;
-	}
-	json_array_foreach (v, i, item) {
-		/* what is nested in a list is written in one line */
-		fprintf(out, "%*s-", 2 * level, "");
-		put_scalar(item, out);
-	}
-}
-
-char *
-mt_document_yaml(const json_t *document)
-{
-	char *text = NULL;
-	size_t n;
-	FILE *out = open_memstream(&text, &n);
-
-	if (out == NULL)
-		return NULL;
-	if (is_block(document))
-		put(document, 0, out);
-	else
-		fputs("{}\n", out);
-	if (fclose(out) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
-}
 
 /* ---- pairs ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The dynamic document on the command line: as YAML to read and to edit, as
- * pairs to set, and what a change changes.
+ * The dynamic document on the command line: fetched, set by pairs, and what a
+ * change changes.
  */
 #ifndef MT_CLI_DOCUMENT_H
 #define MT_CLI_DOCUMENT_H
@@ -12,10 +12,6 @@
 
 #include "base/err.h"
 #include "cli/cli.h"
-
-/* Block style, keys sorted, two blanks a level, lists not indented. Returned,
- * free it; NULL if memory ran out. */
-char *mt_document_yaml(const json_t *document);
 
 /* Set one "a.b=VALUE" of a YAML value: null removes, and emptied parents with
  * it; below postgresql.parameters the rest of the path is one key. */

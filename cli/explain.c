@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/yaml.h"
 
 static const struct words {
 	const char *rule, *text;

@@ -9,13 +9,10 @@
  */
 #include "cli/table.h"
 
-#include <ctype.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/text.h"
+#include "base/yaml.h"
 
 void
 mt_table_print_tsv(const struct mt_table *t, FILE *out)
@@ -68,79 +65,6 @@ mt_table_print_json(const struct mt_table *t, FILE *out)
 	json_decref(all);
 }
 
-/* Words that YAML 1.1 readers take for something else than a string. */
-static bool
-is_reserved(const char *s)
-{
-	static const char *const words[] = {"y",     "n",  "yes", "no",  "true",
-					    "false", "on", "off", "null"};
-
-	for (size_t i = 0; i < MT_COUNT(words); i++)
-		if (strcasecmp(s, words[i]) == 0)
-			return true;
-	return false;
-}
-
-static bool
-is_plain(const char *s)
-{
-	size_t n = strlen(s);
-
-	if (n == 0 || !isalpha((unsigned char)s[0]) || is_reserved(s) ||
-	    s[n - 1] == ' ')
-		return false;
-	/* No colon or number sign: neither "a: b" nor "a #b" is a string. */
-	return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			 "0123456789_./- ") == n;
-}
-
-static void
-flow(const json_t *v, FILE *out)
-{
-	if (json_is_object(v)) {
-		const char *key;
-		json_t *item;
-		const char *separator = "";
-
-		putc('{', out);
-		json_object_foreach ((json_t *)(uintptr_t)v, key, item) {
-			json_t *name = json_string(key);
-
-			fputs(separator, out);
-			flow(name, out);
-			fputs(": ", out);
-			flow(item, out);
-			separator = ", ";
-			json_decref(name);
-		}
-		putc('}', out);
-	} else if (json_is_array(v)) {
-		putc('[', out);
-		for (size_t i = 0; i < json_array_size(v); i++) {
-			fputs(i > 0 ? ", " : "", out);
-			flow(json_array_get(v, i), out);
-		}
-		putc(']', out);
-	} else if (json_is_string(v) && is_plain(json_string_value(v))) {
-		fputs(json_string_value(v), out);
-	} else {
-		json_dumpf(v, out, JSON_ENCODE_ANY);
-	}
-}
-
-char *
-mt_yaml_flow(const json_t *value)
-{
-	char *text = NULL;
-	size_t n;
-	FILE *out = open_memstream(&text, &n);
-
-	MT_ASSERT(out != NULL);
-	flow(value, out);
-	MT_ASSERT(fclose(out) == 0);
-	return text;
-}
-
 void
 mt_table_print_yaml(const struct mt_table *t, FILE *out)
 {
@@ -151,9 +75,10 @@ mt_table_print_yaml(const struct mt_table *t, FILE *out)
 		const char *key, *lead = "- ";
 
 		json_object_foreach (object, key, value) {
-			fprintf(out, "%s%s: ", lead, key);
-			flow(value, out);
-			putc('\n', out);
+			char *text = mt_yaml_flow(value);
+
+			fprintf(out, "%s%s: %s\n", lead, key, text);
+			free(text);
 			lead = "  ";
 		}
 		json_decref(object);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "conf/environ.h"
 #include "config.h"
 
 int
@@ -58,22 +59,28 @@ add_server(struct mt_http *http, const struct mt_addr *where,
 	return mt_http_add(http, url, err);
 }
 
+/* Variables count as they do for the daemon; alone, too. */
 static int
 load(struct mt_cli *cli, struct mt_err *err)
 {
 	const char *file = cli->file, *env = getenv("PATRONICTL_CONFIG_FILE");
+	json_t *environment = mt_conf_environ((const char *const *)environ);
+	int rv;
 
 	if (file == NULL && env != NULL && env[0] != '\0')
 		file = env;
-	if (file == NULL && access(MT_CLI_DEFAULT_FILE, F_OK) != 0 &&
-	    errno == ENOENT)
-		return mt_err_set(
-		    err, MT_ENOENT,
-		    "no configuration file: name one with -c "
-		    "FILE or in $PATRONICTL_CONFIG_FILE (" MT_CLI_DEFAULT_FILE
-		    " does not exist)");
-	return mt_conf_load(&cli->conf,
-			    file != NULL ? file : MT_CLI_DEFAULT_FILE, err);
+	if (file == NULL &&
+	    (access(MT_CLI_DEFAULT_FILE, F_OK) == 0 || errno != ENOENT))
+		file = MT_CLI_DEFAULT_FILE;
+	if (file == NULL && json_object_size(environment) == 0)
+		rv = mt_err_set(err, MT_ENOENT,
+				"no configuration file: name one with -c FILE "
+				"or in $PATRONICTL_CONFIG_FILE "
+				"(" MT_CLI_DEFAULT_FILE " does not exist)");
+	else
+		rv = mt_conf_load(&cli->conf, file, environment, err);
+	json_decref(environment);
+	return rv;
 }
 
 int

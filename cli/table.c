@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/yaml.h"
 
 void
 mt_table_init(struct mt_table *t)

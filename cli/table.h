@@ -59,8 +59,6 @@ void mt_table_print(const struct mt_table *t, enum mt_format format, FILE *out);
 
 /* The text of a cell in the ASCII table; returned, free it. */
 char *mt_cell_text(const json_t *cell);
-/* One value as YAML in flow style, on one line; returned, free it. */
-char *mt_yaml_flow(const json_t *value);
 
 /* Between the files of the table: the formats that are data. */
 void mt_table_print_tsv(const struct mt_table *t, FILE *out);

@@ -47,7 +47,9 @@ static const struct mt_verb verbs[] = {
      "[--scheduled TIME] [--force] [--dry-run]",
      "Hand the primary's role to another member, in good order",
      mt_cmd_switchover},
-    {"failover", "failover [CLUSTER] [--candidate NAME] [--force] [--dry-run]",
+    {"failover",
+     "failover [CLUSTER] [--candidate NAME] [--accept-loss] [--force] "
+     "[--dry-run]",
      "Make a member the primary, with or without a leader", mt_cmd_failover},
     {"flush", "flush CLUSTER switchover [--force]",
      "Take a scheduled switchover back", mt_cmd_flush},
@@ -60,6 +62,10 @@ static const struct mt_verb verbs[] = {
      "edit-config [CLUSTER] [-q] [-s PATH=VALUE] [-p PARAMETER=VALUE] "
      "[--apply FILE] [--replace FILE] [--force]",
      "Change the cluster's dynamic configuration", mt_cmd_edit_config},
+    {"config", "config explain [KEY] [-f FORMAT]",
+     "Show what is in force on this member, and why", mt_cmd_config},
+    {"reload", "reload CLUSTER [MEMBER ...] [-r ROLE] [--force]",
+     "Have members read their own configuration again", mt_cmd_reload},
     {"history", "history [CLUSTER] [-f FORMAT]",
      "Show when the primary changed, and why", mt_cmd_history},
     {"why", "why [N] [-f FORMAT]",

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "conf/explain.h"
 #include "daemon/node_internal.h"
 
 static void
@@ -128,9 +129,8 @@ backend_doing(void *arg)
 
 	if (n->phase == NODE_FORMING)
 		return n->waiting_for;
-	if (n->pg != NULL && mt_postgres_trouble(n->pg)[0] != '\0')
-		return mt_postgres_trouble(n->pg);
-	return n->agent_why;
+	node__doing(n, n->doing, sizeof(n->doing));
+	return n->doing;
 }
 
 static int64_t
@@ -144,6 +144,32 @@ backend_propose(void *arg, const struct mt_command *cmd, int64_t timeout_ms,
 		mt_propose_cb cb, void *cb_arg)
 {
 	node__propose(arg, cmd, timeout_ms, cb, cb_arg);
+}
+
+static void
+backend_reload(void *arg, mt_reload_cb cb, void *cb_arg)
+{
+	node__reload(arg, cb, cb_arg);
+}
+
+static json_t *
+backend_explain(void *arg)
+{
+	const struct mt_node *n = arg;
+	bool agreed = n->state.config != NULL;
+	struct mt_conf_facts f = {
+	    .document = agreed ? n->state.config : n->conf->bootstrap.dcs,
+	    .document_name = agreed ? "dynamic" : "bootstrap.dcs",
+	};
+
+	if (n->pg != NULL) {
+		const json_t *seen = mt_postgres_settings(n->pg);
+
+		f.parameters = mt_postgres_parameters(n->pg);
+		f.pending = json_object_get(seen, "pending");
+		f.altered = json_object_get(seen, "altered");
+	}
+	return mt_conf_explain(n->conf, &f);
 }
 
 static void
@@ -183,6 +209,8 @@ node__backend(struct mt_node *n)
 	    .doing = backend_doing,
 	    .last_seen = backend_last_seen,
 	    .propose = backend_propose,
+	    .reload = backend_reload,
+	    .explain = backend_explain,
 	    .watch = backend_watch,
 	    .unwatch = backend_unwatch,
 	};

@@ -58,6 +58,12 @@ mt_callbacks_new(uv_loop_t *loop, const struct mt_conf *conf)
 	return c;
 }
 
+void
+mt_callbacks_take(struct mt_callbacks *c, const struct mt_conf *conf)
+{
+	c->conf = conf;
+}
+
 static void
 timer_closed_cb(uv_handle_t *h)
 {

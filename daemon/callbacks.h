@@ -16,6 +16,8 @@ struct mt_callbacks;
 /* conf is borrowed until the end. NULL: out of memory. */
 struct mt_callbacks *mt_callbacks_new(uv_loop_t *loop,
 				      const struct mt_conf *conf);
+/* Another configuration; the old one is used no more. */
+void mt_callbacks_take(struct mt_callbacks *c, const struct mt_conf *conf);
 /* Look at the server; what became of it since the last look is told. */
 void mt_callbacks_look(struct mt_callbacks *c, const struct mt_local *local);
 /* What runs may end, for a while; closed_cb comes then, and c is gone. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* matriarchd FILE: see matriarchd(8). */
+/* matriarchd FILE, and what it tells of a configuration: see matriarchd(8). */
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,35 +10,29 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "conf/environ.h"
 #include "daemon/node.h"
+#include "daemon/tell.h"
 
 static void
 usage(FILE *to)
 {
-	fprintf(to, "usage: matriarchd FILE\n"
-		    "       matriarchd --version\n");
+	fprintf(to,
+		"usage: matriarchd [FILE]\n"
+		"       matriarchd --validate-config [--strict] [-p] [FILE]\n"
+		"       matriarchd --print-config [FILE]\n"
+		"       matriarchd --generate-sample-config\n"
+		"       matriarchd --version\n");
 }
 
-int
-main(int argc, char **argv)
+/* Without a file the configuration is that of the variables. */
+static int
+run(const char *file, const json_t *environment)
 {
 	struct mt_conf *conf;
 	struct mt_err err = {0};
 	int status;
 
-	mt_node_hold_signals(); /* from here on it ends in order */
-	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-		printf("matriarchd %s\n", PACKAGE_VERSION);
-		return 0;
-	}
-	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-		usage(stdout);
-		return 0;
-	}
-	if (argc != 2 || argv[1][0] == '-') {
-		usage(stderr);
-		return 2;
-	}
 	if (geteuid() == 0) {
 		mt_critical("PostgreSQL does not run as root, and neither "
 			    "does matriarchd: start it as the user that owns "
@@ -46,7 +41,7 @@ main(int argc, char **argv)
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	if (mt_conf_load(&conf, argv[1], &err) != 0) {
+	if (mt_conf_load(&conf, file, environment, &err) != 0) {
 		mt_critical("%s", err.text);
 		return 1;
 	}
@@ -58,5 +53,68 @@ main(int argc, char **argv)
 	else
 		mt_info("ended");
 	mt_conf_free(conf);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	enum { VERSION = 256, HELP, VALIDATE, STRICT, PRINT, SAMPLE };
+	static const struct option options[] = {
+	    {"version", no_argument, NULL, VERSION},
+	    {"help", no_argument, NULL, HELP},
+	    {"validate-config", no_argument, NULL, VALIDATE},
+	    {"strict", no_argument, NULL, STRICT},
+	    {"print", no_argument, NULL, 'p'},
+	    {"ignore-listen-port", no_argument, NULL, 'i'},
+	    {"print-config", no_argument, NULL, PRINT},
+	    {"generate-sample-config", no_argument, NULL, SAMPLE},
+	    {NULL, 0, NULL, 0},
+	};
+	const char *file;
+	json_t *environment;
+	bool strict = false, print = false, no_ports = false;
+	int c, what = 0, status;
+
+	mt_node_hold_signals(); /* from here on it ends in order */
+	while ((c = getopt_long(argc, argv, "ip", options, NULL)) != -1) {
+		if (c == STRICT)
+			strict = true;
+		else if (c == 'p')
+			print = true;
+		else if (c == 'i')
+			no_ports = true; /* none is tried anyway */
+		else if (c == '?' || what != 0)
+			what = '?';
+		else
+			what = c;
+	}
+	if ((what != VALIDATE && (strict || print || no_ports)) ||
+	    argc > optind + 1 || what == '?') {
+		usage(stderr);
+		return 2;
+	}
+	file = argv[optind];
+	environment = mt_conf_environ((const char *const *)environ);
+	if (file == NULL && json_object_size(environment) == 0 &&
+	    (what == 0 || what == VALIDATE || what == PRINT)) {
+		usage(stderr);
+		status = 2;
+	} else if (what == VERSION) {
+		printf("matriarchd %s\n", PACKAGE_VERSION);
+		status = 0;
+	} else if (what == HELP) {
+		usage(stdout);
+		status = 0;
+	} else if (what == VALIDATE) {
+		status = mt_tell_findings(file, environment, strict, print);
+	} else if (what == PRINT) {
+		status = mt_tell_effective(file, environment);
+	} else if (what == SAMPLE) {
+		status = mt_tell_sample();
+	} else {
+		status = run(file, environment);
+	}
+	json_decref(environment);
 	return status;
 }

@@ -65,11 +65,11 @@ take_settings(struct mt_node *n)
 				      &n->state);
 }
 
-/* Positions matter now: look often. */
+/* Positions matter now, or whether WAL still arrives: look often. */
 static void
 set_pace(struct mt_node *n, const struct mt_view *v)
 {
-	bool choosing = n->state.leader.released ||
+	bool choosing = n->state.leader.released || n->probing.epoch != 0 ||
 			(mt_state_held_by(&n->state, n->conf->name) &&
 			 (!v->local.as_primary || v->local.in_recovery));
 
@@ -166,7 +166,9 @@ step(struct mt_node *n)
 	node__quorum_tick(n, now_ms);
 	if (n->closing)
 		return;
+	node__reload_tick(n);
 	take_settings(n);
+	node__say_unmet(n);
 	node__propose_tick(n, now_ms);
 	if (n->pg != NULL)
 		mt_postgres_tick(n->pg, now_ms);
@@ -240,8 +242,7 @@ static void
 signal_cb(uv_signal_t *signal, int signo)
 {
 	if (signo == SIGHUP)
-		mt_warn("SIGHUP: the configuration file is read at the start "
-			"only; restart the daemon to take up a change");
+		node__reload(signal->data, NULL, NULL);
 	else
 		node__stop(signal->data);
 }
@@ -319,6 +320,7 @@ node__exit(struct mt_node *n, int status)
 	mt_node_hold_signals();
 	n->open_parts = 1;
 	uv_idle_stop(&n->idle);
+	node__reload_close(n);
 	if (n->api != NULL) {
 		n->open_parts++;
 		mt_api_close(n->api, part_closed, n);
@@ -422,6 +424,7 @@ mt_node_run(const struct mt_conf *conf, struct mt_err *err)
 		node__wake(n);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	status = n->exit_status;
+	node__reload_free(n);
 	uv_loop_close(&loop);
 	free(n);
 	return status;

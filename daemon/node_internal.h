@@ -22,6 +22,8 @@
 #include "daemon/postgres.h"
 #include "peer/peers.h"
 
+struct node_waiter;
+
 #define MT_COMMAND_KINDS (MT_CMD_SYNC_PUT + 1)
 #define NODE_WATCHERS_MAX 4
 
@@ -72,6 +74,13 @@ struct mt_node {
 		void (*fn)(void *arg);
 		void *arg;
 	} watchers[NODE_WATCHERS_MAX];
+
+	/* reload.c */
+	bool reading, read_again;  /* the configuration, in a worker */
+	struct mt_conf *next_conf; /* read, and not taken over yet */
+	struct mt_conf *own_conf;  /* conf, once it was read again */
+	struct node_waiter *reload_waiters;
+	bool unmet_said; /* how bootstrap.dcs differs */
 
 	/* quorum.c */
 	enum node_phase phase;
@@ -127,7 +136,8 @@ struct mt_node {
 	const char *agent_rule, *control_rule;
 	enum mt_act agent_act;
 	char agent_why[MT_WHY_MAX], control_why[MT_WHY_MAX];
-	int64_t heartbeat_ms; /* of the "no action" line */
+	char doing[MT_WHY_MAX]; /* node__doing's, for the API */
+	int64_t heartbeat_ms;   /* of the "no action" line */
 
 	struct mt_peers *peers;
 	struct mt_postgres *pg;         /* NULL: witness */
@@ -143,6 +153,17 @@ void node__fail(struct mt_node *n, const char *fmt, ...) MT_PRINTF(2, 3);
 void node__exit(struct mt_node *n, int status);
 /* Ask for an orderly end. */
 void node__stop(struct mt_node *n);
+
+/* reload.c */
+/* Read the configuration again, and take over what can be. cb, or NULL, is told
+ * whether it could be read. */
+void node__reload(struct mt_node *n, mt_reload_cb cb, void *arg);
+void node__reload_tick(struct mt_node *n);
+/* Tell those that wait that the daemon ends; free what is left. */
+void node__reload_close(struct mt_node *n);
+void node__reload_free(struct mt_node *n);
+/* Warn once of what the file's bootstrap.dcs has otherwise. */
+void node__say_unmet(struct mt_node *n);
 
 /* quorum.c: store, forming, Raft */
 int node__quorum_open(struct mt_node *n, struct mt_err *err) MT_MUSTCHECK;
@@ -187,6 +208,8 @@ void node__propose_close(struct mt_node *n);
 
 /* observe.c, execute.c */
 void node__observe(struct mt_node *n, struct mt_view *view);
+/* What it waits for, and what its PostgreSQL suffers from. */
+void node__doing(const struct mt_node *n, char *buf, size_t size);
 void node__report(struct mt_node *n, const struct mt_view *view,
 		  struct mt_report *r);
 /* The local member as it wants to be known. */

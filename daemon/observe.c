@@ -161,6 +161,16 @@ report_server(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 }
 
 void
+node__doing(const struct mt_node *n, char *buf, size_t size)
+{
+	const char *trouble = n->pg != NULL ? mt_postgres_trouble(n->pg) : "";
+
+	mt_format(buf, size, "%s%s%s", n->agent_why,
+		  n->agent_why[0] != '\0' && trouble[0] != '\0' ? ": " : "",
+		  trouble);
+}
+
+void
 node__report(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 {
 	const struct mt_local *l = &v->local;
@@ -184,11 +194,9 @@ node__report(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	r->stopped = l->stopped;
 	r->interval_ms = (uint16_t)mt_report_interval_ms(&n->state);
 	r->port_epoch = n->probing.epoch;
-	r->port = n->probing.found;
+	r->port = mt_probing_finding(&n->probing);
 	r->pg_state = MT_PG_STOPPED;
 	if (n->pg != NULL)
 		report_server(n, v, r);
-	mt_copy(r->why, sizeof(r->why), n->agent_why);
-	if (n->pg != NULL && mt_postgres_trouble(n->pg)[0] != '\0')
-		mt_copy(r->why, sizeof(r->why), mt_postgres_trouble(n->pg));
+	node__doing(n, r->why, sizeof(r->why));
 }

@@ -40,8 +40,9 @@ struct file_work {
 	char first_segment[MT_PG_SEGMENT_MAX];
 	bool only_read;
 	/* role */
-	json_t *parameters; /* owned */
-	uint64_t version;   /* of them */
+	json_t *parameters;  /* owned */
+	json_t *other_files; /* owned; as in struct mt_postgres */
+	uint64_t version;    /* of the parameters */
 	struct mt_pg_follow follow;
 	bool standby, only_conf, changed;
 	struct mt_names names; /* kept beside, for a restarted daemon */
@@ -80,6 +81,7 @@ struct mt_postgres {
 	json_t *document;    /* last given; NULL: none yet */
 	json_t *parameters;  /* as they shall be now */
 	uint64_t version;    /* counts their changes */
+	json_t *other_files; /* mt_pgconf_files */
 	bool has_members;    /* pgpass is written for those there are */
 	uint64_t reloads;    /* that went well */
 	char trouble[MT_WHY_MAX];
@@ -117,7 +119,8 @@ struct mt_postgres {
 	bool stale; /* its files are not those of parameters */
 	bool reloading;
 	bool pending_asked, pending_restart;
-	int64_t pending_ms; /* when it was last asked for */
+	json_t *seen_settings; /* as mt_postgres_settings gives it; owned */
+	int64_t pending_ms;    /* when it was last asked for */
 
 	/* sessions */
 	struct mt_session *session; /* looks and short statements */
@@ -126,7 +129,11 @@ struct mt_postgres {
 	struct mt_pg_info info;     /* of this postmaster; at_ms 0 = none */
 	struct mt_position at; /* the furthest it was seen at, see look_cb */
 	bool looking;
-	int64_t look_ms; /* when the next look is due */
+	int64_t look_ms;    /* when the next look is due */
+	int64_t asked_ms;   /* when the last one was asked */
+	int64_t receipt_ms; /* and the one that info is of */
+	int64_t heard_ms; /* after that the walreceiver had a message, 0 = none
+			   * that two looks in a row have shown */
 	int64_t every_ms;
 	uint32_t history_of; /* timeline whose history was read, 0 none */
 	bool history_asked;
@@ -158,6 +165,7 @@ struct mt_postgres {
 	int percent;
 	enum mt_job last_job;
 	bool last_job_failed;
+	bool source_gone; /* the last rewind could not reach its source */
 	int64_t last_job_ms;
 	int failures;
 	uint64_t checkpoint_id, checkpoint_for;
@@ -218,6 +226,7 @@ void postgres__write_pgpass(struct mt_postgres *pg, const struct mt_state *s);
 /* postgres_reload.c: write the files of a running server anew, if they are
  * stale and nothing stands in the way, and have them read. */
 void postgres__refresh(struct mt_postgres *pg);
+void postgres__retarget(struct mt_postgres *pg);
 /* Whether a parameter waits for a restart is asked from time to time. */
 void postgres__ask_pending(struct mt_postgres *pg);
 /* postgres_run.c */

@@ -68,6 +68,7 @@ on_done(void *arg, const struct mt_pg_job_result *r)
 		pg->bootstrap_failed = true;
 	if (ok)
 		pg->died = false;
+	pg->source_gone = !ok && r->no_source;
 	if (r->kind == MT_PG_JOB_BOOTSTRAP && ok) {
 		postgres__file_queue(
 		    postgres__file_work(pg, mark_work, mark_done));

@@ -149,6 +149,16 @@ postgres__take_position(struct mt_postgres *pg)
 		pg->at = at;
 }
 
+/* Another message than the look before has seen came after that was asked. */
+static void
+take_receipt(struct mt_postgres *pg, const struct mt_pg_info *info)
+{
+	if (pg->info.receipt_time[0] != '\0' && info->receipt_time[0] != '\0' &&
+	    strcmp(pg->info.receipt_time, info->receipt_time) != 0)
+		pg->heard_ms = pg->receipt_ms;
+	pg->receipt_ms = pg->asked_ms;
+}
+
 static void
 look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 {
@@ -166,6 +176,7 @@ look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 	}
 	if (!postgres__running(pg))
 		return;
+	take_receipt(pg, info);
 	pg->info = *info;
 	postgres__take_position(pg);
 	postgres__take_flushed(pg);
@@ -193,6 +204,7 @@ postgres__look_now(struct mt_postgres *pg)
 	if (pg->looking || !mt_session_accepting(pg->session))
 		return;
 	pg->looking = true;
+	pg->asked_ms = mt_clock_ms();
 	if (mt_session_look(pg->session, LOOK_TIMEOUT_MS, look_cb, pg) == 0)
 		pg->looking = false;
 }
@@ -234,13 +246,7 @@ mt_postgres_tick(struct mt_postgres *pg, int64_t now_ms)
 		return;
 	mt_err_set(&err, MT_ETIMEDOUT, "it took longer than %lld ms",
 		   (long long)(pg->job_until_ms - pg->job_since_ms));
-	if (pg->job == MT_JOB_START) {
-		/* A server that does not come up must not go on by itself. */
-		postgres__job_end(pg, &err);
-		mt_postgres_stop(pg, true);
-	} else {
-		postgres__job_end(pg, &err);
-	}
+	postgres__job_end(pg, &err);
 }
 
 /* ---- sessions ---- */
@@ -306,10 +312,14 @@ postgres__server_up(struct mt_postgres *pg)
 {
 	memset(&pg->info, 0, sizeof(pg->info));
 	memset(&pg->at, 0, sizeof(pg->at));
+	pg->heard_ms = 0;
 	pg->history_of = 0;
 	postgres__expect_standbys(pg);
 	pg->pending_restart = pg->pending_asked = false;
+	json_decref(pg->seen_settings);
+	pg->seen_settings = NULL;
 	pg->pending_ms = 0;
+	postgres__retarget(pg);
 	mt_session_want(pg->session, true);
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "daemon/postgres_internal.h"
 #include "pg/params.h"
 
@@ -94,6 +95,63 @@ postgres__refresh(struct mt_postgres *pg)
 	postgres__file_queue(w);
 }
 
+/* ---- another local configuration ---- */
+
+bool
+mt_postgres_is_busy(const struct mt_postgres *pg)
+{
+	return pg->job != MT_JOB_NONE || pg->work != NULL || pg->files != NULL;
+}
+
+/* The sentinel of a server that runs goes by the new word at once. */
+static void
+take_fencing(struct mt_postgres *pg, bool fencing)
+{
+	int rv;
+
+	if (!postgres__running(pg) || !pg->as_primary || pg->exempt)
+		return;
+	rv = fencing ? mt_guard_arm(pg->guard, pg->armed_ms)
+		     : mt_guard_disarm(pg->guard);
+	if (rv != 0)
+		mt_error("could not arm the sentinel");
+}
+
+void
+mt_postgres_take(struct mt_postgres *pg, const struct mt_conf *conf)
+{
+	struct mt_session *const sessions[] = {pg->session, pg->worker,
+					       pg->settler, pg->probe};
+	const struct mt_conf_user *user = &conf->postgresql.superuser;
+	bool fenced = pg->conf->fencing;
+
+	MT_ASSERT(!mt_postgres_is_busy(pg));
+	pg->conf = conf;
+	pg->stale = true; /* what the files have may come from there */
+	for (size_t i = 0; i < MT_COUNT(sessions); i++)
+		if (mt_session_login(sessions[i], user->username,
+				     user->password) != 0)
+			mt_error("could not take over the superuser: out of "
+				 "memory");
+	if (fenced != conf->fencing)
+		take_fencing(pg, conf->fencing);
+}
+
+/* Where a server that is up now is reached: it has read what the configuration
+ * says, which an older one may not have. */
+void
+postgres__retarget(struct mt_postgres *pg)
+{
+	struct mt_session *const sessions[] = {pg->session, pg->worker,
+					       pg->settler, pg->probe};
+	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
+	struct mt_pg_target target;
+
+	mt_pg_target_local(&target, c, c->parameters);
+	for (size_t i = 0; i < MT_COUNT(sessions); i++)
+		mt_session_retarget(sessions[i], &target);
+}
+
 /* ---- what waits for a restart ---- */
 
 static void
@@ -101,11 +159,19 @@ pending_cb(void *arg, const struct mt_session_result *r)
 {
 	struct mt_postgres *pg = arg;
 	bool pending;
+	json_t *seen;
 
 	pg->pending_asked = false;
 	if (pg->closed || r->err.code != 0 || r->n_rows == 0)
 		return;
-	pending = atoi(mt_session_value(r, 0, 0)) > 0;
+	seen = json_loads(mt_session_value(r, 0, 0), 0, NULL);
+	if (!json_is_object(seen)) {
+		json_decref(seen);
+		return;
+	}
+	json_decref(pg->seen_settings);
+	pg->seen_settings = seen;
+	pending = json_array_size(json_object_get(seen, "pending")) > 0;
 	if (pending != pg->pending_restart) {
 		pg->pending_restart = pending;
 		mt_info(pending ? "a changed parameter waits for PostgreSQL's "
@@ -127,9 +193,21 @@ postgres__ask_pending(struct mt_postgres *pg)
 		return;
 	pg->pending_ms = now_ms;
 	pg->pending_asked = true;
-	if (mt_session_pending_restart(pg->session, RELOAD_TIMEOUT_MS,
-				       pending_cb, pg) == 0)
+	if (mt_session_settings(pg->session, RELOAD_TIMEOUT_MS, pending_cb,
+				pg) == 0)
 		pg->pending_asked = false;
+}
+
+const json_t *
+mt_postgres_settings(const struct mt_postgres *pg)
+{
+	return postgres__running(pg) ? pg->seen_settings : NULL;
+}
+
+const json_t *
+mt_postgres_parameters(const struct mt_postgres *pg)
+{
+	return pg->parameters;
 }
 
 bool

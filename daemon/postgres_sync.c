@@ -426,6 +426,8 @@ postgres__take_flushed(struct mt_postgres *pg)
 			continue;
 		f->streaming = true;
 		f->lsn = s->flush_lsn;
+		if (f->lsn > f->most)
+			f->most = f->lsn;
 		f->last_ms = now_ms;
 	}
 }

@@ -44,6 +44,8 @@ port_name(enum mt_port port)
 		return "accepts connections";
 	case MT_PORT_DEAD:
 		return "is dead";
+	case MT_PORT_STREAMS: /* is not found at the port */
+		break;
 	}
 	return "";
 }

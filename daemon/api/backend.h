@@ -37,6 +37,9 @@ struct mt_raft_info {
 typedef void (*mt_propose_cb)(void *arg, int rv, uint64_t index,
 			      const char *why);
 
+/* Could the configuration be read? 0, or negative and why: it stays. */
+typedef void (*mt_reload_cb)(void *arg, int rv, const char *why);
+
 struct mt_api_backend {
 	void *arg;
 	const struct mt_conf *conf;
@@ -55,6 +58,10 @@ struct mt_api_backend {
 	/* Through the Raft leader, wherever it is. cb fires exactly once. */
 	void (*propose)(void *arg, const struct mt_command *cmd,
 			int64_t timeout_ms, mt_propose_cb cb, void *cb_arg);
+	/* Read the configuration again; cb fires exactly once, and later. */
+	void (*reload)(void *arg, mt_reload_cb cb, void *cb_arg);
+	/* mt_conf_explain of what is in force; a new reference. */
+	json_t *(*explain)(void *arg);
 	/* fn is called on the loop at each change of the view; until removed.
 	 */
 	void (*watch)(void *arg, void (*fn)(void *fn_arg), void *fn_arg);

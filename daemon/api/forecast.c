@@ -38,6 +38,7 @@ api__get_forecast(struct mt_api *api, struct mt_http_request *r)
 			    f.lost_known
 				? json_integer((json_int_t)f.lost_bytes)
 				: json_null());
+	json_object_set_new(o, "synchronous", json_boolean(f.in_sync));
 	json_object_set_new(o, "known_age_ms",
 			    any ? json_integer(f.age_ms) : json_null());
 	json_object_set_new(o, "outage", any ? outage(&f) : json_null());

@@ -149,6 +149,8 @@ failover_record(const struct mt_request *request)
 	if (*request->candidate != '\0')
 		json_object_set_new(o, "member",
 				    json_string(request->candidate));
+	if (request->accept_loss)
+		json_object_set_new(o, "accept_loss", json_true());
 	return o;
 }
 

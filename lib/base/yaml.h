@@ -34,4 +34,11 @@ void mt_yaml_release(struct mt_yaml *y);
 const struct mt_yaml_place *mt_yaml_place(const struct mt_yaml *y,
 					  const char *path);
 
+/* On one line; scalars are such that every reader takes them for what they
+ * are. Returned, free it. */
+char *mt_yaml_flow(const json_t *value);
+/* Block style, keys sorted, two blanks a level, lists not indented. Returned,
+ * free it; NULL if memory ran out. */
+char *mt_yaml_block(const json_t *value);
+
 #endif

@@ -9,11 +9,8 @@
  */
 #include "conf/check.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/text.h"
 #include "conf/options.h"
 
@@ -25,82 +22,8 @@ struct walk {
 	const char *prefix; /* of file paths before option paths */
 };
 
-static int walk_section(const struct walk *w, const char *section,
-			json_t *object);
-static void word(const struct mt_conf_source *src, const char *path, char *buf,
-		 size_t size, const char *fmt, va_list ap) MT_PRINTF(5, 0);
-
-/* "FILE:LINE:COLUMN: " and the words. */
-static void
-word(const struct mt_conf_source *src, const char *path, char *buf, size_t size,
-     const char *fmt, va_list ap)
-{
-	const struct mt_yaml_place *place = NULL;
-	char at[PATH_BYTES], *dot;
-	size_t n;
-
-	mt_copy(at, sizeof(at), path);
-	while (at[0] != '\0') {
-		place = mt_yaml_place(&src->yaml, at);
-		dot = strrchr(at, '.');
-		if (place != NULL || dot == NULL)
-			break;
-		*dot = '\0';
-	}
-	if (place != NULL)
-		mt_format(buf, size, "%s:%d:%d: ", src->file, place->line,
-			  place->column);
-	else
-		mt_format(buf, size, "%s: ", src->file);
-	n = strlen(buf);
-	if (vsnprintf(buf + n, size - n, fmt, ap) < 0)
-		buf[n] = '\0';
-}
-
-int
-mt_conf_fail(struct mt_conf_source *src, const char *path, const char *fmt, ...)
-{
-	char text[sizeof(src->err->text)];
-	va_list ap;
-
-	va_start(ap, fmt);
-	word(src, path, text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return mt_err_set(src->err, MT_EINVAL, "%s", text);
-}
-
-void
-mt_conf_warn(struct mt_conf_source *src, const char *path, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	word(src, path, text, sizeof(text), fmt, ap);
-	va_end(ap);
-	mt_warn("%s", text);
-}
-
-json_t *
-mt_conf_lookup(const json_t *root, const char *path)
-{
-	const json_t *at = root;
-	char part[PATH_BYTES];
-	size_t n;
-
-	for (;; path += n + 1) {
-		n = strcspn(path, ".");
-		if (n >= sizeof(part))
-			return NULL;
-		memcpy(part, path, n);
-		part[n] = '\0';
-		at = json_object_get(at, part);
-		if (at == NULL || json_is_null(at))
-			return NULL;
-		if (path[n] == '\0')
-			return (json_t *)at;
-	}
-}
+static void walk_section(const struct walk *w, const char *section,
+			 json_t *object);
 
 static bool
 join(char *buf, const char *a, const char *b)
@@ -148,7 +71,7 @@ string_in(const json_t *list, const char *s)
 static bool
 is_free_key(const struct walk *w, const char *section, const char *key)
 {
-	const json_t *root = w->src->yaml.root;
+	const json_t *root = w->src->root;
 	char path[PATH_BYTES];
 
 	if (w->where == MT_OPT_DYNAMIC)
@@ -179,30 +102,30 @@ unknown_key(const struct walk *w, const char *section, const char *key,
 	if (is_free_key(w, section, key))
 		return;
 	if (mt_streq(path, "postgresql.cluster_name")) {
-		mt_conf_warn(w->src, path,
-			     "unknown key \"%s\" is ignored; PostgreSQL's "
-			     "cluster_name is the scope",
-			     path);
+		mt_conf_unknown(w->src, path,
+				"unknown key \"%s\" is ignored; PostgreSQL's "
+				"cluster_name is the scope",
+				path);
 		return;
 	}
 	other = elsewhere(key);
 	if (other != NULL) {
 		bool dynamic = other->where == MT_OPT_DYNAMIC;
 
-		mt_conf_warn(w->src, path,
-			     "unknown key \"%s\" is ignored, did you mean "
-			     "\"%s%s\"?",
-			     path, dynamic ? "bootstrap.dcs." : "",
-			     other->path);
+		mt_conf_unknown(w->src, path,
+				"unknown key \"%s\" is ignored, did you mean "
+				"\"%s%s\"?",
+				path, dynamic ? "bootstrap.dcs." : "",
+				other->path);
 	} else if (mt_option_nearest(w->where, section, key, near,
 				     sizeof(near)) != NULL) {
-		mt_conf_warn(w->src, path,
-			     "unknown key \"%s\" is ignored, did you mean "
-			     "\"%s\"?",
-			     path, near);
+		mt_conf_unknown(w->src, path,
+				"unknown key \"%s\" is ignored, did you mean "
+				"\"%s\"?",
+				path, near);
 	} else {
-		mt_conf_warn(w->src, path, "unknown key \"%s\" is ignored",
-			     path);
+		mt_conf_unknown(w->src, path, "unknown key \"%s\" is ignored",
+				path);
 	}
 }
 
@@ -223,78 +146,72 @@ check_minimum(const struct walk *w, const struct mt_option *o, const char *path,
 		     (long long)o->min, time ? " ms" : "");
 }
 
-static int
+static void
 check_value(const struct walk *w, const struct mt_option *o, const char *path,
 	    json_t *v)
 {
 	const char *quotes = "";
 
 	if (json_is_null(v))
-		return 0; /* "key:" alone: not given */
+		return; /* "key:" alone: not given */
 	if (mt_option_accepts(o, v)) {
 		check_minimum(w, o, path, v);
-		return 0;
+		return;
 	}
 	if ((o->type == MT_OPT_STRING || o->type == MT_OPT_SECRET) &&
 	    (json_is_boolean(v) || json_is_real(v)))
 		quotes = "; put it in quotes";
 	if (w->where == MT_OPT_LOCAL && o->effective)
-		return mt_conf_fail(w->src, path, "\"%s\" must be %s%s", path,
-				    mt_option_wants(o), quotes);
-	mt_conf_warn(w->src, path, "\"%s\" must be %s%s; it is ignored", path,
-		     mt_option_wants(o), quotes);
-	return 0;
+		mt_conf_fail(w->src, path, "\"%s\" must be %s%s", path,
+			     mt_option_wants(o), quotes);
+	else
+		mt_conf_warn(w->src, path, "\"%s\" must be %s%s; it is ignored",
+			     path, mt_option_wants(o), quotes);
 }
 
-static int
+static void
 walk_key(const struct walk *w, const char *section, const char *key, json_t *v)
 {
 	char opt_path[PATH_BYTES], path[PATH_BYTES];
 	const struct mt_option *o;
-	int rc;
 
 	if (!join(opt_path, section, key) || !join(path, w->prefix, opt_path)) {
 		mt_conf_warn(w->src, section, "a key is too long");
-		return 0;
+		return;
 	}
 	o = mt_option_find(w->where, opt_path);
 	if (o != NULL) {
-		rc = check_value(w, o, path, v);
-		if (rc == 0 && mt_streq(path, "bootstrap.dcs") &&
-		    json_is_object(v)) {
+		check_value(w, o, path, v);
+		if (mt_streq(path, "bootstrap.dcs") && json_is_object(v)) {
 			struct walk sub = {w->src, MT_OPT_DYNAMIC, path};
 
-			rc = walk_section(&sub, "", v);
+			walk_section(&sub, "", v);
 		}
-		return rc;
+		return;
 	}
 	if (!mt_option_is_section(w->where, opt_path)) {
 		unknown_key(w, section, key, path);
-		return 0;
+		return;
 	}
 	if (json_is_null(v))
-		return 0;
+		return;
 	if (!json_is_object(v))
-		return mt_conf_fail(w->src, path,
-				    "section \"%s\" must be a mapping; write "
-				    "its keys indented below it",
-				    path);
-	return walk_section(w, opt_path, v);
+		mt_conf_fail(w->src, path,
+			     "section \"%s\" must be a mapping; write "
+			     "its keys indented below it",
+			     path);
+	else
+		walk_section(w, opt_path, v);
 }
 
-static int
+static void
 walk_section(const struct walk *w, const char *section, json_t *object)
 {
 	const char *key;
 	json_t *v;
-	int rc;
 
-	json_object_foreach (object, key, v) {
-		rc = walk_key(w, section, key, v);
-		if (rc != 0)
-			return rc;
-	}
-	return 0;
+	json_object_foreach (object, key, v)
+		walk_key(w, section, key, v);
 }
 
 /* Slips of guides. */
@@ -312,7 +229,7 @@ mend_slots(struct mt_conf_source *src, const char *path)
 {
 	static const char *const words[] = {"type", "database", "plugin",
 					    "cluster_type"};
-	json_t *slots = mt_conf_lookup(src->yaml.root, path), *v, *body;
+	json_t *slots = mt_conf_lookup(src->root, path), *v, *body;
 	const char *key, *empty = NULL;
 	char at[PATH_BYTES];
 	size_t n_empty = 0;
@@ -350,7 +267,7 @@ say_other_stores(struct mt_conf_source *src)
 	    "etcd", "etcd3", "consul", "zookeeper", "exhibitor", "kubernetes"};
 
 	for (size_t i = 0; i < MT_COUNT(stores); i++)
-		if (json_object_get(src->yaml.root, stores[i]) != NULL)
+		if (json_object_get(src->root, stores[i]) != NULL)
 			mt_conf_warn(src, stores[i],
 				     "section \"%s\" is ignored; \"raft\" "
 				     "replaces it, no other store is needed",
@@ -367,7 +284,7 @@ check_cycle(struct mt_conf_source *src)
 	int64_t ms[MT_COUNT(keys)];
 
 	for (size_t i = 0; i < MT_COUNT(keys); i++) {
-		const json_t *v = mt_conf_lookup(src->yaml.root, keys[i]);
+		const json_t *v = mt_conf_lookup(src->root, keys[i]);
 		const struct mt_option *o = mt_option_find(
 		    MT_OPT_DYNAMIC, keys[i] + strlen("bootstrap.dcs."));
 
@@ -380,25 +297,15 @@ check_cycle(struct mt_conf_source *src)
 			     "ttl; all three are kept as written");
 }
 
-int
+void
 mt_conf_check(struct mt_conf_source *src)
 {
 	struct walk w = {src, MT_OPT_LOCAL, ""};
-	json_t *root = src->yaml.root;
-	int rc;
 
-	if (json_is_null(root))
-		return mt_conf_fail(src, "", "the file is empty");
-	if (!json_is_object(root))
-		return mt_conf_fail(src, "",
-				    "not a mapping; write it as \"key: value\" "
-				    "lines");
 	say_other_stores(src);
 	mend_slots(src, "bootstrap.dcs.slots");
 	mend_slots(src, "bootstrap.dcs.permanent_slots");
 	mend_slots(src, "bootstrap.dcs.permanent_replication_slots");
-	rc = walk_section(&w, "", root);
-	if (rc == 0)
-		check_cycle(src);
-	return rc;
+	walk_section(&w, "", src->root);
+	check_cycle(src);
 }

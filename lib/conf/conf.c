@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The local file into struct mt_conf. Happy path: the file is read and compared
- * with the table of options, then each row below puts one option into its
- * member, the table's default where the file has none; what depends on more
- * than one option follows by hand. Failure modes: the first error ends it, with
- * file, line and what to write; nothing half-filled gets out. Reads no
- * environment and touches no directory.
+ * The local configuration into struct mt_conf. Happy path: files and variables
+ * become one tree, which is compared with the table of options; then each row
+ * of fill.c puts one option into its member, the table's default where it is
+ * not given; what depends on more than one option follows by hand. Failure
+ * modes: all errors are found, each with its place and what to write; nothing
+ * half-filled gets out. Touches no directory that it names.
  */
 #include "conf/conf.h"
 
@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/text.h"
 #include "conf/check.h"
 #include "conf/fill.h"
@@ -31,22 +30,12 @@ missing(struct mt_conf_source *src, const char *path, const char *example)
 /* Identity. */
 
 static int
-fill_identity(struct mt_conf_source *src, struct mt_conf *c)
+fill_name(struct mt_conf_source *src, struct mt_conf *c)
 {
-	char ns[sizeof(c->namespace)];
-	size_t n;
-
-	if (c->scope[0] == '\0')
-		return missing(src, "scope", "scope: cluster_1");
-	if (strchr(c->scope, '/') != NULL || mt_streq(c->scope, ".") ||
-	    mt_streq(c->scope, ".."))
-		return mt_conf_fail(src, "scope",
-				    "\"scope\" names a directory and must not "
-				    "hold a slash");
 	/* the old place of it */
 	if (c->name[0] == '\0') {
 		const json_t *old =
-		    mt_conf_lookup(src->yaml.root, "postgresql.name");
+		    mt_conf_lookup(src->root, "postgresql.name");
 
 		if (json_is_string(old))
 			mt_copy(c->name, sizeof(c->name),
@@ -63,28 +52,43 @@ fill_identity(struct mt_conf_source *src, struct mt_conf *c)
 		return mt_conf_fail(src, "name",
 				    "\"name\" is what PostgreSQL takes for any "
 				    "name; give the member another one");
+	return 0;
+}
+
+static int
+fill_scope(struct mt_conf_source *src, struct mt_conf *c)
+{
+	char ns[sizeof(c->namespace)];
+	size_t n;
+
 	mt_copy(ns, sizeof(ns), c->namespace + strspn(c->namespace, "/"));
 	for (n = strlen(ns); n > 0 && ns[n - 1] == '/'; n--)
 		ns[n - 1] = '\0';
 	mt_copy(c->namespace, sizeof(c->namespace), ns);
+	if (c->scope[0] == '\0')
+		return missing(src, "scope", "scope: cluster_1");
+	if (strchr(c->scope, '/') != NULL || mt_streq(c->scope, ".") ||
+	    mt_streq(c->scope, ".."))
+		return mt_conf_fail(src, "scope",
+				    "\"scope\" names a directory and must not "
+				    "hold a slash");
 	return 0;
 }
 
 /* Raft. */
 
+/* The line can be put into the file as it is. */
 static int
 raft_missing(struct mt_conf_source *src, const struct mt_conf *c)
 {
-	/* Lines of their own, as an error's text is one line. */
-	mt_error("raft:");
-	mt_error("  self_addr: 10.0.0.1:7500");
-	mt_error("  partner_addrs: [10.0.0.2:7500, 10.0.0.3:7500]");
-	mt_error("  data_dir: /var/lib/matriarch/%s", c->scope);
 	return mt_conf_fail(
-	    src, "",
-	    "section \"raft\" is missing; add one like the four "
-	    "lines above, with this member's address and those "
-	    "of the others");
+	    src, "raft",
+	    "section \"raft\" is missing; add a line as in \"raft: {self_addr: "
+	    "10.0.0.1:7500, partner_addrs: [10.0.0.2:7500, 10.0.0.3:7500], "
+	    "data_dir: /var/lib/matriarch/%s}\", with this member's address "
+	    "and "
+	    "those of the others",
+	    c->scope[0] != '\0' ? c->scope : "cluster_1");
 }
 
 static int
@@ -93,10 +97,11 @@ add_partner(struct mt_conf_source *src, struct mt_conf_raft *r, size_t i,
 {
 	struct mt_err why;
 	struct mt_addr a;
+	const struct mt_yaml_place *place;
 	char path[64];
 
 	mt_format(path, sizeof(path), "raft.partner_addrs[%zu]", i);
-	if (mt_yaml_place(&src->yaml, path) == NULL)
+	if (mt_conf_source_part(src, path, src->n, &place) == NULL)
 		mt_copy(path, sizeof(path), "raft.partner_addrs");
 	if (mt_addr_parse(&a, text, 0, &why) != 0)
 		return mt_conf_fail(src, path, "\"raft.partner_addrs\": %s",
@@ -122,7 +127,7 @@ add_partner(struct mt_conf_source *src, struct mt_conf_raft *r, size_t i,
 static int
 fill_partners(struct mt_conf_source *src, struct mt_conf_raft *r)
 {
-	const json_t *v = mt_conf_lookup(src->yaml.root, "raft.partner_addrs");
+	const json_t *v = mt_conf_lookup(src->root, "raft.partner_addrs");
 	char text[4096], *save = NULL;
 	const json_t *item;
 	size_t i;
@@ -130,18 +135,16 @@ fill_partners(struct mt_conf_source *src, struct mt_conf_raft *r)
 
 	if (!json_is_string(v)) {
 		json_array_foreach ((json_t *)v, i, item)
-			if (rc == 0)
-				rc = add_partner(src, r, i,
-						 json_string_value(item));
+			rc |= add_partner(src, r, i, json_string_value(item));
 		return rc;
 	}
 	/* "a:1,b:1", as environment files like to have it */
 	if (!mt_copy(text, sizeof(text), json_string_value(v)))
 		return mt_conf_fail(src, "raft.partner_addrs",
 				    "\"raft.partner_addrs\" is too long");
-	for (char *s = strtok_r(text, ", ", &save); s != NULL && rc == 0;
+	for (char *s = strtok_r(text, ", ", &save); s != NULL;
 	     s = strtok_r(NULL, ", ", &save))
-		rc = add_partner(src, r, 0, s);
+		rc |= add_partner(src, r, 0, s);
 	return rc;
 }
 
@@ -165,14 +168,8 @@ check_insecure(struct mt_conf_source *src, const struct mt_conf_raft *r)
 }
 
 static int
-fill_raft(struct mt_conf_source *src, struct mt_conf *c)
+fill_self(struct mt_conf_source *src, struct mt_conf_raft *r)
 {
-	struct mt_conf_raft *r = &c->raft;
-	int rc;
-
-	r->present = mt_conf_lookup(src->yaml.root, "raft") != NULL;
-	if (!r->present)
-		return raft_missing(src, c);
 	if (r->self_addr.port == 0)
 		return missing(src, "raft.self_addr",
 			       "self_addr: 10.0.0.1:7500");
@@ -184,14 +181,26 @@ fill_raft(struct mt_conf_source *src, struct mt_conf *c)
 				    "\"raft.bind_addr\"");
 	if (r->bind_addr.port == 0)
 		r->bind_addr = r->self_addr;
-	if (mt_conf_lookup(src->yaml.root, "raft.data_dir") == NULL &&
+	return 0;
+}
+
+static int
+fill_raft(struct mt_conf_source *src, struct mt_conf *c)
+{
+	struct mt_conf_raft *r = &c->raft;
+	int rc;
+
+	r->present = mt_conf_lookup(src->root, "raft") != NULL;
+	if (!r->present)
+		return raft_missing(src, c);
+	if (mt_conf_lookup(src->root, "raft.data_dir") == NULL &&
 	    !mt_format(r->data_dir, sizeof(r->data_dir),
 		       "/var/lib/matriarch/%s", c->scope))
 		return mt_conf_fail(src, "scope", "\"scope\" is too long");
-	rc = mt_fill_directory(src, "raft.data_dir", r->data_dir);
-	if (rc == 0)
-		rc = fill_partners(src, r);
-	return rc != 0 ? rc : check_insecure(src, r);
+	rc = fill_self(src, r);
+	rc |= mt_fill_directory(src, "raft.data_dir", r->data_dir);
+	rc |= fill_partners(src, r);
+	return rc != 0 ? MT_EINVAL : check_insecure(src, r);
 }
 
 /* REST API. */
@@ -210,7 +219,9 @@ fill_restapi(struct mt_conf_source *src, struct mt_conf *c)
 				sizeof(r->connect_address.host),
 				c->raft.self_addr.host);
 	}
-	if (mt_addr_is_wildcard(&r->connect_address))
+	/* Without self_addr there is an error already. */
+	if (c->raft.self_addr.port != 0 &&
+	    mt_addr_is_wildcard(&r->connect_address))
 		return mt_conf_fail(src, "restapi.connect_address",
 				    "\"restapi.connect_address\" is where "
 				    "others connect to; write this member's "
@@ -226,7 +237,7 @@ fill_listen(struct mt_conf_source *src, struct mt_conf_postgresql *p,
 	    struct mt_addr *first)
 {
 	const char *path = "postgresql.listen";
-	const json_t *v = mt_conf_lookup(src->yaml.root, path);
+	const json_t *v = mt_conf_lookup(src->root, path);
 	char text[sizeof(p->listen_addresses)], *save = NULL, *colon;
 	struct mt_addr whole = {.port = 5432}, a;
 	size_t n = 0;
@@ -280,16 +291,16 @@ fill_directories(struct mt_conf_source *src, struct mt_conf *c)
 {
 	struct mt_conf_postgresql *p = &c->postgresql;
 	size_t n;
-	int rc;
+	int rc = 0;
 
-	if (mt_conf_lookup(src->yaml.root, "postgresql.data_dir") == NULL)
+	if (p->bin_dir[0] != '\0')
+		rc = mt_fill_directory(src, "postgresql.bin_dir", p->bin_dir);
+	if (mt_conf_lookup(src->root, "postgresql.data_dir") == NULL)
 		return missing(src, "postgresql.data_dir",
 			       "data_dir: /var/lib/postgresql/15/main");
-	rc = mt_fill_directory(src, "postgresql.data_dir", p->data_dir);
-	if (rc == 0 && p->bin_dir[0] != '\0')
-		rc = mt_fill_directory(src, "postgresql.bin_dir", p->bin_dir);
+	rc |= mt_fill_directory(src, "postgresql.data_dir", p->data_dir);
 	if (rc != 0)
-		return rc;
+		return MT_EINVAL;
 	/* A clone empties data_dir: the store must not lie in it. */
 	n = strlen(p->data_dir);
 	if (strncmp(c->raft.data_dir, p->data_dir, n) == 0 &&
@@ -313,10 +324,9 @@ fill_postgresql(struct mt_conf_source *src, struct mt_conf *c)
 	struct mt_addr first;
 	int rc;
 
-	c->has_postgresql =
-	    mt_conf_lookup(src->yaml.root, "postgresql") != NULL;
+	c->has_postgresql = mt_conf_lookup(src->root, "postgresql") != NULL;
 	if (!c->has_postgresql) {
-		if (json_object_get(src->yaml.root, "postgresql") != NULL)
+		if (json_object_get(src->root, "postgresql") != NULL)
 			return mt_conf_fail(src, "postgresql",
 					    "section \"postgresql\" is empty; "
 					    "fill it, or leave it out for a "
@@ -324,10 +334,11 @@ fill_postgresql(struct mt_conf_source *src, struct mt_conf *c)
 		return 0;
 	}
 	rc = fill_listen(src, p, &first);
-	if (rc == 0)
-		rc = fill_directories(src, c);
+	rc |= fill_directories(src, c);
+	if (p->rewind.username[0] == '\0')
+		p->rewind = p->superuser;
 	if (rc != 0)
-		return rc;
+		return MT_EINVAL;
 	if (p->connect_address.port == 0) {
 		p->connect_address = first;
 		if (mt_addr_is_wildcard(&first))
@@ -335,13 +346,12 @@ fill_postgresql(struct mt_conf_source *src, struct mt_conf *c)
 				sizeof(p->connect_address.host),
 				c->raft.self_addr.host);
 	}
-	if (mt_addr_is_wildcard(&p->connect_address))
+	if (c->raft.self_addr.port != 0 &&
+	    mt_addr_is_wildcard(&p->connect_address))
 		return mt_conf_fail(src, "postgresql.connect_address",
 				    "\"postgresql.connect_address\" is where "
 				    "clients connect to; write this member's "
 				    "address");
-	if (p->rewind.username[0] == '\0')
-		p->rewind = p->superuser;
 	return 0;
 }
 
@@ -382,56 +392,65 @@ fill_tags(struct mt_conf_source *src, struct mt_conf *c)
 	agree(src, c, "nosync", &c->nosync, "sync_priority", &c->sync_priority);
 }
 
-static int
+/* All of them, whatever the others found. */
+static void
 fill(struct mt_conf_source *src, struct mt_conf *c)
 {
-	int rc = mt_fill_rows(src, c);
-
-	if (rc == 0)
-		rc = mt_fill_json(src, c);
-	if (rc == 0)
-		rc = fill_identity(src, c);
-	if (rc == 0)
-		rc = fill_raft(src, c);
-	if (rc == 0)
-		rc = fill_restapi(src, c);
-	if (rc == 0)
-		rc = fill_postgresql(src, c);
-	if (rc == 0)
-		fill_tags(src, c);
-	return rc;
+	mt_fill_rows(src, c);
+	mt_fill_json(src, c);
+	(void)fill_scope(src, c);
+	(void)fill_name(src, c);
+	(void)fill_raft(src, c);
+	(void)fill_restapi(src, c);
+	(void)fill_postgresql(src, c);
+	fill_tags(src, c);
 }
 
 int
-mt_conf_load(struct mt_conf **conf, const char *file, struct mt_err *err)
+mt_conf_read(struct mt_conf **conf, const char *file, const json_t *environment,
+	     struct mt_findings *found)
 {
-	struct mt_conf_source src = {.file = file};
-	struct mt_err local;
-	struct mt_conf *c;
-	int rc;
+	struct mt_conf *c = calloc(1, sizeof(*c));
+	size_t errors = found->n_errors;
 
-	src.err = err != NULL ? err : &local;
-	rc = mt_yaml_load(&src.yaml, file, src.err);
-	if (rc != 0)
-		return rc;
-	c = calloc(1, sizeof(*c));
 	if (c == NULL) {
-		mt_yaml_release(&src.yaml);
-		return mt_err_set(src.err, MT_ENOMEM,
-				  "could not read file \"%s\": out of memory",
-				  file);
+		mt_findings_add(found, MT_FINDING_ERROR, "", "",
+				"out of memory");
+		return MT_ENOMEM;
 	}
-	mt_copy(c->file, sizeof(c->file), file);
-	rc = mt_conf_check(&src);
-	if (rc == 0)
-		rc = fill(&src, c);
-	mt_yaml_release(&src.yaml);
-	if (rc != 0) {
+	mt_copy(c->file, sizeof(c->file), file != NULL ? file : "environment");
+	c->has_file = file != NULL;
+	c->environment = json_incref((json_t *)environment);
+	c->waiting = json_object();
+	c->source = calloc(1, sizeof(*c->source));
+	MT_ASSERT(c->source != NULL && c->waiting != NULL);
+	c->source->name = c->file;
+	c->source->found = found;
+	mt_conf_source_read(c->source, file, environment);
+	if (found->n_errors == errors) {
+		mt_conf_check(c->source);
+		fill(c->source, c);
+	}
+	c->source->found = NULL;
+	if (found->n_errors > errors) {
 		mt_conf_free(c);
-		return rc;
+		return MT_EINVAL;
 	}
 	*conf = c;
 	return 0;
+}
+
+int
+mt_conf_load(struct mt_conf **conf, const char *file, const json_t *environment,
+	     struct mt_err *err)
+{
+	struct mt_findings found = {0};
+	int rc = mt_conf_read(conf, file, environment, &found);
+
+	if (mt_findings_log(&found, err) != 0 && rc == 0)
+		rc = MT_EINVAL;
+	mt_findings_release(&found);
+	return rc;
 }
 
 void
@@ -440,6 +459,11 @@ mt_conf_free(struct mt_conf *conf)
 	if (conf == NULL)
 		return;
 	mt_fill_release(conf);
+	if (conf->source != NULL)
+		mt_conf_source_release(conf->source);
+	free(conf->source);
+	json_decref(conf->environment);
+	json_decref(conf->waiting);
 	explicit_bzero(conf, sizeof(*conf));
 	free(conf);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The local configuration file: read, checked and filled up with defaults. One
+ * The local configuration, of files and variables: read, checked and filled up
+ * with defaults. One
  * owner holds struct mt_conf; all in it lives until mt_conf_free. Strings are
  * arrays in the struct ("" where not given), json_t members are references that
  * the struct owns: borrow them or take one of your own.
@@ -16,6 +17,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "conf/findings.h"
 #include "conf/settings.h"
 
 #define MT_CONF_NAME_MAX 128
@@ -86,7 +88,13 @@ struct mt_conf_bootstrap {
 };
 
 struct mt_conf {
-	char file[MT_CONF_PATH_MAX]; /* as given to mt_conf_load */
+	char file[MT_CONF_PATH_MAX];   /* as given, or "environment" */
+	struct mt_conf_source *source; /* where each key is from */
+	json_t *environment; /* as given, or NULL; to read it all again */
+	bool has_file;       /* was one given? */
+	/* Options that were changed while the daemon ran and need its restart:
+	 * path to the value as it is written now, or null. */
+	json_t *waiting;
 	char scope[MT_CONF_NAME_MAX];
 	char namespace[MT_CONF_NAME_MAX]; /* "service"; no slashes around */
 	char name[MT_CONF_NAME_MAX];
@@ -106,12 +114,16 @@ struct mt_conf {
 };
 
 /*
- * Read and check the file. Warnings (unknown keys and the like) go to the log
- * with file, line and column; errors say what to do. No password is ever in
- * either. *conf is set only on success.
+ * Read and check the file, or all *.yml and *.yaml of a directory, or nothing
+ * but variables where it is NULL; variables (mt_conf_environ, or NULL) win over
+ * files. All that is wrong is found; *conf is set only if there is no error.
  */
+int mt_conf_read(struct mt_conf **conf, const char *file,
+		 const json_t *environment,
+		 struct mt_findings *found) MT_MUSTCHECK;
+/* The same; what was found goes to the log, the first error to *err. */
 int mt_conf_load(struct mt_conf **conf, const char *file,
-		 struct mt_err *err) MT_MUSTCHECK;
+		 const json_t *environment, struct mt_err *err) MT_MUSTCHECK;
 /* NULL is allowed. Passwords are wiped. */
 void mt_conf_free(struct mt_conf *conf);
 

@@ -16,8 +16,8 @@ text_of(const json_t *v)
 	return json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
 }
 
-static bool
-same_text(const json_t *a, const json_t *b)
+bool
+mt_document_same(const json_t *a, const json_t *b)
 {
 	char *ta, *tb;
 	bool same;
@@ -55,7 +55,7 @@ merge_into(json_t *o, const json_t *patch, bool *changed)
 				return false;
 			continue;
 		}
-		if (old != NULL && same_text(old, v))
+		if (old != NULL && mt_document_same(old, v))
 			continue;
 		if (json_object_set_new(o, key, json_deep_copy(v)) != 0)
 			return false;

@@ -22,4 +22,8 @@
 json_t *mt_document_merge(const json_t *document, const json_t *patch,
 			  bool *changed);
 
+/* Do two values have one text? Then 101 is "101". Sections are compared as they
+ * are. */
+bool mt_document_same(const json_t *a, const json_t *b);
+
 #endif

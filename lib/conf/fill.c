@@ -136,16 +136,14 @@ fill_number(const struct row *r, const struct mt_option *o, const json_t *v,
 		*(int *)(void *)to = (int)n;
 }
 
-int
+void
 mt_fill_rows(struct mt_conf_source *src, struct mt_conf *c)
 {
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < MT_COUNT(rows); i++) {
+	for (size_t i = 0; i < MT_COUNT(rows); i++) {
 		const struct row *r = &rows[i];
 		const struct mt_option *o =
 		    mt_option_find(MT_OPT_LOCAL, r->path);
-		const json_t *v = mt_conf_lookup(src->yaml.root, r->path);
+		const json_t *v = mt_conf_lookup(src->root, r->path);
 		char *to = (char *)c + r->offset;
 
 		MT_ASSERT(o != NULL);
@@ -153,14 +151,73 @@ mt_fill_rows(struct mt_conf_source *src, struct mt_conf *c)
 		if (v != NULL && !mt_option_accepts(o, v))
 			v = NULL;
 		if (r->kind == TEXT)
-			rc = fill_text(src, r, o, v, to);
+			(void)fill_text(src, r, o, v, to);
 		else if (r->kind == ADDRESS)
-			rc = fill_address(src, r, v,
-					  (struct mt_addr *)(void *)to);
+			(void)fill_address(src, r, v,
+					   (struct mt_addr *)(void *)to);
 		else
 			fill_number(r, o, v, to);
 	}
-	return rc;
+}
+
+static json_t *
+text_of(const char *s)
+{
+	return s[0] != '\0' ? json_string(s) : NULL;
+}
+
+json_t *
+mt_fill_value(const struct mt_conf *c, const struct mt_option *o)
+{
+	char text[MT_ADDR_MAX];
+
+	for (size_t i = 0; i < MT_COUNT(rows); i++) {
+		const char *at = (const char *)c + rows[i].offset;
+		const void *p = at;
+
+		if (!mt_streq(rows[i].path, o->path))
+			continue;
+		switch (rows[i].kind) {
+		case TEXT:
+			return text_of(at);
+		case ADDRESS:
+			return json_string(
+			    mt_addr_format(p, text, sizeof(text)));
+		case TRUTH:
+			return json_boolean(*(const bool *)p);
+		case NUMBER:
+			return mt_option_written(o, *(const int64_t *)p);
+		case INT:
+			return json_integer(*(const int *)p);
+		case MAYBE:
+			return *(const int *)p < 0
+				   ? NULL
+				   : json_boolean(*(const int *)p);
+		}
+	}
+	return NULL;
+}
+
+void
+mt_fill_keep(const struct mt_conf *old, struct mt_conf *now)
+{
+	for (size_t i = 0; i < MT_COUNT(rows); i++) {
+		const struct row *r = &rows[i];
+		const struct mt_option *o =
+		    mt_option_find(MT_OPT_LOCAL, r->path);
+
+		if (o->reload == MT_RELOAD_START)
+			memcpy((char *)now + r->offset,
+			       (const char *)old + r->offset, r->size);
+	}
+	/* what several members hold together */
+	memcpy(now->postgresql.listen_addresses,
+	       old->postgresql.listen_addresses,
+	       sizeof(now->postgresql.listen_addresses));
+	now->postgresql.port = old->postgresql.port;
+	memcpy(now->raft.partner_addrs, old->raft.partner_addrs,
+	       sizeof(now->raft.partner_addrs));
+	now->raft.n = old->raft.n;
 }
 
 int
@@ -280,23 +337,19 @@ check_user(struct mt_conf_source *src, const char *name, json_t *user)
 	return 0;
 }
 
-static int
+static void
 fill_users(struct mt_conf_source *src, json_t *users)
 {
 	const char *name;
 	json_t *user;
 	void *next;
-	int rc = 0;
 
 	json_object_foreach_safe (users, next, name, user) {
 		if (json_is_null(user))
-			rc = json_object_set_new(users, name, json_object());
+			json_object_set_new(users, name, json_object());
 		else
-			rc = check_user(src, name, user);
-		if (rc != 0)
-			break;
+			(void)check_user(src, name, user);
 	}
-	return rc;
 }
 
 static void
@@ -318,12 +371,12 @@ drop_nested_tags(struct mt_conf_source *src, json_t *tags)
 	}
 }
 
-int
+void
 mt_fill_json(struct mt_conf_source *src, struct mt_conf *c)
 {
 	struct mt_conf_postgresql *p = &c->postgresql;
 	struct mt_conf_bootstrap *b = &c->bootstrap;
-	const json_t *root = src->yaml.root, *v;
+	const json_t *root = src->root, *v;
 
 #define GET(path) mt_conf_lookup(root, path)
 	c->tags = as_map(GET("tags"));
@@ -348,10 +401,9 @@ mt_fill_json(struct mt_conf_source *src, struct mt_conf *c)
 	    p->recovery_conf == NULL || p->callbacks == NULL ||
 	    p->basebackup == NULL || p->create_replica_methods == NULL ||
 	    b->dcs == NULL || b->initdb == NULL || b->users == NULL)
-		return mt_err_set(src->err, MT_ENOMEM, "%s: out of memory",
-				  src->file);
+		mt_conf_fail(src, "", "out of memory");
 	drop_nested_tags(src, c->tags);
-	return fill_users(src, b->users);
+	fill_users(src, b->users);
 }
 
 void

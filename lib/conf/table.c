@@ -67,7 +67,7 @@ static const struct mt_option rows[] = {
 	    KNOWN, NULL, "the log goes to standard error"),
 
 	/* restapi */
-	ROW("restapi.listen", ADDR, NULL, NO_MIN, LOCAL, LIVE, EFFECTIVE, NULL,
+	ROW("restapi.listen", ADDR, NULL, NO_MIN, LOCAL, START, EFFECTIVE, NULL,
 	    "address of the REST API"),
 	ROW("restapi.connect_address", ADDR, NULL, NO_MIN, LOCAL, LIVE,
 	    EFFECTIVE, NULL, "the same as others reach it; default: listen"),
@@ -199,7 +199,7 @@ static const struct mt_option rows[] = {
 	    KNOWN, NULL, "commands of a custom bootstrap"),
 
 	/* postgresql, this member only. */
-	ROW("postgresql.listen", STRING, NULL, NO_MIN, LOCAL, POSTGRES,
+	ROW("postgresql.listen", STRING, NULL, NO_MIN, LOCAL, START,
 	    EFFECTIVE, NULL, "addresses and port of PostgreSQL: \"a,b:5432\""),
 	ROW("postgresql.connect_address", ADDR, NULL, NO_MIN, LOCAL, LIVE,
 	    EFFECTIVE, NULL, "the same as clients reach it; default: listen"),
@@ -211,7 +211,7 @@ static const struct mt_option rows[] = {
 	    NULL, "password file to write; default: in raft.data_dir"),
 	ROW("postgresql.database", STRING, "postgres", NO_MIN, LOCAL, START,
 	    EFFECTIVE, NULL, "maintenance database"),
-	ROW("postgresql.use_unix_socket", BOOL, "off", NO_MIN, LOCAL, LIVE,
+	ROW("postgresql.use_unix_socket", BOOL, "off", NO_MIN, LOCAL, POSTGRES,
 	    EFFECTIVE, NULL, "connect through the socket"),
 	ROW("postgresql.use_unix_socket_repl", BOOL, "off", NO_MIN, LOCAL, LIVE,
 	    KNOWN, NULL, "the same for replication"),

@@ -17,7 +17,6 @@
 
 #include "base/text.h"
 #include "core/agent_internal.h"
-#include "core/suspect.h"
 
 #define EXEMPT_WITHIN_MS 8000 /* then a daemon that ends stops its primary */
 
@@ -50,15 +49,13 @@ agent__stop_ahead_ms(const struct mt_view *v)
 	return ttl_ms / 4;
 }
 
-/* A lease of this turn with more left than what is kept for a fast stop, and a
- * majority that still supports it: who was displaced is not to start anew. */
+/* A lease of this turn with more left than what is kept for a fast stop. */
 bool
 agent__lease_lasts(const struct mt_view *v)
 {
 	return v->local.had_lease &&
 	       v->local.lease_epoch >= v->state->leader.since &&
-	       v->now_ms + agent__stop_ahead_ms(v) < v->local.deadline_ms &&
-	       (!mt_may_be_displaced(v) || v->now_ms < v->local.missed_ms);
+	       v->now_ms + agent__stop_ahead_ms(v) < v->local.deadline_ms;
 }
 
 bool

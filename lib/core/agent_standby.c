@@ -11,6 +11,7 @@
 
 #define RETRY_LEAST_MS 1000
 #define RETRY_MOST_MS 30000
+#define LOOKING_FOR_END "looking for the end of the write-ahead log"
 #define HOLDER_SILENT_MS 10000 /* then start without waiting for it */
 
 /* Who can be followed now: the holder, serving as primary. Or NULL. */
@@ -32,6 +33,15 @@ primary_of(const struct mt_view *v)
 	return seen;
 }
 
+/* As primary: pg_rewind goes by a clean end. Recovery throws nothing away, but
+ * it adds a checkpoint, and what is thrown away is named before that. */
+static bool
+has_crashed(const struct mt_local *l)
+{
+	return l->control == MT_CONTROL_PRODUCTION ||
+	       l->control == MT_CONTROL_OTHER;
+}
+
 /* The end of the log of a server that is down, against the fork. A clean
  * shutdown's last record is its checkpoint: a fork beyond the record's start is
  * at or beyond its end, for records are replayed whole. */
@@ -48,9 +58,12 @@ join_down(const struct mt_local *l, uint64_t fork)
 						 : MT_JOIN_REWIND;
 	case MT_CONTROL_PRODUCTION:
 	case MT_CONTROL_OTHER:
-		/* Its end is unknown; pg_rewind finds it, and finds out
-		 * whether there is anything to rewind. */
-		return MT_JOIN_REWIND;
+		/* A standby's start replays what there is, and streams from
+		 * there on: up to the fork that is what the primary has, too.
+		 */
+		return l->end.timeline != 0 && l->end.lsn <= fork
+			   ? MT_JOIN_FOLLOW
+			   : MT_JOIN_REWIND;
 	case MT_CONTROL_UNKNOWN:
 		break;
 	}
@@ -67,6 +80,13 @@ mt_agent_join(const struct mt_state *s, const struct mt_local *l,
 	    primary_timeline <= 1 || s->history_of >= primary_timeline;
 	uint64_t fork;
 
+	if (!l->running && has_crashed(l)) {
+		if (l->end_pending)
+			return MT_JOIN_WAIT;
+		/* Promoted, it had not come to a checkpoint. */
+		if (l->end.timeline != 0)
+			timeline = l->end.timeline;
+	}
 	if (timeline == 0 || primary_timeline == 0)
 		return MT_JOIN_WAIT;
 	if (timeline == primary_timeline)
@@ -141,15 +161,6 @@ plan_clone(const struct mt_view *v, struct mt_plan *p,
 
 /* ---- what joining throws away ---- */
 
-/* As primary: pg_rewind goes by a clean end. Recovery throws nothing away, but
- * it adds a checkpoint, and what is thrown away is named before that. */
-static bool
-has_crashed(const struct mt_local *l)
-{
-	return l->control == MT_CONTROL_PRODUCTION ||
-	       l->control == MT_CONTROL_OTHER;
-}
-
 static struct mt_loss
 loss_of(const struct mt_view *v)
 {
@@ -180,7 +191,7 @@ is_named(const struct mt_view *v, struct mt_plan *p, const char *how)
 	struct mt_command *c = &p->command;
 
 	if (v->local.end_pending) {
-		agent__why(p, "looking for the end of the write-ahead log");
+		agent__why(p, LOOKING_FOR_END);
 		return false;
 	}
 	if (loss.from != 0 && loss.to != 0 && loss.to <= loss.from) {
@@ -220,15 +231,59 @@ rewound_lately(const struct mt_view *v, struct mt_plan *p)
 	return true;
 }
 
+/* It failed, and not because the primary was away for a moment. */
+static bool
+rewind_failed(const struct mt_local *l)
+{
+	return (l->last_job == MT_JOB_REWIND ||
+		l->last_job == MT_JOB_RECOVER) &&
+	       l->last_job_failed && !l->source_gone;
+}
+
+#define WAY_OUT "move the data directory away to clone it anew"
+
+/* Too early after a failure: says what else can be done. */
+static bool
+failed_lately(const struct mt_view *v, struct mt_plan *p)
+{
+	const struct mt_local *l = &v->local;
+
+	if (!agent__too_early(v, MT_JOB_REWIND, p) &&
+	    !agent__too_early(v, MT_JOB_RECOVER, p))
+		return false;
+	if (rewind_failed(l))
+		mt_format(
+		    p->why, sizeof(p->why),
+		    "%s failed (%d times), trying again later; or " WAY_OUT,
+		    l->last_job == MT_JOB_REWIND ? "pg_rewind" : "recovery",
+		    l->failures);
+	return true;
+}
+
+static void
+plan_pg_rewind(const struct mt_view *v, struct mt_plan *p,
+	       const struct mt_seen *primary)
+{
+	/* Before that pg_rewind sees the old timeline at both ends, and thinks
+	 * that there is nothing to do. */
+	if (!primary->report.rewindable)
+		agent__why(p, "waiting for the primary's first checkpoint on "
+			      "its timeline");
+	else if (!failed_lately(v, p) && !rewound_lately(v, p) &&
+		 is_named(v, p, "pg_rewind"))
+		toward(v, p,
+		       has_crashed(&v->local) ? MT_ACT_RECOVER : MT_ACT_REWIND,
+		       primary);
+}
+
 static void
 plan_rewind(const struct mt_view *v, struct mt_plan *p,
 	    const struct mt_seen *primary)
 {
 	const struct mt_local *l = &v->local;
 	const struct mt_settings *set = v->settings;
-	bool failed =
-	    (l->last_job == MT_JOB_REWIND || l->last_job == MT_JOB_RECOVER) &&
-	    l->last_job_failed;
+	bool remove =
+	    rewind_failed(l) && set->remove_data_directory_on_rewind_failure;
 
 	/* What it has may be what a failover counts on, as long as the log
 	 * says so; the holder takes it out. */
@@ -237,31 +292,21 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 			      "set before the data is changed");
 		return;
 	}
-
-	if (set->use_pg_rewind &&
-	    !(failed && set->remove_data_directory_on_rewind_failure)) {
-		/* Before that pg_rewind sees the old timeline at both ends,
-		 * and thinks that there is nothing to do. */
-		if (!primary->report.rewindable)
-			agent__why(p, "waiting for the primary's first "
-				      "checkpoint on its timeline");
-		else if (!agent__too_early(v, MT_JOB_REWIND, p) &&
-			 !agent__too_early(v, MT_JOB_RECOVER, p) &&
-			 !rewound_lately(v, p) && is_named(v, p, "pg_rewind"))
-			toward(v, p,
-			       has_crashed(l) ? MT_ACT_RECOVER : MT_ACT_REWIND,
-			       primary);
-	} else if (set->remove_data_directory_on_diverged_timelines ||
-		   (failed && set->remove_data_directory_on_rewind_failure)) {
+	if (set->use_pg_rewind && !l->no_hints && !remove)
+		plan_pg_rewind(v, p, primary);
+	else if (remove || set->remove_data_directory_on_diverged_timelines) {
 		if (is_named(v, p, "a new clone"))
 			p->act = MT_ACT_DISCARD;
-	} else {
+	} else if (set->use_pg_rewind)
+		mt_format(p->why, sizeof(p->why),
+			  "the data has diverged from \"%s\", and pg_rewind "
+			  "needs data checksums or wal_log_hints: " WAY_OUT,
+			  primary->report.self.name);
+	else
 		mt_format(p->why, sizeof(p->why),
 			  "the data has diverged from \"%s\": set "
-			  "postgresql.use_pg_rewind, or move the data "
-			  "directory away to clone it anew",
+			  "postgresql.use_pg_rewind, or " WAY_OUT,
 			  primary->report.self.name);
-	}
 }
 
 static void
@@ -296,9 +341,46 @@ plan_down(const struct mt_view *v, struct mt_plan *p,
 		plan_rewind(v, p, primary);
 		break;
 	case MT_JOIN_WAIT:
-		agent__why(p, "waiting for the primary's timeline history");
+		agent__why(p, l->end_pending
+				  ? LOOKING_FOR_END
+				  : "waiting for the primary's timeline "
+				    "history");
 		break;
 	}
+}
+
+/* Was it told to follow this primary, where that is now? */
+static bool
+is_upstream(const struct mt_view *v, const struct mt_seen *primary)
+{
+	const struct mt_member *m =
+	    mt_state_member(v->state, primary->report.self.name);
+
+	return m == NULL || (strcmp(v->local.upstream, m->name) == 0 &&
+			     strcmp(v->local.upstream_url, m->conn_url) == 0);
+}
+
+/* A start is waited for however long it takes, as long as it is for the right
+ * primary: what this one waits for, another may have had. */
+static void
+plan_starting(const struct mt_view *v, struct mt_plan *p,
+	      const struct mt_seen *primary)
+{
+	const struct mt_local *l = &v->local;
+
+	agent__why(p, mt_job_name(l->job));
+	if (!l->running || l->accepting || l->patience_ms == 0 ||
+	    primary == NULL || is_upstream(v, primary))
+		return;
+	p->look_again_ms = l->job_since_ms + l->patience_ms;
+	if (v->now_ms < p->look_again_ms)
+		return;
+	p->look_again_ms = 0;
+	p->act = MT_ACT_STOP_FAST;
+	p->cancel = true;
+	mt_format(p->why, sizeof(p->why),
+		  "has been starting for long, and not to follow \"%s\"",
+		  primary->report.self.name);
 }
 
 static void
@@ -306,7 +388,6 @@ plan_running(const struct mt_view *v, struct mt_plan *p,
 	     const struct mt_seen *primary)
 {
 	const struct mt_local *l = &v->local;
-	const struct mt_member *m;
 
 	if (!l->accepting)
 		return;
@@ -320,16 +401,13 @@ plan_running(const struct mt_view *v, struct mt_plan *p,
 	}
 	if (primary == NULL)
 		return;
-	m = mt_state_member(v->state, primary->report.self.name);
 	switch (mt_agent_join(v->state, l, primary->report.at.timeline)) {
 	case MT_JOIN_REWIND:
 		p->act = MT_ACT_STOP_FAST;
 		agent__why(p, "the data has diverged from the primary's");
 		break;
 	case MT_JOIN_FOLLOW:
-		if (m != NULL &&
-		    (strcmp(l->upstream, m->name) != 0 ||
-		     strcmp(l->upstream_url, m->conn_url) != 0) &&
+		if (!is_upstream(v, primary) &&
 		    !agent__too_early(v, MT_JOB_FOLLOW, p))
 			toward(v, p, MT_ACT_FOLLOW, primary);
 		else if (!agent__too_early(v, MT_JOB_NAMES, p))
@@ -346,6 +424,10 @@ agent__plan_standby(const struct mt_view *v, struct mt_plan *p)
 	const struct mt_local *l = &v->local;
 	const struct mt_seen *primary = primary_of(v);
 
+	if (l->job == MT_JOB_START) {
+		plan_starting(v, p, primary);
+		return;
+	}
 	if (l->job != MT_JOB_NONE) {
 		agent__why(p, mt_job_name(l->job));
 		return;

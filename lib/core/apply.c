@@ -282,6 +282,9 @@ check_request(const struct mt_state *s, const struct mt_request *r,
 {
 	const struct mt_member *m = mt_state_member(s, r->candidate);
 
+	if (r->kind == MT_REQUEST_SWITCHOVER && r->accept_loss)
+		return mt_err_set(err, MT_EREFUSED,
+				  "a switchover loses nothing");
 	if (r->kind == MT_REQUEST_SWITCHOVER && r->scheduled_ms != 0) {
 		/* Who leads counts when it is due. */
 		if (mt_state_member(s, r->leader) == NULL)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "core/sync.h"
 
 /* The newest timeline that the cluster is known to have written on. */
 static uint32_t
@@ -33,9 +34,9 @@ is_heard(const struct mt_view *view, const struct mt_report *r,
 	       r->stopped >= stopped && r->at.timeline != 0;
 }
 
-int
-mt_candidates_heard(const struct mt_view *view, uint64_t stopped,
-		    struct mt_position *furthest)
+static int
+hear(const struct mt_view *view, const char *except, uint64_t stopped,
+     struct mt_position *furthest)
 {
 	int n = 0;
 
@@ -44,13 +45,22 @@ mt_candidates_heard(const struct mt_view *view, uint64_t stopped,
 		const struct mt_seen *seen = &view->reports->seen[i];
 
 		if (!mt_report_is_fresh(seen, view->now_ms) ||
-		    !is_heard(view, &seen->report, stopped))
+		    !is_heard(view, &seen->report, stopped) ||
+		    (except != NULL &&
+		     strcmp(seen->report.self.name, except) == 0))
 			continue;
 		n++;
 		if (mt_position_compare(seen->report.at, *furthest) > 0)
 			*furthest = seen->report.at;
 	}
 	return n;
+}
+
+int
+mt_candidates_heard(const struct mt_view *view, uint64_t stopped,
+		    struct mt_position *furthest)
+{
+	return hear(view, NULL, stopped, furthest);
 }
 
 const char *
@@ -88,6 +98,8 @@ mt_candidate_objection(const struct mt_view *view,
 	    (r->at.timeline < rules->least.timeline ||
 	     r->at.lsn < rules->least.lsn))
 		return "lacks-the-end";
+	if (rules->in_set)
+		return is_heard(view, r, 0) ? NULL : "not-in-sync";
 	if (rules->stopped != 0)
 		return is_heard(view, r, rules->stopped) ? NULL
 		       : mt_sync_find(&view->state->sync, m->name) < 0
@@ -103,13 +115,25 @@ mt_candidate_objection(const struct mt_view *view,
 	return NULL;
 }
 
+/* With synchronous_mode on, members of the set go before others that have as
+ * much: they are whom people expect. */
 static bool
-is_better(const struct mt_report *a, const struct mt_report *b)
+goes_before(const struct mt_view *view, const struct mt_report *r)
+{
+	return view->settings->synchronous_mode == MT_SYNC_ON &&
+	       mt_sync_find(&view->state->sync, r->self.name) >= 0;
+}
+
+static bool
+is_better(const struct mt_view *view, const struct mt_report *a,
+	  const struct mt_report *b)
 {
 	int c = mt_position_compare(a->at, b->at);
 
 	if (c != 0)
 		return c > 0;
+	if (goes_before(view, a) != goes_before(view, b))
+		return goes_before(view, a);
 	if (a->failover_priority != b->failover_priority)
 		return a->failover_priority > b->failover_priority;
 	return strcmp(a->self.name, b->self.name) < 0;
@@ -191,13 +215,34 @@ mt_candidates_judge(const struct mt_view *view,
 		no = mt_candidate_objection(view, rules, m, seen);
 		mt_copy(v->rule, sizeof(v->rule), no != NULL ? no : "behind");
 		if (no != NULL ||
-		    (best != NULL && !is_better(&seen->report, best)))
+		    (best != NULL && !is_better(view, &seen->report, best)))
 			continue;
 		best = &seen->report;
 		out->best = out->n - 1;
 	}
 	if (out->best >= 0)
 		mt_copy(out->verdicts[out->best].rule, MT_RULE_MAX, "chosen");
+}
+
+const char *
+mt_candidates_of_set(const struct mt_view *view, const char *except,
+		     uint64_t stopped, struct mt_candidates *found, int *heard)
+{
+	const struct mt_candidate_rules rules = {
+	    .except = except,
+	    .stopped = stopped,
+	    .in_set = stopped == 0,
+	};
+	struct mt_position furthest;
+
+	*heard = hear(view, except, stopped, &furthest);
+	mt_candidates_judge(view, &rules, found);
+	if (*heard < mt_sync_needed(&view->state->sync))
+		return "too-few-heard";
+	if (found->best < 0 ||
+	    mt_position_compare(found->verdicts[found->best].at, furthest) < 0)
+		return "not-the-furthest";
+	return NULL;
 }
 
 void

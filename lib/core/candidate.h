@@ -22,6 +22,8 @@ struct mt_candidate_rules {
 	/* Only members of the synchronous set that receive no more WAL since
 	 * this fence; 0 = anybody, by the lag. */
 	uint64_t stopped;
+	/* The same without a fence: who of the set is there. */
+	bool in_set;
 };
 
 /* Judge all data members by their reports. The best has the furthest position,
@@ -40,6 +42,13 @@ const char *mt_candidate_objection(const struct mt_view *view,
  * position among them (doc/protocol.md, rule 6). */
 int mt_candidates_heard(const struct mt_view *view, uint64_t stopped,
 			struct mt_position *furthest);
+
+/* By the synchronous set: what speaks against the best of it, "too-few-heard"
+ * or "not-the-furthest", or NULL. stopped 0: as if all that are there had been
+ * fenced. heard: how many there are, without except. */
+const char *mt_candidates_of_set(const struct mt_view *view, const char *except,
+				 uint64_t stopped, struct mt_candidates *found,
+				 int *heard);
 
 /* The furthest position known of the primary: what the holder reported last,
  * or the status, which may be that of the primary before it. timeline 0: none

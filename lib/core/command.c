@@ -162,6 +162,7 @@ request_put_to(const struct mt_command *c, json_t *o)
 	mt_jset_str(o, "candidate", c->u.request_put.candidate);
 	mt_jset_i64(o, "scheduled_ms", c->u.request_put.scheduled_ms);
 	mt_jset_bool(o, "due", c->u.request_put.due);
+	mt_jset_bool(o, "accept_loss", c->u.request_put.accept_loss);
 	mt_jset_u64(o, "replaces", c->u.request_put.id);
 }
 
@@ -179,6 +180,7 @@ request_put_from(const json_t *o, struct mt_command *c, bool *bad)
 		    sizeof(c->u.request_put.candidate), bad);
 	mt_jget_i64(o, "scheduled_ms", &c->u.request_put.scheduled_ms, bad);
 	mt_jget_bool(o, "due", &c->u.request_put.due, bad);
+	mt_jget_bool(o, "accept_loss", &c->u.request_put.accept_loss, bad);
 	mt_jget_u64(o, "replaces", &c->u.request_put.id, bad);
 	if (c->u.request_put.kind == MT_REQUEST_NONE ||
 	    c->u.request_put.scheduled_ms < 0)

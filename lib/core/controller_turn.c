@@ -21,7 +21,10 @@
 
 #define SILENT_MS MT_REQUEST_SILENT_MS /* no report from the holder */
 #define RELEASE_WAIT_MS 3000 /* for reports that know of the release */
-#define SWITCH_WAIT_MS 8000  /* for the candidate that was asked for */
+#define SET_WAIT_MS \
+	1000                /* for a synchronous standby, where another is \
+			     * there */
+#define SWITCH_WAIT_MS 8000 /* for the candidate that was asked for */
 #define FENCE_EVERY_MS CONTROLLER__FENCE_EVERY_MS
 #define REPAIR_EVERY_MS 2000
 #define HANGS "hangs and cannot be ended"
@@ -140,17 +143,33 @@ plan_clear_found(const struct mt_view *v, struct mt_control_plan *p,
 	       sizeof(found->verdicts));
 }
 
-/* May somebody still turn up who would be chosen instead? */
+/* Would this one, with synchronous_mode on, go before the best so far? */
 static bool
-worth_waiting(const struct mt_candidates *found)
+goes_first(const struct mt_view *v, const struct mt_candidates *found, int i)
+{
+	const struct mt_sync *sync = &v->state->sync;
+
+	return v->settings->synchronous_mode == MT_SYNC_ON &&
+	       mt_sync_find(sync, found->verdicts[i].name) >= 0 &&
+	       mt_sync_find(sync, found->verdicts[found->best].name) < 0;
+}
+
+/* May somebody still turn up who would be chosen instead? What a synchronous
+ * standby has may be more than its last report tells; it gets a moment. */
+static bool
+worth_waiting(const struct mt_view *v, const struct mt_candidates *found,
+	      int64_t long_ms)
 {
 	for (int i = 0; i < found->n; i++) {
 		const char *rule = found->verdicts[i].rule;
 
 		if (strcmp(rule, "report-too-old") == 0)
 			return true;
-		if (found->best < 0 && (strcmp(rule, "lacks-the-end") == 0 ||
-					strcmp(rule, "position-unknown") == 0))
+		if (strcmp(rule, "lacks-the-end") != 0 &&
+		    strcmp(rule, "position-unknown") != 0)
+			continue;
+		if (found->best < 0 ||
+		    (long_ms < SET_WAIT_MS && goes_first(v, found, i)))
 			return true;
 	}
 	return false;
@@ -226,6 +245,36 @@ may_take(const struct mt_view *v, struct mt_control_plan *p,
 	return false;
 }
 
+/* People accept the loss, of this candidate and no other. After a release, too,
+ * only when a majority has fenced with nothing left: who was in the set may
+ * have had the turn before the one that let go. */
+static bool
+take_with_loss(struct mt_controller *c, const struct mt_view *v,
+	       struct mt_control_plan *p)
+{
+	struct mt_candidate_rules rules;
+	struct mt_candidates found;
+	struct mt_loss loss;
+
+	if (!mt_request_accepts_loss(v, &v->state->request, &rules))
+		return false;
+	mt_candidates_judge(v, &rules, &found);
+	if (found.best < 0) {
+		plan_clear_found(v, p, &found);
+	} else if (!controller__majority_fenced(c, v, MT_FENCE_NORMAL)) {
+		controller__plan_fence(c, v, MT_FENCE_NORMAL, p);
+	} else {
+		mt_request_loss(v, &found.verdicts[found.best], &loss, p->why,
+				sizeof(p->why));
+		plan_assign(v, p, MT_GROUND_PROMISES,
+			    found.verdicts[found.best].name, &found);
+		p->command.u.assign.decision.loss = loss;
+		p->command.u.assign.decision.phases.assigned_ms =
+		    lasted(0, controller__waited(c, "asked", v->now_ms));
+	}
+	return true;
+}
+
 /* Too few are heard, or another has more than who was asked for: who asked is
  * told so in time, and the rest are asked again. */
 static void
@@ -234,6 +283,10 @@ plan_more(struct mt_controller *c, const struct mt_view *v,
 {
 	char why[MT_WHY_MAX - 48];
 
+	if (mt_state_is_asked(v->state) &&
+	    controller__waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS &&
+	    take_with_loss(c, v, p))
+		return;
 	controller__plan_fence(c, v, kind, p);
 	if (mt_state_is_asked(v->state) &&
 	    controller__waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS) {
@@ -280,7 +333,7 @@ controller__released(struct mt_controller *c, const struct mt_view *v,
 	mt_candidates_judge(v, &rules, &found);
 	if ((l->clean || !mt_sync_stands(v->state)) &&
 	    long_ms < (asked ? SWITCH_WAIT_MS : RELEASE_WAIT_MS) &&
-	    (found.best < 0 || worth_waiting(&found))) {
+	    (found.best < 0 || worth_waiting(v, &found, long_ms))) {
 		mt_candidates_text(&found, p->why, sizeof(p->why));
 		return true;
 	}

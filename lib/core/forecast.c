@@ -49,6 +49,21 @@ judge_loss(const struct mt_view *view, struct mt_forecast *f)
 		f->age_ms = view->now_ms - seen->at_ms;
 }
 
+/* As if all of the synchronous set that are there had been fenced just now. */
+static void
+judge_set(const struct mt_view *view, struct mt_candidates *found)
+{
+	int heard;
+	const char *no = mt_candidates_of_set(view, view->state->leader.holder,
+					      0, found, &heard);
+
+	if (no == NULL)
+		return;
+	if (found->best >= 0)
+		mt_copy(found->verdicts[found->best].rule, MT_RULE_MAX, no);
+	found->best = -1;
+}
+
 void
 mt_forecast(const struct mt_view *view, struct mt_forecast *out)
 {
@@ -60,7 +75,11 @@ mt_forecast(const struct mt_view *view, struct mt_forecast *out)
 	if (mt_state_held(view->state))
 		mt_copy(out->leader, sizeof(out->leader), l->holder);
 	out->primary = mt_primary_position(view);
-	mt_candidates_judge(view, &rules, &out->judged);
+	out->in_sync = mt_sync_stands(view->state);
+	if (out->in_sync)
+		judge_set(view, &out->judged);
+	else
+		mt_candidates_judge(view, &rules, &out->judged);
 	if (out->judged.best < 0)
 		return;
 	mt_copy(out->candidate, sizeof(out->candidate),

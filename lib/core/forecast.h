@@ -17,6 +17,9 @@ struct mt_forecast {
 	/* Written by the primary and not received by the candidate, and how old
 	 * that knowledge is. lost_known: both positions are known. */
 	bool lost_known;
+	/* A synchronous set stands: whoever takes over has all that was
+	 * acknowledged; lost_bytes are of what was not. */
+	bool in_sync;
 	uint64_t lost_bytes;
 	int64_t age_ms;
 	/* How long nobody could write, about: its node gone without a word;

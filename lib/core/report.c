@@ -167,7 +167,7 @@ mt_report_decode(struct mt_report *r, const void *p, size_t n,
 	mt_get_str(&in, got.job, sizeof(got.job));
 	mt_get_str(&in, got.why, sizeof(got.why));
 	if (!mt_reader_done(&in) || state > MT_PG_CRASHED ||
-	    role > MT_ROLE_DEMOTED || port > MT_PORT_DEAD ||
+	    role > MT_ROLE_DEMOTED || port > MT_PORT_STREAMS ||
 	    got.self.name[0] == '\0' || got.self.raft_id == 0)
 		return mt_err_set(err, MT_EPROTO, "malformed report");
 	got.pg_state = (enum mt_pg_state)state;

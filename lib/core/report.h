@@ -9,11 +9,12 @@
 
 #include "core/state.h"
 
-/* What a member finds at the PostgreSQL port of a holder that is silent. */
+/* What a member finds of the PostgreSQL of a holder that is silent. */
 enum mt_port {
-	MT_PORT_UNKNOWN, /* not silent, or not tried yet */
+	MT_PORT_UNKNOWN, /* not silent, or its port was not tried yet */
 	MT_PORT_ACCEPTS,
-	MT_PORT_DEAD, /* refused, or unanswered */
+	MT_PORT_DEAD,    /* refused, or unanswered */
+	MT_PORT_STREAMS, /* whatever the port does: WAL still arrives */
 };
 
 struct mt_report {

@@ -6,7 +6,8 @@
  * has to lose anything. Where nobody is there, the candidate of a failover is
  * the decision of who asked, however far it is behind; it has to be a running
  * standby without the tag nofailover all the same. In synchronous modes nobody
- * is forced, nor as long as the log has a synchronous set.
+ * is forced, nor as long as the log has a synchronous set, but by who accepts
+ * the loss in so many words.
  *
  * The preview asks mt_candidate_objection, as all do. To find what else speaks
  * against a member it mends what was found in a copy of the facts, and asks
@@ -15,6 +16,7 @@
  */
 #include "core/request.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -57,12 +59,77 @@ mt_request_of_nobody(const struct mt_view *view,
 		return;
 	rules->only = request->candidate;
 	if (request->kind != MT_REQUEST_FAILOVER || in_order ||
-	    view->settings->synchronous_mode != MT_SYNC_OFF ||
+	    (view->settings->synchronous_mode != MT_SYNC_OFF &&
+	     !request->accept_loss) ||
 	    mt_sync_stands(view->state))
 		return;
 	rules->forced = true;
 	if (is_candidate(request, l->holder))
 		rules->except = NULL;
+}
+
+bool
+mt_request_accepts_loss(const struct mt_view *view,
+			const struct mt_request *request,
+			struct mt_candidate_rules *rules)
+{
+	const struct mt_leader *l = &view->state->leader;
+
+	if (request->kind != MT_REQUEST_FAILOVER || !request->accept_loss)
+		return false;
+	*rules = (struct mt_candidate_rules){
+	    .only = request->candidate,
+	    .except = l->released ? NULL : l->holder,
+	    .applied = l->released ? l->index : 0,
+	    .forced = true,
+	};
+	return true;
+}
+
+/* The furthest that anybody is known to have had. */
+static struct mt_position
+furthest_known(const struct mt_view *view)
+{
+	struct mt_position at = mt_primary_position(view);
+
+	for (int i = 0; i < view->state->sync.n; i++) {
+		const struct mt_seen *seen = mt_reports_find(
+		    view->reports, view->state->sync.standbys[i].name);
+
+		if (seen != NULL &&
+		    mt_position_compare(seen->report.at, at) > 0)
+			at = seen->report.at;
+	}
+	return at;
+}
+
+void
+mt_request_loss(const struct mt_view *view, const struct mt_verdict *chosen,
+		struct mt_loss *loss, char *why, size_t size)
+{
+	struct mt_position known = furthest_known(view);
+	char from[MT_LSN_MAX], to[MT_LSN_MAX];
+
+	mt_lsn_format(from, chosen->at.lsn);
+	mt_lsn_format(to, known.lsn);
+	*loss = (struct mt_loss){
+	    .timeline = chosen->at.timeline,
+	    .from = chosen->at.lsn,
+	};
+	if (known.timeline == chosen->at.timeline &&
+	    known.lsn > chosen->at.lsn) {
+		loss->to = known.lsn;
+		mt_format(why, size,
+			  "accepted loss: what was acknowledged beyond %s of "
+			  "timeline %u, to %s as far as is known (%" PRIu64
+			  " bytes)",
+			  from, loss->timeline, to, loss->to - loss->from);
+	} else {
+		mt_format(why, size,
+			  "accepted loss: what was acknowledged beyond %s of "
+			  "timeline %u, of which nothing is known",
+			  from, loss->timeline);
+	}
 }
 
 bool
@@ -218,16 +285,6 @@ judge(const struct mt_view *view, const struct mt_candidate_rules *rules,
 			     &out->checked[i]);
 }
 
-/* Who seems the best is not: the rule that says so. */
-static void
-not_yet(struct mt_preview *out, const char *rule)
-{
-	if (out->found.best >= 0)
-		mt_copy(out->found.verdicts[out->found.best].rule, MT_RULE_MAX,
-			rule);
-	out->found.best = -1;
-}
-
 /* By the set, as the controller goes by it: whatever was asked for, the
  * furthest of enough that are heard, or nobody. */
 static void
@@ -239,33 +296,34 @@ preview_set(const struct mt_view *view, const struct mt_request *request,
 	    .except = l->released ? NULL : l->holder,
 	    .stopped = l->epoch,
 	};
-	const struct mt_verdict *best;
-	struct mt_position furthest;
-	int heard = mt_candidates_heard(view, rules.stopped, &furthest);
-	int needed = mt_sync_needed(&view->state->sync);
+	int heard, needed = mt_sync_needed(&view->state->sync);
+	struct mt_candidates found;
+	const char *no = mt_candidates_of_set(view, rules.except, rules.stopped,
+					      &found, &heard);
 
 	judge(view, &rules, out);
-	best =
-	    out->found.best < 0 ? NULL : &out->found.verdicts[out->found.best];
-	if (heard < needed) {
+	if (no != NULL && heard < needed) {
 		mt_format(out->why, sizeof(out->why),
 			  "%d of the %d synchronous standbys that have to be "
 			  "heard are",
 			  heard, needed);
-		not_yet(out, "too-few-heard");
-	} else if (best == NULL ||
-		   mt_position_compare(best->at, furthest) < 0) {
+	} else if (no != NULL) {
 		mt_format(out->why, sizeof(out->why),
 			  "of the synchronous standbys the furthest cannot "
 			  "take over");
-		not_yet(out, "not-the-furthest");
 	} else if ((view->settings->pause || l->exempt != 0) &&
-		   !is_candidate(request, best->name)) {
+		   !is_candidate(request, found.verdicts[found.best].name)) {
+		no = "not-asked-for";
 		mt_format(out->why, sizeof(out->why),
 			  "\"%s\" has the most, which was not asked for",
-			  best->name);
-		not_yet(out, "not-asked-for");
+			  found.verdicts[found.best].name);
 	}
+	if (no == NULL)
+		return;
+	/* Who seems the best is not. */
+	if (found.best >= 0)
+		mt_copy(out->found.verdicts[found.best].rule, MT_RULE_MAX, no);
+	out->found.best = -1;
 }
 
 /* Where too few are heard: who gave the turn up has all of it. */
@@ -305,6 +363,12 @@ preview_in_sync(const struct mt_view *view, const struct mt_request *request,
 		preview_set(view, request, out);
 	if (out->found.best < 0 && preview_old_holder(view, out))
 		out->why[0] = '\0';
+	if (out->found.best < 0 &&
+	    mt_request_accepts_loss(view, request, &rules)) {
+		out->forced = true;
+		out->why[0] = '\0';
+		judge(view, &rules, out);
+	}
 	out->instead =
 	    out->found.best >= 0 && request->candidate[0] != '\0' &&
 	    !is_candidate(request, out->found.verdicts[out->found.best].name);

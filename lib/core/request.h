@@ -21,6 +21,16 @@ void mt_request_of_nobody(const struct mt_view *view,
 			  const struct mt_request *request,
 			  struct mt_candidate_rules *rules);
 
+/* Is it a failover of which people accept what it loses? Then how its candidate
+ * is judged, and nobody else is, where the synchronous set cannot be heard. */
+bool mt_request_accepts_loss(const struct mt_view *view,
+			     const struct mt_request *request,
+			     struct mt_candidate_rules *rules);
+/* What may be lost with who is chosen so, also in words. */
+void mt_request_loss(const struct mt_view *view,
+		     const struct mt_verdict *chosen, struct mt_loss *loss,
+		     char *why, size_t size);
+
 /* The holder's daemon talks to us, and can end its PostgreSQL. */
 #define MT_REQUEST_SILENT_MS 1500
 bool mt_request_holder_lives(const struct mt_view *view);

@@ -86,6 +86,9 @@ struct mt_request {
 	/* Put anew by the holder when it was due. A clock asked for it, and not
 	 * people: it is no order to go past an exemption. */
 	bool due;
+	/* Of a failover: people accept that acknowledged commits are lost,
+	 * where the synchronous set cannot be heard. */
+	bool accept_loss;
 };
 
 /* A synchronous standby is a member and the data that it has: data that was

@@ -6,9 +6,9 @@
  * its stream ends; each member that hears it no more connects to its port, and
  * again every suspect_timeout while the silence lasts. When suspect_timeout is
  * over the Raft leader has the findings of all. Failure: a member that finds
- * the port open, still hears the holder or has found nothing yet keeps it from
- * being suspected; then promises have to end as ever. One that does not report
- * is not waited for.
+ * the port open, receives WAL, still hears the holder or has found nothing yet
+ * keeps it from being suspected; then promises have to end as ever. One that
+ * does not report is not waited for.
  */
 #include "core/suspect.h"
 
@@ -38,6 +38,23 @@ silent_from_ms(const struct mt_view *v)
 	return seen->gone ? seen->at_ms : seen->at_ms + half_ms;
 }
 
+/* A new connection may fail where an old one works. What was under way when the
+ * silence began does not count. */
+static bool
+is_streaming(const struct mt_probing *p, const struct mt_view *v,
+	     int64_t *look_again_ms)
+{
+	const struct mt_local *l = &v->local;
+	int64_t until_ms = l->wal_heard_ms + v->settings->suspect_timeout_ms;
+
+	if (p->epoch == 0 || l->wal_heard_ms < p->since_ms ||
+	    v->now_ms > until_ms ||
+	    strcmp(l->upstream, v->state->leader.holder) != 0)
+		return false;
+	by(look_again_ms, until_ms + 1);
+	return true;
+}
+
 bool
 mt_probing_step(struct mt_probing *p, const struct mt_view *v,
 		char url[MT_URL_MAX], int64_t *look_again_ms)
@@ -50,6 +67,7 @@ mt_probing_step(struct mt_probing *p, const struct mt_view *v,
 	    m == NULL || m->conn_url[0] == '\0' ||
 	    strcmp(l->holder, v->local.name) == 0) {
 		p->epoch = 0;
+		p->streams = false;
 		p->found = MT_PORT_UNKNOWN;
 		return false;
 	}
@@ -57,8 +75,10 @@ mt_probing_step(struct mt_probing *p, const struct mt_view *v,
 	if (v->now_ms < from_ms || p->epoch != l->epoch) {
 		p->epoch = v->now_ms < from_ms ? 0 : l->epoch;
 		p->begun_ms = 0;
+		p->since_ms = v->now_ms;
 		p->found = MT_PORT_UNKNOWN;
 	}
+	p->streams = is_streaming(p, v, look_again_ms);
 	if (p->epoch == 0) {
 		by(look_again_ms, from_ms);
 		return false;
@@ -88,6 +108,12 @@ bool
 mt_may_be_displaced(const struct mt_view *v)
 {
 	return mt_sync_stands(v->state) || v->local.names.n > 0;
+}
+
+enum mt_port
+mt_probing_finding(const struct mt_probing *p)
+{
+	return p->streams ? MT_PORT_STREAMS : p->found;
 }
 
 /* Its report tells what it finds. */

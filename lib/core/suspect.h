@@ -3,7 +3,8 @@
  * Suspicion of a holder whose daemon is silent, in synchronous mode: is its
  * PostgreSQL's port dead, too? Each other member tries the port, witnesses
  * among them, and tells in its reports what it found. A host whose port answers
- * lives, and its lease is waited for (doc/protocol.md, ground Y).
+ * lives, or one whose WAL arrives, and its lease is waited for
+ * (doc/protocol.md, ground Y).
  *
  * Nothing of this is part of safety: who is suspected wrongly loses time.
  */
@@ -20,6 +21,8 @@ struct mt_probing {
 	bool under_way;
 	uint64_t of;      /* the epoch that the one under way is about */
 	int64_t begun_ms; /* the last connection, 0 = none yet */
+	int64_t since_ms; /* when the silence was noticed */
+	bool streams;     /* its WAL arrived since, and lately */
 	enum mt_port found;
 };
 
@@ -29,6 +32,8 @@ struct mt_probing {
 bool mt_probing_step(struct mt_probing *p, const struct mt_view *v,
 		     char url[MT_URL_MAX], int64_t *look_again_ms);
 void mt_probing_ended(struct mt_probing *p, enum mt_port found);
+/* For the report. */
+enum mt_port mt_probing_finding(const struct mt_probing *p);
 
 /* May another be primary before this holder's lease has ended? It waits for
  * standbys, though perhaps it has not applied yet that the log counts on them.

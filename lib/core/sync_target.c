@@ -44,6 +44,16 @@ mt_flushed_find(const struct mt_view *v, const char *name)
 	return NULL;
 }
 
+static uint64_t
+flushed_lsn(const struct mt_view *v, const char *name)
+{
+	const struct mt_flushed *f = mt_flushed_find(v, name);
+
+	if (f == NULL)
+		return 0;
+	return f->most > f->lsn ? f->most : f->lsn;
+}
+
 /* A partition closes no connection: PostgreSQL believes in the stream of who is
  * cut off until wal_sender_timeout. Who was never heard (we began just now) is
  * not silent. */
@@ -161,11 +171,11 @@ go_on_waiting(const struct mt_view *v, struct mt_names *target)
 	for (int i = 0; i < v->local.names.n; i++) {
 		const char *name = v->local.names.names[i];
 		const struct mt_member *m = mt_state_member(v->state, name);
-		const struct mt_flushed *f = mt_flushed_find(v, name);
 		int in = mt_sync_find(&v->state->sync, name);
 
-		if (m != NULL && sync_priority(m) > 0 && f != NULL &&
-		    f->lsn != 0 && in >= 0 && has_the_data(v, name, in))
+		if (m != NULL && sync_priority(m) > 0 &&
+		    flushed_lsn(v, name) != 0 && in >= 0 &&
+		    has_the_data(v, name, in))
 			mt_copy(target->names[target->n++], MT_NAME_MAX, name);
 	}
 	target->k = v->local.names.k < target->n ? v->local.names.k : target->n;
@@ -212,14 +222,6 @@ sort_wishes(struct wish *list, int n)
 			list[j] = list[j - 1];
 			list[j - 1] = t;
 		}
-}
-
-static uint64_t
-flushed_lsn(const struct mt_view *v, const char *name)
-{
-	const struct mt_flushed *f = mt_flushed_find(v, name);
-
-	return f != NULL ? f->lsn : 0;
 }
 
 /* Lag is behind the furthest of them, or behind the primary where there is one

@@ -41,6 +41,8 @@ struct mt_names {
 struct mt_flushed {
 	char name[MT_NAME_MAX];
 	uint64_t lsn;
+	uint64_t most; /* in this life of the primary: a walreceiver that starts
+			* anew begins lower, which is no lag */
 	bool streaming;
 	int64_t last_ms; /* when it last streamed, or this primary began */
 };
@@ -91,6 +93,7 @@ struct mt_local {
 	 * not found. */
 	bool end_pending; /* it is being looked for */
 	struct mt_position end;
+	bool no_hints; /* neither checksums nor wal_log_hints: no pg_rewind */
 	int64_t rewound_ms; /* the last rewind's end, 0 = none */
 	int rewinds;        /* that went well, in short succession */
 
@@ -103,6 +106,8 @@ struct mt_local {
 	struct mt_position at; /* primary: current; standby: received */
 	uint64_t replayed_lsn;
 	bool streaming;
+	int64_t wal_heard_ms; /* a message came to its walreceiver after that, 0
+			       * = not known */
 	char upstream[MT_NAME_MAX];    /* whom it was told to follow */
 	char upstream_url[MT_URL_MAX]; /* and where */
 	bool rewindable;  /* as primary: its checkpoint is of its timeline */
@@ -147,8 +152,10 @@ struct mt_local {
 	/* long actions */
 	enum mt_job job;
 	int64_t job_since_ms;
+	int64_t patience_ms;  /* with a start for another primary; 0 = all */
 	enum mt_job last_job; /* the last that ended */
 	bool last_job_failed;
+	bool source_gone;        /* for it could not reach its source */
 	int64_t last_job_ms;     /* when it ended */
 	int failures;            /* of the same job, in a row */
 	uint64_t checkpoint_for; /* request id whose checkpoint is done */

@@ -40,7 +40,7 @@ static const char look_sql[] =
     " CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused()"
     "  ELSE false END,"
     " r.pid IS NOT NULL, coalesce(r.status = 'streaming', false),"
-    " r.latest_end_lsn,"
+    " r.latest_end_lsn, r.last_msg_receipt_time::text,"
     " (SELECT json_agg(w) FROM (SELECT usename, application_name,"
     "   client_addr::text, state, sync_state, sync_priority, flush_lsn::text"
     "  FROM pg_stat_replication ORDER BY pid LIMIT 32) w),"
@@ -64,6 +64,7 @@ enum column {
 	C_RECEIVER,
 	C_STREAMING,
 	C_LATEST_END,
+	C_RECEIPT,
 	C_SENDERS,
 	C_SLOTS,
 	C_COUNT
@@ -159,6 +160,8 @@ read_info(struct mt_pg_info *info, const struct mt_session_result *r)
 	info->has_receiver = is_true(r, C_RECEIVER);
 	info->streaming = is_true(r, C_STREAMING);
 	info->latest_end_lsn = lsn_of(TEXT(C_LATEST_END));
+	mt_copy(info->receipt_time, sizeof(info->receipt_time),
+		TEXT(C_RECEIPT));
 	read_senders(info, TEXT(C_SENDERS));
 	read_slots(info, TEXT(C_SLOTS));
 #undef TEXT
@@ -266,10 +269,17 @@ mt_session_slot_drop(struct mt_session *s, const char *slot, int64_t timeout_ms,
 }
 
 uint64_t
-mt_session_pending_restart(struct mt_session *s, int64_t timeout_ms,
-			   mt_session_cb cb, void *arg)
+mt_session_settings(struct mt_session *s, int64_t timeout_ms, mt_session_cb cb,
+		    void *arg)
 {
-	return ask(s, "SELECT count(*) FROM pg_settings WHERE pending_restart",
+	return ask(s,
+		   "SELECT json_build_object("
+		   "'pending', coalesce(json_agg(name ORDER BY name)"
+		   " FILTER (WHERE pending_restart), '[]'),"
+		   "'altered', coalesce(json_object_agg(name,"
+		   " current_setting(name)) FILTER"
+		   " (WHERE sourcefile LIKE '%/postgresql.auto.conf'), '{}'))"
+		   " FROM pg_settings",
 		   NULL, timeout_ms, cb, arg);
 }
 

@@ -38,6 +38,7 @@ struct mt_pg_info {
 	bool streaming; /* the walreceiver's status is streaming */
 	bool has_receiver;
 	uint64_t latest_end_lsn; /* of the walreceiver */
+	char receipt_time[48];   /* of its last message; "" = null */
 	int n_walsenders;
 	struct mt_pg_walsender walsenders[MT_PG_WALSENDERS_MAX];
 	int n_slots;

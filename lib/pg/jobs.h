@@ -37,9 +37,9 @@ enum mt_pg_job_kind {
 struct mt_pg_job_result {
 	enum mt_pg_job_kind kind;
 	struct mt_err err; /* code 0: done; MT_ECANCELED */
-	/* REWIND: nothing was touched, the marker is cleared: source not
-	 * reachable and the like; try again */
+	/* REWIND: nothing was touched, the marker is cleared: try again */
 	bool untouched;
+	bool no_source;   /* and that because it could not be reached */
 	char sysid[24];   /* "" after discard */
 	uint64_t data_id; /* new; 0 after discard and recover */
 };

@@ -5,14 +5,14 @@
  *
  * pg_rewind copies the source's configuration files and our data id over ours:
  * so our files are read before and written back after it, and a new id is made.
- * A target that crashed is first recovered by pg_rewind itself, in a
- * single-user server that reads our configuration and refuses to start where
- * standby.signal is; hence the signal files are taken away before and
- * standby.signal comes back after. Until pg_rewind says that it begins to copy,
- * nothing has been modified that crash recovery would not modify, too: a
- * failure before that undoes our own preparations, clears the marker and is
- * reported as "untouched". After that the directory is of use only to another
- * rewind or not at all.
+ * A standby that crashed is first recovered by pg_rewind itself (a primary was,
+ * see recover.c), in a single-user server that reads our configuration and
+ * refuses to start where standby.signal is; hence the signal files are taken
+ * away before and standby.signal comes back after. Until pg_rewind says that it
+ * begins to copy, nothing has been modified that crash recovery would not
+ * modify, too: a failure before that undoes our own preparations, clears the
+ * marker and is reported as "untouched". After that the directory is of use
+ * only to another rewind or not at all.
  *
  * Whether a rewind is needed is not decided here.
  */
@@ -35,6 +35,7 @@ struct mt_pg_rewind {
 	bool marked;      /* our marker is set */
 	bool was_standby; /* had standby.signal */
 	bool touched;     /* pg_rewind began to copy */
+	bool no_source;   /* it could not connect */
 	char *text[MT_COUNT(kept_files)];
 	size_t n[MT_COUNT(kept_files)];
 };
@@ -123,6 +124,7 @@ undo(struct mt_pg_job *job)
 	     mt_pg_unfinished_clear(conf->raft.data_dir, NULL) < 0))
 		return;
 	job->result.untouched = true;
+	job->result.no_source = rw->no_source;
 }
 
 static void
@@ -164,6 +166,10 @@ on_line(void *arg, bool is_stderr, const char *line)
 
 	if (strstr(line, "need to copy"))
 		job->rewind->touched = true;
+	/* libpq's words, from 14 on and before */
+	if (strstr(line, "connection to server") ||
+	    strstr(line, "could not connect to server"))
+		job->rewind->no_source = true;
 	mt_job_percent_line(job, is_stderr, line);
 }
 

@@ -277,6 +277,24 @@ mt_session_retarget(struct mt_session *s, const struct mt_pg_target *t)
 	mt_session_rearm(s);
 }
 
+int
+mt_session_login(struct mt_session *s, const char *user, const char *password)
+{
+	char *u = strdup(user), *p = strdup(password);
+
+	if (u == NULL || p == NULL) {
+		free(u);
+		free(p);
+		return MT_ENOMEM;
+	}
+	explicit_bzero(s->password, strlen(s->password));
+	free(s->password);
+	free(s->user);
+	s->user = u;
+	s->password = p;
+	return 0;
+}
+
 bool
 mt_session_accepting(const struct mt_session *s)
 {

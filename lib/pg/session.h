@@ -55,6 +55,9 @@ void mt_session_want(struct mt_session *s, bool wanted);
 void mt_session_poke(struct mt_session *s);
 /* From the next connection on; a connection that stands is dropped. */
 void mt_session_retarget(struct mt_session *s, const struct mt_pg_target *t);
+/* Who it is, from the next connection on; one that stands stays. */
+int mt_session_login(struct mt_session *s, const char *user,
+		     const char *password) MT_MUSTCHECK;
 bool mt_session_accepting(const struct mt_session *s);
 /* Why the last attempt failed: code 0 if it did not. */
 const struct mt_err *mt_session_last_error(const struct mt_session *s);
@@ -124,10 +127,11 @@ uint64_t mt_session_slot_create(struct mt_session *s, const char *slot,
 /* A physical one that nobody uses; one that is not there is no error. */
 uint64_t mt_session_slot_drop(struct mt_session *s, const char *slot,
 			      int64_t timeout_ms, mt_session_cb cb, void *arg);
-/* Row 0, column 0: the number of parameters whose value in the files waits for
- * a restart, as this session has read them. */
-uint64_t mt_session_pending_restart(struct mt_session *s, int64_t timeout_ms,
-				    mt_session_cb cb, void *arg);
+/* Row 0, column 0: a JSON object of "pending", a list of the parameters whose
+ * value in the files waits for a restart, as this session has read them, and
+ * "altered", name to value of those that ALTER SYSTEM has set. */
+uint64_t mt_session_settings(struct mt_session *s, int64_t timeout_ms,
+			     mt_session_cb cb, void *arg);
 /* pg_reload_conf() */
 uint64_t mt_session_reload(struct mt_session *s, int64_t timeout_ms,
 			   mt_session_cb cb, void *arg);

@@ -244,13 +244,17 @@ class Node:
 
     def control_state(self):
         """pg_control's word on a cluster, e.g. "shut down"."""
+        return self.control_data()["Database cluster state"]
+
+    def control_data(self):
+        """What pg_controldata says, by what it calls it."""
         programs = sorted(pathlib.Path("/usr/lib/postgresql").glob(
             "*/bin/pg_controldata"))
         program = str(programs[-1]) if programs else "pg_controldata"
         output = subprocess.run(
             [program, str(self.data_dir)], text=True, check=True,
             capture_output=True, env={"LC_ALL": "C"}).stdout
-        return re.search(r"cluster state: +(.*)", output)[1]
+        return dict(re.findall(r"^(.*?): +(.*)$", output, re.MULTILINE))
 
     # The API
 

@@ -8,6 +8,8 @@ The ttl is long here, so that the one cannot be taken for the other.
 
 import contextlib
 import os
+import socket
+import threading
 import time
 
 import pytest
@@ -134,6 +136,91 @@ def test_standby_and_witness_are_enough(capsys):
             go_on([client], killed, FAST + GONE)
             check_nothing_lost(cluster, [client], other)
     show(capsys, "replaced by the only standby in", took)
+
+
+class Proxy:
+    """A port in front of a server's. Closed, it refuses new connections and
+    leaves the old ones; cut, it ends those."""
+
+    def __init__(self, port):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._to = port
+        self._ends = []
+        self._lock = threading.Lock()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client = self._listener.accept()[0]
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._to))
+                except OSError:
+                    client.close()
+                    continue
+                with self._lock:
+                    self._ends += [client, server]
+                for ends in ((client, server), (server, client)):
+                    threading.Thread(target=self._copy, args=ends,
+                                     daemon=True).start()
+
+    @staticmethod
+    def _copy(source, to):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                to.sendall(data)
+        for end in (source, to):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        # The thread in accept() would keep a closed listener alive.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def cut(self):
+        with self._lock:
+            for end in self._ends:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+
+def test_primary_whose_wal_arrives_is_waited_for():
+    """The daemon stands still and the port refuses, but replicas stream."""
+    with harness.Cluster(dcs=DCS) as cluster:
+        proxies = {}
+        for node in cluster.nodes:
+            proxies[node.name] = proxy = Proxy(node.pg_port)
+            node.overrides = {"postgresql": {
+                "connect_address": f"127.0.0.1:{proxy.port}"}}
+        cluster.start_and_form()
+        old = cluster.create_table()
+        settled(cluster)
+        others = cluster.others(old)
+        with clients(cluster) as made:
+            proxies[old.name].close()
+            old.freeze()
+            try:
+                frozen = time.monotonic()
+                wait_for(lambda: all("its PostgreSQL's port" in node.log()
+                                     and "is dead" in node.log()
+                                     for node in others), FAST,
+                         "the others to find the port dead")
+                while time.monotonic() < frozen + 5:
+                    assert cluster.primaries(others) == []
+                    time.sleep(0.1)
+                go_on(made, time.monotonic(), 2)
+                cut = time.monotonic()
+                proxies[old.name].cut()
+                new = cluster.primary(FAST, among=others)
+                assert time.monotonic() < frozen + TTL - 2
+                assert decision_for(new, new)["rule"] == "holder-suspected"
+            finally:
+                old.thaw()
+            # Commits on the old one hang until its daemon hears of the next.
+            go_on(made, cut, FAST)
+            check_nothing_lost(cluster, made, new)
 
 
 def streams(node):

@@ -88,6 +88,31 @@ def test_stopped_primary_follows_the_new_one_as_it_is(cluster):
     assert "pg_rewind" not in old.log(since)
 
 
+def test_crashed_primary_that_has_nothing_more_follows_as_it_is(cluster):
+    """Its standbys had received all: there is nothing to throw away."""
+    old = prepared(cluster)
+
+    def all_received():
+        ((behind,),) = old.sql(
+            "SELECT sum(pg_current_wal_insert_lsn() - flush_lsn)"
+            " FROM pg_stat_replication HAVING count(*) = 2")
+        return behind == 0
+
+    with same_data(old):
+        old.sql("CHECKPOINT")
+        wait_for(all_received, 10, "all to be received")
+        old.kill()
+        assert old.control_state() == "in production"
+        new = cluster.primary(among=cluster.others(old))
+        insert(new, "meanwhile")
+        since = old.log_size()
+        old.start()
+        assert cluster.wait_healthy() is new
+    has(old, {"before", "meanwhile"})
+    assert "rewind" not in old.log(since)
+    assert "single-user recovery" not in old.log(since)
+
+
 def test_diverged_primary_is_rewound(cluster):
     old = prepared(cluster)
     with same_data(old):

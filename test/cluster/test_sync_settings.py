@@ -7,7 +7,7 @@ import signal
 import time
 
 import procs
-from harness import FAILOVER_DEADLINE, wait_for
+from harness import FAILOVER_DEADLINE, cli, wait_for
 from test_sync import (GONE, SETTLE_DEADLINE, check_nothing_lost, go_on,
                        sync_record, waited_for)
 
@@ -201,8 +201,76 @@ def test_odd_names_are_waited_for(fresh):
     wait_for(lambda: primary.sql("SHOW synchronous_standby_names")
              == [(f"ANY 1 ({quoted[other.name]})",)], SETTLE_DEADLINE,
              "the names")
-    assert primary.sql("SELECT application_name, sync_state"
-                       " FROM pg_stat_replication") == [(other.name, "quorum")]
+    wait_for(lambda: primary.sql("SELECT application_name, sync_state"
+                                 " FROM pg_stat_replication")
+             == [(other.name, "quorum")], 10, "it to stream under its name")
     wait_for(lambda: other.status("/quorum") == 200, 10, "the set")
     primary.kill()
     assert cluster.primary(FAILOVER_DEADLINE, among=[other]) is other
+
+
+def test_operator_accepts_the_loss(fresh):
+    """The primary and the only synchronous standby are gone, and the third was
+    away when the last commits came. Nobody takes over by itself, nor by a
+    failover, but by one that says that it accepts the loss."""
+    cluster = fresh(n=3, witnesses=2,
+                    dcs={"synchronous_mode": True}).start_and_form()
+    old = cluster.create_table()
+    wait_for(lambda: len(the_set(old)) == 1, SETTLE_DEADLINE, "the set")
+    second = cluster[the_set(old)[0]]
+    (third,) = [node for node in cluster.data_nodes
+                if node not in (old, second)]
+    forecast = old.json("/forecast")
+    assert forecast["synchronous"] is True
+    assert forecast["candidate"] == second.name
+    assert "with all that was acknowledged" in cli(old, "forecast").stdout
+    with cluster.multihost_writer(period=0) as client:
+        wait_for(lambda: client.acks, 10, "the first row")
+        wait_for(lambda: not cluster.missing(client, third, time.monotonic()),
+                 10, "it on the third")
+        third.kill()
+        moment = time.monotonic()
+        go_on([client], moment, 10)
+        old.kill()
+        second.kill()
+    third.start()
+    wait_for(lambda: third.status("/primary") == 503, 10, "its API")
+    ask = {"candidate": third.name}
+
+    def preview(**more):
+        return third.post("/failover", {**ask, "dry_run": True, **more}).json
+
+    def judged():
+        document = preview()
+        rules = {one["name"]: one["rule"] for one in document["members"]}
+        assert rules.get(third.name) == "not-in-sync", rules
+        assert rules.get(second.name) in ("silent", "gone"), rules
+        assert not document["possible"] and document["winner"] is None
+        assert "0 of the 1 synchronous standbys" in document["refused"]
+        assert preview(accept_loss=True)["winner"] == third.name
+        return True
+    wait_for(judged, 30, "a preview by the set")
+    answer = third.post("/failover", ask)
+    assert answer.status == 503, answer.text
+    assert "0 of the 1 synchronous standbys" in answer.text
+    words = ("failover", "--candidate", third.name, "--accept-loss")
+    declined = cli(third, *words, stdin="y\nn\n")
+    assert declined.returncode == 1, declined.stdout
+    assert "may be lost for good" in declined.stdout
+    assert third.status("/primary") == 503
+    done = cli(third, *words, "--force")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert cluster.primary(5, among=[third]) is third
+    assert cluster.missing(client, third)
+    decision = next(one for one in third.json("/decisions")
+                    if one["to"] == third.name)
+    assert "accepted loss" in decision["why"]
+    assert decision["lost"]["from"]
+    # Those who had it follow: the operator's word stands.
+    old.start()
+    second.start()
+    assert cluster.wait_healthy(60) is third
+    wait_for(lambda: len(the_set(third)) == 1, SETTLE_DEADLINE, "a set again")
+    with cluster.multihost_writer(period=0) as client:
+        wait_for(lambda: client.acks, 10, "rows again")
+    check_nothing_lost(cluster, [client])

@@ -29,8 +29,8 @@
  * those steps out, NOFALLBACK keeps applied[] over restarts. Extensions by -D:
  *	TTL2=n	assignments choose TTL or TTL2, epoch 1 has TTL (rule 10)
  *	EXEMPT	leader.exempt, of pause and failsafe (rule 21), not built yet
- *	SYNC	ground Y beside the timed lease, not built yet; sync.pml
- *		shows that whom Y displaces acknowledges nothing any more
+ *	SYNC	ground Y beside the timed lease; sync.pml shows that whom Y
+ *		displaces acknowledges nothing any more
  *
  *  7 given_up		M_NOGIVEUP M_GUVOLATILE M_LATEREL
  *  8 one promise		M_PEREPOCH

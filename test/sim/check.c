@@ -334,8 +334,8 @@ check_applied(struct node *n, uint64_t index, uint64_t term, const void *p,
 		w->stats.releases++;
 	operator_acts(w, n->state);
 	w->outcome_id = n->state->outcome.id;
-	check_request(w, n->state);
 	check_turn(w, n->state);
+	check_request(w, n->state);
 }
 
 void

@@ -49,8 +49,10 @@ without_ground(const struct node *n, const struct mt_command *c)
 		return "another turn than the one that is given on";
 	switch (c->u.assign.ground) {
 	case MT_GROUND_PROMISES:
-		/* After a displacement a release has to wait as well. */
-		if (c->u.assign.continues || (l->released && !l->after_fence))
+		/* After a displacement a release has to wait as well, and for
+		 * a loss that is accepted. */
+		if (c->u.assign.continues ||
+		    (l->released && !l->after_fence && !s->request.accept_loss))
 			return "ground N, which is for a turn that is held";
 		return is_fenced(n->sim, n, l->epoch)
 			   ? NULL
@@ -153,13 +155,24 @@ is_flawless(const struct mt_view *v, const struct mt_seen *seen)
 	return too_far_behind(v, r) == NULL;
 }
 
+/* Counts only where it decides who is expected to take over. */
 static bool
-is_ahead(const struct mt_report *a, const struct mt_report *b)
+in_set(const struct mt_view *v, const struct mt_report *r)
+{
+	return v->settings->synchronous_mode == MT_SYNC_ON &&
+	       mt_sync_find(&v->state->sync, r->self.name) >= 0;
+}
+
+static bool
+is_ahead(const struct mt_view *v, const struct mt_report *a,
+	 const struct mt_report *b)
 {
 	if (a->at.timeline != b->at.timeline)
 		return a->at.timeline > b->at.timeline;
 	if (a->at.lsn != b->at.lsn)
 		return a->at.lsn > b->at.lsn;
+	if (in_set(v, a) != in_set(v, b))
+		return in_set(v, a);
 	if (a->failover_priority != b->failover_priority)
 		return a->failover_priority > b->failover_priority;
 	return strcmp(a->self.name, b->self.name) < 0;
@@ -199,7 +212,7 @@ passes_over(const struct mt_view *v, const struct mt_seen *chosen,
 		*other = &x->report;
 		if (s->sync.k == 0 && is_named(s, x->report.self.name))
 			return "was asked for";
-		if (is_ahead(&x->report, &chosen->report))
+		if (is_ahead(v, &x->report, &chosen->report))
 			return "would be better";
 		/* Where one was asked for, all may be taken when its time is
 		 * up. */

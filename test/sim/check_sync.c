@@ -5,7 +5,8 @@
  * stood. What the primary may be waiting for may stand beside the log's sets,
  * at each moment, and so one of those that a failover asks has each commit.
  * Whoever is given the turn meanwhile was heard among enough others, or has the
- * end of a clean shutdown. In the end the set is as it is wanted.
+ * end of a clean shutdown, or was named by an operator who accepts the loss. In
+ * the end the set is as it is wanted.
  *
  * A holder that is displaced before its lease has ended (ground Y) may be
  * writable beside the next: what it acknowledges is in the next one's history,
@@ -258,6 +259,15 @@ check_mode(struct sim *w, const struct mt_state *s)
 			    "justified: the mode is on");
 }
 
+/* An operator named this one, whatever is lost by it. */
+static bool
+is_accepted(const struct sim *w, const char *holder)
+{
+	return w->request.kind == MT_REQUEST_FAILOVER &&
+	       w->request.accept_loss &&
+	       strcmp(w->request.candidate, holder) == 0;
+}
+
 void
 check_turn(struct sim *w, const struct mt_state *s)
 {
@@ -278,11 +288,16 @@ check_turn(struct sim *w, const struct mt_state *s)
 				 "not justified: no majority is fenced",
 				 s->leader.epoch, s->leader.holder);
 		if (w->turn_is_sync && holder >= 0 &&
-		    !is_justified(w, &w->nodes[holder]))
-			sim_fail(w,
-				 "epoch %" PRIu64 " is given to %s, which is "
-				 "not justified: too few were heard",
-				 s->leader.epoch, s->leader.holder);
+		    !is_justified(w, &w->nodes[holder])) {
+			if (!is_accepted(w, s->leader.holder))
+				sim_fail(w,
+					 "epoch %" PRIu64 " is given to %s, "
+					 "which is not justified: too few were "
+					 "heard",
+					 s->leader.epoch, s->leader.holder);
+			w->turn_is_sync = false;
+			w->stats.losses++;
+		}
 	}
 	if (put && (w->leader.released ||
 		    strcmp(w->leader.holder, s->sync.leader) != 0))

@@ -72,7 +72,6 @@ static const char *const names[] = {
     [F_SENTINEL] = "sentinel",
     [F_SLEEP] = "sleep",
     [F_HANG] = "hang",
-    [FAULTS] = "loss of one while all is well",
 };
 
 const char *
@@ -233,6 +232,7 @@ fault_command(struct sim *w, enum fault f)
 		    n->state->index % 2 == 0) {
 			c.u.request_put.kind = MT_REQUEST_FAILOVER;
 			c.u.request_put.leader[0] = '\0';
+			c.u.request_put.accept_loss = n->state->index % 4 == 0;
 		} else if (n->state->index % 5 == 0) {
 			c.u.request_put.scheduled_ms =
 			    (w->now_us + sim_between(w, 0, 6 * SIM_S)) / SIM_MS;

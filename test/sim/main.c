@@ -71,6 +71,7 @@ add(struct sim_stats *to, const struct sim_stats *s)
 	to->sync_turns += s->sync_turns;
 	to->probes += s->probes;
 	to->fast_turns += s->fast_turns;
+	to->losses += s->losses;
 	to->simulated_us += s->simulated_us;
 }
 
@@ -142,9 +143,10 @@ print(const struct result *r, double took_s)
 	       " standbys fenced, %" PRIu64 " ports tried, %" PRIu64
 	       " holders displaced, %" PRIu64 " promotions, %" PRIu64
 	       " acknowledgements, %" PRIu64
-	       " disks lost, with too little left %" PRIu64 " times\n",
+	       " disks lost, with too little left %" PRIu64
+	       " times, accepted losses %" PRIu64 "\n",
 	       s->puts, s->stopped, s->probes, s->fast_turns, s->sync_turns,
-	       s->acks, s->wipes, s->hopeless);
+	       s->acks, s->wipes, s->hopeless, s->losses);
 	printf("longest way back to normal: %.1f s; longest without a primary "
 	       "after one fault: %.1f s\n",
 	       (double)r->longest_us / 1e6, (double)r->outage_us / 1e6);

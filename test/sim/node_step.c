@@ -13,6 +13,7 @@
 #include "base/text.h"
 
 #define PROPOSE_AGAIN_MS 500
+#define LOOK_MS 50 /* from one look into PostgreSQL to the next */
 #define TURNS_MAX 16
 
 /* ---- the view --------------------------------------------------------- */
@@ -49,6 +50,8 @@ fill_server(const struct node *n, struct mt_local *l)
 			l->end = pg_position(w, n);
 	}
 	l->streaming = pg_streams(w, n);
+	if (w->setup.sees_streams && l->accepting)
+		l->wal_heard_ms = pg->heard_ms - LOOK_MS;
 	if (pg->upstream >= 0 && n->knows_upstream) {
 		const char *name = w->nodes[pg->upstream].name;
 
@@ -206,7 +209,7 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	r->stopped = l->stopped;
 	r->interval_ms = (uint16_t)mt_report_interval_ms(n->state);
 	r->port_epoch = n->probing.epoch;
-	r->port = n->probing.found;
+	r->port = mt_probing_finding(&n->probing);
 	r->holds_turn = mt_agent_holds_turn(v);
 	r->at = l->at;
 	r->replayed_lsn = l->replayed_lsn;

@@ -233,6 +233,8 @@ look_at_standbys(struct node *n)
 		f = flushed_of(n, s->name);
 		f->streaming = true;
 		f->lsn = n->pg.standbys[i].lsn;
+		if (f->lsn > f->most)
+			f->most = f->lsn;
 		f->last_ms = node_now_ms(n);
 	}
 }

@@ -524,6 +524,7 @@ pg_on_event(struct node *n, const struct event *e)
 		    !pg_is_received(n, e))
 			break;
 		receive(n, (int)(e->a & 0xffff), e->b);
+		pg->heard_ms = node_now_ms(n);
 		pg_confirm(n, e);
 		break;
 	case EV_PG_CONFIRM:

@@ -37,6 +37,8 @@ void sync_put_of_old(struct sim *w);
 void sync_fence_lasts(struct sim *w);
 void sync_dead_timeline(struct sim *w);
 void sync_other_data(struct sim *w);
+void sync_loss_accepted(struct sim *w);
+void sync_loss_waits(struct sim *w);
 
 /* scenario_fast.c */
 void fast_beside_the_old(struct sim *w);
@@ -44,6 +46,7 @@ void fast_though_well(struct sim *w);
 void fast_in_vain(struct sim *w);
 void fast_port_accepts(struct sim *w);
 void fast_one_way(struct sim *w);
+void fast_streams(struct sim *w);
 void fast_hears_enough(struct sim *w);
 void fast_majority(struct sim *w);
 void fast_without_a_set(struct sim *w);

@@ -202,6 +202,24 @@ fast_one_way(struct sim *w)
 	expect(w, "all is well", check_converged, 0, 30000);
 }
 
+/* New connections fail and the daemon is silent, but WAL arrives. */
+void
+fast_streams(struct sim *w)
+{
+	int x, y, l, p, epoch;
+
+	w->setup.sees_streams = true;
+	p = begin(w, &x, &y, &l);
+	epoch = (int)w->leader.epoch;
+	net_isolate(w, p, CLASS_ALL & ~(unsigned)CLASS_PG, false);
+	stays(w, "its WAL arrives", 4000);
+	net_isolate(w, p, CLASS_PG, false);
+	expect(w, "another has the turn", is_displaced, epoch + 1, FAST_MS);
+	pass(w, 3000);
+	net_heal_all(w);
+	expect(w, "all is well", check_converged, 0, 30000);
+}
+
 /* Of two one is fenced; the other's daemon stands still, and its PostgreSQL
  * goes on streaming from the old primary. */
 void
@@ -259,6 +277,10 @@ fast_then_release(struct sim *w)
 	next = displace(w, p);
 	change_config(&w->nodes[l], "synchronous_mode", json_string("off"));
 	expect(w, "the set is gone", has_no_set, 0, FAST_MS);
+	epoch = (int)w->leader.epoch;
+	change_config(&w->nodes[l], "ttl", json_integer(9));
+	expect(w, "the turn goes on under another epoch", epoch_is, epoch + 1,
+	       FAST_MS);
 	epoch = (int)w->leader.epoch;
 	node_terminate(&w->nodes[next]);
 	expect(w, "the turn is released", is_released, epoch, FAST_MS);

@@ -235,3 +235,82 @@ sync_other_data(struct sim *w)
 	node_boot_in(&w->nodes[y], 50 * SIM_MS);
 	expect(w, "the other serves", serves, y, 15000);
 }
+
+static void
+ask_failover(struct sim *w, int by, int to, bool accept_loss)
+{
+	static struct mt_command c;
+
+	memset(&c, 0, sizeof(c));
+	c.kind = MT_CMD_REQUEST_PUT;
+	c.u.request_put.kind = MT_REQUEST_FAILOVER;
+	c.u.request_put.accept_loss = accept_loss;
+	mt_copy(c.u.request_put.candidate, MT_NAME_MAX, w->nodes[to].name);
+	node_propose(&w->nodes[by], &c);
+}
+
+/* The primary and its synchronous standby are gone. The third, which lacks
+ * what was acknowledged last, gets the turn when it is asked for with these
+ * words and not before. */
+void
+sync_loss_accepted(struct sim *w)
+{
+	int p, x, y, l;
+	uint64_t epoch;
+
+	start_all(w);
+	p = the_primary(w);
+	x = standby(w, p, true, -1);
+	y = standby(w, p, false, -1);
+	l = w->n - 1;
+	let_lead(w, l);
+	pass(w, 500);
+	cut(w, p, y, CLASS_PG, false);
+	pass(w, 1000);
+	epoch = w->leader.epoch;
+	node_crash(&w->nodes[p]);
+	node_crash(&w->nodes[x]);
+	pass(w, 5000);
+	ask_failover(w, l, y, false);
+	pass(w, 12000);
+	if (w->leader.epoch != epoch || w->request.kind != MT_REQUEST_NONE)
+		sim_fail(w, "schedule: a failover is not given up");
+	ask_failover(w, l, y, true);
+	expect(w, "the third has the turn", epoch_is, (int)epoch + 1, 12000);
+	expect(w, "it serves", serves, y, 5000);
+	if (w->stats.losses != 1)
+		sim_fail(w, "schedule: nothing was lost by it");
+	pass(w, 3000);
+	net_heal_all(w);
+	node_boot_in(&w->nodes[p], 50 * SIM_MS);
+	node_boot_in(&w->nodes[x], 50 * SIM_MS);
+	expect(w, "all is well", check_converged, 0, 30000);
+}
+
+/* The primary is cut off with a long lease, and of the two that would have to
+ * be fenced one is lost when that has begun. A loss that is accepted is none of
+ * the rule that the old primary's lease has to end first. */
+void
+sync_loss_waits(struct sim *w)
+{
+	int p, x, y, l;
+	uint64_t epoch;
+
+	start_all(w);
+	p = the_primary(w);
+	x = standby(w, p, true, -1);
+	y = standby(w, p, true, x);
+	l = w->n - 1;
+	let_lead(w, l);
+	pass(w, 1000);
+	epoch = w->leader.epoch;
+	cut_from_all(w, p, CLASS_ALL);
+	expect(w, "a fence has begun", has_fenced, l, 3000);
+	node_crash(&w->nodes[y]);
+	ask_failover(w, l, x, true);
+	expect(w, "the other has the turn", epoch_is, (int)epoch + 1, 60000);
+	expect(w, "it serves", serves, x, 5000);
+	net_heal_all(w);
+	node_boot_in(&w->nodes[y], 50 * SIM_MS);
+	expect(w, "all is well", check_converged, 0, 40000);
+}

@@ -102,17 +102,17 @@ is_wanted(const struct sim *w, int k)
 }
 
 static void
-note(struct sim *w, int k, enum fault f)
+note(struct sim *w, int k, const char *name)
 {
 	w->faults[k].at_us = w->now_us;
-	w->faults[k].name = fault_name(f);
-	TRACE(w, NULL, "fault %d: %s", k, fault_name(f));
+	w->faults[k].name = name;
+	TRACE(w, NULL, "fault %d: %s", k, name);
 }
 
 static void
 next_fault(struct sim *w)
 {
-	if (++w->n_faults < SIM_FAULTS_MAX - 2)
+	if (++w->n_faults < SIM_FAULTS_MAX - 3)
 		sim_push(w,
 			 w->now_us +
 			     sim_between(w, 0, 2 * w->setup.fault_every_us),
@@ -145,7 +145,7 @@ schedule_fault(struct sim *w)
 	next_fault(w);
 	f = pick(w);
 	if (is_wanted(w, k)) {
-		note(w, k, f);
+		note(w, k, fault_name(f));
 		if (sim_chance(w, 25))
 			net_heal_all(w);
 		fault_boot_the_dead(w, 10 * SIM_MS, 3 * SIM_S);
@@ -259,10 +259,17 @@ schedule_run(struct sim *w)
 	converge(w);
 	k = ++w->n_faults;
 	(void)begin_draw(w, (uint64_t)k);
-	if (!sim_chance(w, 60) || w->n < 3 || w->failed ||
-	    w->stats.hopeless > 0 || !is_wanted(w, k))
+	if (sim_chance(w, 60) && w->n >= 3 && !w->failed &&
+	    w->stats.hopeless == 0 && is_wanted(w, k)) {
+		note(w, k, "one fault while all is well");
+		schedule_one(w);
+		converge(w);
+	}
+	k = ++w->n_faults;
+	(void)begin_draw(w, (uint64_t)k);
+	if (!is_wanted(w, k))
 		return;
-	note(w, k, FAULTS);
-	schedule_one(w);
-	converge(w);
+	note(w, k, "loss of too many, accepted");
+	if (schedule_lose_set(w))
+		converge(w);
 }

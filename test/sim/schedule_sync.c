@@ -93,3 +93,84 @@ schedule_wipe(struct sim *w, struct node *n)
 	if (!n->booting)
 		node_boot_in(n, sim_between(w, 20 * SIM_MS, 5 * SIM_S));
 }
+
+static bool
+serves(struct sim *w, int i)
+{
+	return w->failed ||
+	       (w->nodes[i].pg.writable && w->nodes[i].slots_ready);
+}
+
+/* Bits of the nodes that have to go; 0: a majority could not stay. */
+static unsigned
+needed_losses(const struct sim *w)
+{
+	int heard = w->sync.n, n = 0;
+	unsigned lost = 0;
+
+	for (int i = 0; i < w->setup.n_data; i++) {
+		bool in = mt_sync_find(&w->sync, w->nodes[i].name) >= 0;
+
+		if (w->nodes[i].pg.writable ||
+		    (in && heard > w->sync.n - w->sync.k)) {
+			lost |= 1u << i;
+			heard -= in ? 1 : 0;
+			n++;
+		}
+	}
+	return n < w->setup.n_data && 2 * (w->n - n) > w->n ? lost : 0;
+}
+
+/* On whichever node, until it is in the log. */
+static void
+accept_loss(struct sim *w, int to)
+{
+	static struct mt_command c;
+	uint64_t epoch = w->leader.epoch;
+
+	memset(&c, 0, sizeof(c));
+	c.kind = MT_CMD_REQUEST_PUT;
+	c.u.request_put.kind = MT_REQUEST_FAILOVER;
+	c.u.request_put.accept_loss = true;
+	mt_copy(c.u.request_put.candidate, MT_NAME_MAX, w->nodes[to].name);
+	for (int tries = 0; tries < 20 && !w->failed; tries++) {
+		if (w->leader.epoch != epoch ||
+		    w->request.kind != MT_REQUEST_NONE)
+			return;
+		TRACE(w, &w->nodes[to], "is asked for, with its loss");
+		node_propose(&w->nodes[to], &c);
+		sim_run_to(w, w->now_us + 2 * SIM_S);
+	}
+}
+
+bool
+schedule_lose_set(struct sim *w)
+{
+	unsigned lost;
+	int to = 0;
+
+	/* Not drawn: the other seeds stay as they were. */
+	if (w->failed || w->setup.n_spare > 0 || w->options.seed % 2 != 0 ||
+	    w->sync.k == 0 || w->stats.wipes > 0)
+		return false;
+	lost = needed_losses(w);
+	if (lost == 0)
+		return false;
+	for (int i = 0; i < w->n; i++) {
+		struct node *n = &w->nodes[i];
+
+		n->absent = (lost >> i & 1) != 0;
+		if (n->absent)
+			node_crash(n);
+	}
+	while (w->nodes[to].absent)
+		to++;
+	sim_run_to(w, w->now_us + sim_between(w, 0, 10 * SIM_S));
+	accept_loss(w, to);
+	if (!sim_run_until(w, serves, to, 60 * SIM_S) && !w->options.lease_only)
+		sim_fail(w, "%s does not serve, though the loss was accepted",
+			 w->nodes[to].name);
+	for (int i = 0; i < w->n; i++)
+		w->nodes[i].absent = false;
+	return true;
+}

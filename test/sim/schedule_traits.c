@@ -32,6 +32,7 @@ schedule_draw_traits(struct sim *w, struct setup *s)
 	}
 	s->max_lag = SIM_MAX_LAG;
 	s->nofailover = -1;
+	s->sees_streams = number(w, 3) % 2 == 0;
 	if (one % 3 != 0)
 		return;
 	for (int i = 0; i < s->n_data; i++)

@@ -155,6 +155,7 @@ struct pg {
 	/* its walreceiver; another one after each change */
 	uint32_t receiver;
 	int64_t receives_us; /* none before this time */
+	int64_t heard_ms;    /* when the last WAL came, by its own clock */
 	/* Whom it may be waiting for: bits are nodes. While a reload is under
 	 * way the worst mix of all that may be in effect. */
 	struct mt_sync_conf waits;
@@ -312,7 +313,7 @@ struct sim_stats {
 	uint64_t events, promotions, assignments, fences, releases, boots;
 	uint64_t writes, faults, writes_failed, snapshots, renewals, clones,
 	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns, probes,
-	    fast_turns;
+	    fast_turns, losses;
 	int64_t simulated_us;
 	int64_t converge_us;
 	int64_t outage_us; /* the longest without writing, of one fault */
@@ -334,7 +335,8 @@ struct setup {
 	int64_t fault_every_us;
 	bool digests;
 	bool slow_pg;
-	bool idle; /* no client writes */
+	bool idle;         /* no client writes */
+	bool sees_streams; /* daemons notice soon that WAL arrives */
 	int64_t max_lag;
 	int hang_s; /* primary_hang_timeout */
 	bool check_timeline;
@@ -371,10 +373,11 @@ struct sim {
 	int leader_of[512];      /* term -> node + 1 */
 	struct mt_leader leader; /* of the newest applied state */
 	struct mt_sync sync;
-	struct mt_request request; /* check_choice.c */
-	bool request_by_clock;     /* it was scheduled, and became due */
+	struct mt_request request;
+	bool request_by_clock; /* it was scheduled, and became due */
 	/* check_sync.c */
-	bool turn_is_sync; /* assigned while synchronous mode stood */
+	/* assigned while synchronous mode stood, and no loss was accepted */
+	bool turn_is_sync;
 	/* And an earlier holder may have a lease still: it was displaced. */
 	bool turn_displaces;
 	bool displaces[SIM_EPOCHS_MAX];  /* of the turn of each epoch */
@@ -584,6 +587,9 @@ int sim_sync_priority(const struct sim *w, int node); /* its tag, 1 to 3 */
 void schedule_draw_sync(struct sim *w, struct setup *s);
 void schedule_change_sync(struct sim *w, json_t *config);
 void schedule_wipe(struct sim *w, struct node *n);
+/* The primary is lost, and so much of the set that only an operator who accepts
+ * the loss can help, who does. False: not in this run. */
+bool schedule_lose_set(struct sim *w);
 void scenario_setup(struct sim *w, const char *name);
 bool scenario_run(struct sim *w, const char *name); /* false: no such */
 const char *scenario_name(int i);                   /* NULL at the end */

@@ -153,6 +153,19 @@ static const struct {
     {MT_HEALTH_ASYNC, "", "nnynnnnyynnnnn"},
     {MT_HEALTH_READ_ONLY_SYNC, "", "ynnnnnnnnynnnn"},
     {MT_HEALTH_READ_ONLY_QUORUM, "", "ynnnnnnnnnynnn"},
+    {MT_HEALTH_SYNC, "lag=500", "nnnnnnnnnynnnn"},
+    {MT_HEALTH_SYNC, "lag=499", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_SYNC, "replication_state=streaming", "nnnnnnnnnynnnn"},
+    {MT_HEALTH_SYNC, "tag_zone=a", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_QUORUM, "lag=500", "nnnnnnnnnnynnn"},
+    {MT_HEALTH_QUORUM, "lag=499", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_ASYNC, "lag=499", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_ASYNC, "replication_state=streaming", "nnnnnnnynnnnnn"},
+    {MT_HEALTH_READ_ONLY_SYNC, "lag=499", "ynnnnnnnnnnnnn"},
+    {MT_HEALTH_READ_ONLY_SYNC, "tag_zone=a", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_READ_ONLY_QUORUM, "lag=500", "ynnnnnnnnnynnn"},
+    {MT_HEALTH_READ_ONLY_QUORUM, "replication_state=in+archive+recovery",
+     "ynnnnnnnnnnnnn"},
     {MT_HEALTH_LIVENESS, "", "yyyyyyyyyyyyyy"},
     {MT_HEALTH_READINESS, "", "yyynnnnynyyyyn"},
     {MT_HEALTH_READINESS, "lag=499", "yyynnnnnnnnnnn"},
@@ -209,6 +222,36 @@ START_TEST(a_tag_must_be_there_and_equal)
 	ck_assert_int_eq(
 	    mt_health_code(&in, MT_HEALTH_PRIMARY, tag_rows[_i].query), 200);
 	json_decref(tags);
+}
+END_TEST
+
+static const enum mt_health_kind of_sets[] = {
+    MT_HEALTH_SYNC,           MT_HEALTH_QUORUM,           MT_HEALTH_ASYNC,
+    MT_HEALTH_READ_ONLY_SYNC, MT_HEALTH_READ_ONLY_QUORUM,
+};
+
+START_TEST(who_hears_of_no_raft_leader_knows_no_set)
+{
+	static const enum node nodes[] = {PRIMARY, REPLICA, SYNC, QUORUM};
+	enum mt_health_kind kind = of_sets[_i];
+
+	for (size_t i = 0; i < MT_COUNT(nodes); i++) {
+		struct mt_health_input in = input(nodes[i]);
+
+		in.fresh = false;
+		ck_assert_int_eq(mt_health_code(&in, kind, ""), 503);
+	}
+}
+END_TEST
+
+START_TEST(a_synchronous_standby_may_be_kept_from_readers)
+{
+	struct mt_health_input in = input(SYNC);
+
+	in.noloadbalance = true;
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_SYNC, ""), 503);
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_READ_ONLY_SYNC, ""),
+			 503);
 }
 END_TEST
 
@@ -298,6 +341,9 @@ main(void)
 			    (int)MT_COUNT(rows));
 	tcase_add_loop_test(tc, a_tag_must_be_there_and_equal, 0,
 			    (int)MT_COUNT(tag_rows));
+	tcase_add_loop_test(tc, who_hears_of_no_raft_leader_knows_no_set, 0,
+			    (int)MT_COUNT(of_sets));
+	tcase_add_test(tc, a_synchronous_standby_may_be_kept_from_readers);
 	tcase_add_test(tc, an_unknown_leader_position_is_no_lag_but_not_ready);
 	tcase_add_test(tc, an_exempt_holder_is_primary_whatever_its_lease);
 	tcase_add_test(

@@ -82,6 +82,10 @@ static const struct {
     {"{\"leader\":\"node2\",\"candidate\":\"node3\"}", 412,
      "leader name does not match"},
     {"{\"leader\":\"node2\",\"candidate\":\"node2\"}", 400, "the same"},
+    {"{\"candidate\":\"node2\",\"accept_loss\":\"yes\"}", 400,
+     "accept_loss must be true or false"},
+    {"{\"leader\":\"node1\",\"candidate\":\"node2\",\"accept_loss\":true}", 400,
+     "a switchover loses nothing"},
 };
 
 START_TEST(a_bad_failover_is_refused_and_nothing_is_proposed)
@@ -469,6 +473,19 @@ START_TEST(a_failover_that_ends_elsewhere_says_so)
 }
 END_TEST
 
+START_TEST(that_a_loss_is_accepted_is_recorded)
+{
+	int fd =
+	    begin_failover("{\"candidate\":\"node2\",\"accept_loss\":true}");
+
+	ck_assert(fake.cmd.u.request_put.accept_loss);
+	recorded(true);
+	not_answered(fd);
+	ended(false, "Failover failed: nobody");
+	answered(fd, 503, "Failover failed: nobody");
+}
+END_TEST
+
 START_TEST(a_failover_with_a_leader_is_a_switchover)
 {
 	int fd = begin_failover(BODY);
@@ -700,6 +717,7 @@ main(void)
 			    0, (int)MT_COUNT(failover_refusals));
 	tcase_add_test(tc, a_failover_needs_no_leader_and_has_its_own_words);
 	tcase_add_test(tc, a_failover_that_ends_elsewhere_says_so);
+	tcase_add_test(tc, that_a_loss_is_accepted_is_recorded);
 	tcase_add_test(tc, a_failover_with_a_leader_is_a_switchover);
 	tcase_add_test(tc, a_failover_to_who_may_not_lead_is_refused);
 	tcase_add_test(tc, what_is_scheduled_is_answered_once_it_is_known_here);

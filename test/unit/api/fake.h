@@ -37,6 +37,9 @@ struct fake {
 	int64_t timeout_ms;
 	mt_propose_cb propose_cb;
 	void *propose_arg;
+	/* the last reload */
+	mt_reload_cb reload_cb;
+	void *reload_arg;
 	/* who watches */
 	void (*watch_fn)(void *arg);
 	void *watch_arg;
@@ -100,6 +103,22 @@ fake_propose(void *arg, const struct mt_command *cmd, int64_t timeout_ms,
 	f->timeout_ms = timeout_ms;
 	f->propose_cb = cb;
 	f->propose_arg = cb_arg;
+}
+
+static inline void
+fake_reload(void *arg, mt_reload_cb cb, void *cb_arg)
+{
+	struct fake *f = arg;
+
+	f->reload_cb = cb;
+	f->reload_arg = cb_arg;
+}
+
+static inline json_t *
+fake_explain(void *arg)
+{
+	(void)arg;
+	return json_pack("[{ssss}]", "key", "ttl", "source", "default");
 }
 
 static inline void
@@ -254,6 +273,8 @@ fake_setup(void)
 	    .doing = fake_doing,
 	    .last_seen = fake_last_seen,
 	    .propose = fake_propose,
+	    .reload = fake_reload,
+	    .explain = fake_explain,
 	    .watch = fake_watch,
 	    .unwatch = fake_unwatch,
 	};

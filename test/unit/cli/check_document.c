@@ -42,7 +42,7 @@ START_TEST(yaml_is_sorted_and_comes_back)
 				   "  a: null\n"
 				   "ttl: 5\n";
 	json_t *o = read_yaml(text), *again;
-	char *got = mt_document_yaml(o);
+	char *got = mt_yaml_block(o);
 
 	/* a value that begins with a digit is quoted */
 	ck_assert_ptr_nonnull(strstr(got, "    work_mem: \"8MB\"\n"));
@@ -54,7 +54,7 @@ START_TEST(yaml_is_sorted_and_comes_back)
 	json_decref(o);
 	free(got);
 	o = json_object();
-	got = mt_document_yaml(o);
+	got = mt_yaml_block(o);
 	ck_assert_str_eq(got, "{}\n");
 	json_decref(o);
 	free(got);

@@ -221,10 +221,64 @@ START_TEST(diverged_data_is_rewound_or_removed_as_it_is_allowed)
 	    local()->checkpoint.lsn = LSN + 1; w.settings.use_pg_rewind = true;
 	    local()->last_job = MT_JOB_REWIND; local()->last_job_failed = true;
 	    local()->failures = 1; local()->last_job_ms = NOW - 999);
+	EXPECT_WHY("pg_rewind failed (1 times)");
+	EXPECT_WHY("move the data directory away");
+	ROW(given_standby_down(), "its source was away: that is no failure",
+	    "standby", MT_ACT_REWIND, given_new_timeline();
+	    local()->checkpoint.lsn = LSN + 1; w.settings.use_pg_rewind = true;
+	    w.settings.remove_data_directory_on_rewind_failure = true;
+	    local()->last_job = MT_JOB_REWIND; local()->last_job_failed = true;
+	    local()->failures = 1; local()->source_gone = true;
+	    given_named(LSN + 1));
+	ROW(given_standby_down(), "without hints pg_rewind refuses", "standby",
+	    MT_ACT_NONE, given_new_timeline();
+	    local()->checkpoint.lsn = LSN + 1; w.settings.use_pg_rewind = true;
+	    local()->no_hints = true;
+	    w.settings.remove_data_directory_on_rewind_failure = true);
+	EXPECT_WHY("wal_log_hints");
+	EXPECT_WHY("move the data directory away");
+	ROW(given_standby_down(), "without hints it is removed", "standby",
+	    MT_ACT_DISCARD, given_new_timeline();
+	    local()->checkpoint.lsn = LSN + 1; w.settings.use_pg_rewind = true;
+	    local()->no_hints = true; given_named(LSN + 1);
+	    w.settings.remove_data_directory_on_diverged_timelines = true);
 	ROW(given_standby_down(), "without a primary nothing is removed",
 	    "standby", MT_ACT_START_STANDBY, given_silence(1);
 	    w.settings.remove_data_directory_on_diverged_timelines = true;
 	    local()->checkpoint.lsn = LSN + 1);
+}
+END_TEST
+
+static void
+given_starting_standby(const char *upstream, int64_t since_ms)
+{
+	given_standby();
+	local()->accepting = false;
+	local()->job = MT_JOB_START;
+	local()->job_since_ms = NOW - since_ms;
+	local()->patience_ms = 60000;
+	mt_copy(local()->upstream, sizeof(local()->upstream), upstream);
+}
+
+START_TEST(a_start_is_waited_for_as_long_as_it_is_for_the_primary)
+{
+	ROW(given_starting_standby("node1", 3600000), "for long", "standby",
+	    MT_ACT_NONE, );
+	ROW(given_starting_standby("", 60000), "for nobody", "standby",
+	    MT_ACT_STOP_FAST, );
+	EXPECT(w_plan.cancel, "the start ends");
+	EXPECT_WHY("not to follow \"node1\"");
+	ROW(given_starting_standby("node3", 60000), "for another", "standby",
+	    MT_ACT_STOP_FAST, );
+	ROW(given_starting_standby("node3", 59999), "not for long", "standby",
+	    MT_ACT_NONE, );
+	EXPECT(w_plan.look_again_ms == NOW + 1, "it will look in time");
+	ROW(given_starting_standby("node3", 60000), "there is no primary",
+	    "standby", MT_ACT_NONE, given_silence(1));
+	ROW(given_starting_standby("node3", 60000), "it is up", "standby",
+	    MT_ACT_NONE, local()->accepting = true);
+	ROW(given_starting_standby("node3", 60000), "all patience", "standby",
+	    MT_ACT_NONE, local()->patience_ms = 0);
 }
 END_TEST
 
@@ -259,7 +313,7 @@ START_TEST(what_crashed_as_primary_is_recovered_before_it_is_rewound)
 		local()->last_job = MT_JOB_RECOVER;
 		local()->last_job_failed = true; local()->failures = 1;
 		local()->last_job_ms = NOW - 999);
-	EXPECT_WHY("recover failed");
+	EXPECT_WHY("recovery failed (1 times)");
 	CRASHED("again", MT_ACT_RECOVER, local()->last_job = MT_JOB_RECOVER;
 		local()->last_job_failed = true; local()->failures = 1;
 		local()->last_job_ms = NOW - 1000);
@@ -313,10 +367,9 @@ START_TEST(what_is_thrown_away_is_named_in_the_log_before)
 		 local()->control = MT_CONTROL_PRODUCTION;
 		 local()->end = position(TIMELINE, LSN + 200));
 	EXPECT(loss->to == LSN + 200, "the end that was found");
-	DIVERGED("crashed at the fork", MT_ACT_RECOVER,
+	DIVERGED("crashed at the fork", MT_ACT_START_STANDBY,
 		 local()->control = MT_CONTROL_PRODUCTION;
 		 local()->end = position(TIMELINE, LSN));
-	EXPECT_WHY("nothing is thrown away");
 	DIVERGED("crashed, its end was not found", MT_ACT_PROPOSE,
 		 local()->control = MT_CONTROL_PRODUCTION);
 	EXPECT(loss->from == LSN && loss->to == 0, "unknown end");
@@ -434,6 +487,44 @@ START_TEST(each_way_to_join_a_primary)
 }
 END_TEST
 
+START_TEST(a_crashed_primary_joins_by_the_end_of_its_log)
+{
+	static const struct {
+		const char *what;
+		bool pending;
+		struct mt_position end;
+		enum mt_join want;
+	} rows[] = {
+	    {"it is looked for", true, {0, 0}, MT_JOIN_WAIT},
+	    {"it was not found", false, {0, 0}, MT_JOIN_REWIND},
+	    {"short of the fork", false, {2, FORK2 - 1}, MT_JOIN_FOLLOW},
+	    {"at the fork", false, {2, FORK2}, MT_JOIN_FOLLOW},
+	    {"beyond", false, {2, FORK2 + 1}, MT_JOIN_REWIND},
+	    {"promoted, not come to a checkpoint: the primary's timeline",
+	     false,
+	     {3, LSN},
+	     MT_JOIN_FOLLOW},
+	    {"promoted to a newer timeline", false, {4, LSN}, MT_JOIN_REWIND},
+	};
+
+	for (size_t i = 0; i < MT_COUNT(rows); i++)
+		for (int half_way = 0; half_way < 2; half_way++) {
+			struct mt_local l = {
+			    .control = half_way ? MT_CONTROL_OTHER
+						: MT_CONTROL_PRODUCTION,
+			    .checkpoint = {2, FORK2 - 500},
+			    .end_pending = rows[i].pending,
+			    .end = rows[i].end,
+			};
+
+			given_cluster(2);
+			ck_assert_msg(mt_agent_join(&w.state, &l, 3) ==
+					  rows[i].want,
+				      "%s", rows[i].what);
+		}
+}
+END_TEST
+
 START_TEST(a_timeline_that_the_history_lacks_has_diverged)
 {
 	struct mt_local l = {.running = true, .at = {1, 1}, .replayed_lsn = 1};
@@ -472,10 +563,12 @@ main(void)
 		  a_server_that_is_down_is_started_as_a_standby,
 		  a_standby_follows_whoever_holds_the_turn,
 		  diverged_data_is_rewound_or_removed_as_it_is_allowed,
+		  a_start_is_waited_for_as_long_as_it_is_for_the_primary,
 		  what_crashed_as_primary_is_recovered_before_it_is_rewound,
 		  what_is_thrown_away_is_named_in_the_log_before,
 		  rewinding_that_does_not_help_is_not_repeated_at_once,
 		  each_way_to_join_a_primary,
+		  a_crashed_primary_joins_by_the_end_of_its_log,
 		  a_timeline_that_the_history_lacks_has_diverged,
 		  a_join_that_must_wait_changes_nothing);
 }

@@ -467,6 +467,42 @@ START_TEST(a_standby_of_the_set_has_names_before_it_is_promoted)
 }
 END_TEST
 
+/* node1 died as primary; it was alone with its lease. */
+static void
+given_sync_primary_died(void)
+{
+	given_primary_died();
+	given_mode(MT_SYNC_ON, 1);
+	given_names("2", 1);
+	given_log("23", 1);
+}
+
+START_TEST(without_support_nothing_is_begun_under_a_lease)
+{
+	ROW(given_sync_primary_died(), "supported", "turn",
+	    MT_ACT_START_PRIMARY, );
+	ROW(given_sync_primary_died(), "it may have been displaced", "turn",
+	    MT_ACT_NONE, local()->missed_ms = NOW);
+	EXPECT_WHY("confirm");
+	ASKS(given_sync_primary_died(), "but it asks", true,
+	     local()->missed_ms = NOW);
+	ROW(given_primary_died(),
+	    "without synchronous mode the lease is enough", "turn",
+	    MT_ACT_START_PRIMARY, local()->missed_ms = NOW);
+	given_supported();
+	given_mode(MT_SYNC_ON, 1);
+	given_log("23", 1);
+	given_names("3", 1);
+	local()->record.pg_epoch = EPOCH;
+	local()->record.data_id = local()->data_id;
+	decide();
+	expect_plan("a promotion", "turn", MT_ACT_PROMOTE);
+	local()->missed_ms = NOW;
+	decide();
+	expect_plan("no promotion", "turn", MT_ACT_NONE);
+}
+END_TEST
+
 START_TEST(standbys_have_their_names_ahead)
 {
 	ROW(given_standby(), "in the set", "standby", MT_ACT_NAMES,
@@ -611,6 +647,7 @@ main(void)
 	    the_first_sets_of_a_new_primary_are_those_of_the_old_one,
 	    a_new_primary_that_was_alone_in_the_set_counts_until_another_does,
 	    a_standby_of_the_set_has_names_before_it_is_promoted,
+	    without_support_nothing_is_begun_under_a_lease,
 	    standbys_have_their_names_ahead,
 	    nothing_is_rewound_while_the_log_counts_on_it,
 	    under_a_fence_streaming_ends,

@@ -486,6 +486,9 @@ START_TEST(a_failover_needs_no_leader_but_a_candidate)
 	refused("the leader", failover_put("a"));
 	c.u.request_put.scheduled_ms = 1;
 	refused("scheduled", c);
+	c = request_put("a", "b");
+	c.u.request_put.accept_loss = true;
+	refused("a switchover loses nothing", c);
 	c = failover_put("b");
 	mt_copy(c.u.request_put.leader, MT_NAME_MAX, "a");
 	refused("with a leader", c);

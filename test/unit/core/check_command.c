@@ -10,7 +10,7 @@ static json_t *config;
 
 /* One of each kind, the fields as full as they can be. */
 static int
-samples(struct mt_command out[24])
+samples(struct mt_command out[25])
 {
 	int n = 0;
 
@@ -28,6 +28,8 @@ samples(struct mt_command out[24])
 	out[n++] = release(3, "a", false);
 	out[n++] = request_put("a", "b");
 	out[n++] = request_put("a", "");
+	out[n] = failover_put("b");
+	out[n++].u.request_put.accept_loss = true;
 	out[n++] = failover_put("b");
 	out[n++] = scheduled_put("a", 1700000000000, BIG);
 	out[n++] = due_put("a", "b", BIG);
@@ -84,7 +86,7 @@ decode(const char *text)
 
 START_TEST(every_command_comes_back)
 {
-	struct mt_command all[24];
+	struct mt_command all[25];
 	int n = samples(all);
 	unsigned kinds = 0;
 
@@ -173,7 +175,7 @@ END_TEST
 
 START_TEST(every_truncation_is_refused)
 {
-	struct mt_command all[24];
+	struct mt_command all[25];
 	int n = samples(all);
 
 	for (int i = 0; i < n; i++) {
@@ -198,7 +200,7 @@ END_TEST
 
 START_TEST(damaged_commands_are_refused_or_read_in_bounds)
 {
-	struct mt_command all[24];
+	struct mt_command all[25];
 	int n = samples(all);
 	uint64_t seed = 5;
 
@@ -227,7 +229,7 @@ END_TEST
 /* A field of a wrong type makes a malformed command, never a default. */
 START_TEST(every_field_of_a_wrong_type_is_refused)
 {
-	struct mt_command all[24];
+	struct mt_command all[25];
 	int n = samples(all);
 
 	for (int i = 0; i < n; i++) {

@@ -254,11 +254,32 @@ START_TEST(who_has_the_clean_end_needs_no_fence)
 {
 	ASSIGN(given_clean("23", 1), "has it", "released", "node2", false, );
 	ck_assert(!plan.fence);
-	ASSIGN(given_clean("3", 1), "of the set or not", "released", "node2",
+	ASSIGN(given_clean("3", 1), "of the set first", "released", "node3",
 	       false, );
 	ck_assert(!plan.fence);
+	ASSIGN(given_clean("3", 1), "in quorum mode all are alike", "released",
+	       "node2", false, w.settings.synchronous_mode = MT_SYNC_QUORUM);
 	NOTHING(given_clean("23", 1), "nobody has it yet", "released",
 		report_of(2)->at.lsn = report_of(3)->at.lsn = LSN - 1);
+}
+END_TEST
+
+START_TEST(a_synchronous_standby_gets_a_moment_to_show_the_end)
+{
+	NOTHING(given_clean("3", 1), "another has the end", "released",
+		report_of(3)->at.lsn = LSN - 1);
+	after(999);
+	report_of(3)->at.lsn = LSN;
+	decide();
+	expect_assign("now it has it, too", "released", "node3", false);
+	NOTHING(given_clean("3", 1), "again", "released",
+		report_of(3)->at.lsn = LSN - 1);
+	after(1000);
+	decide();
+	expect_assign("the moment is over", "released", "node2", false);
+	ASSIGN(given_clean("3", 1), "in quorum mode it is not waited for",
+	       "released", "node2", false, report_of(3)->at.lsn = LSN - 1;
+	       w.settings.synchronous_mode = MT_SYNC_QUORUM);
 }
 END_TEST
 
@@ -415,6 +436,8 @@ START_TEST(who_is_not_suspected)
 	ck_assert_int_eq(plan.look_again_ms, NOW + 1);
 	NOTHING(given_suspected("23", 1), "its port accepts", "steady",
 		finds(3, MT_PORT_ACCEPTS));
+	NOTHING(given_suspected("23", 1), "its WAL arrives", "steady",
+		finds(2, MT_PORT_STREAMS));
 	NOTHING(given_suspected("23", 1), "one does not know yet", "steady",
 		finds(3, MT_PORT_UNKNOWN));
 	NOTHING(given_suspected("23", 1), "found in another epoch", "steady",
@@ -595,29 +618,164 @@ START_TEST(after_a_sync_fence_and_without_a_set_promises_have_to_end)
 }
 END_TEST
 
+/* ---- a loss that people accept ------------------------------------------ */
+
+static void
+given_acceptance(const char *candidate, bool accept)
+{
+	w.state.request = (struct mt_request){
+	    .kind = MT_REQUEST_FAILOVER,
+	    .id = INDEX + 5,
+	    .accept_loss = accept,
+	};
+	mt_copy(w.state.request.candidate, MT_NAME_MAX, candidate);
+}
+
+/* After the time that the set has. */
+static void
+decide_late(void)
+{
+	decide();
+	after(7999);
+	decide();
+	ck_assert_msg(!plan.propose, "too early");
+	after(1);
+	given_silence(1);
+	decide();
+}
+
+START_TEST(who_accepts_the_loss_has_the_candidate_in_place_of_a_silent_holder)
+{
+	given_fenced("3", 1);
+	given_silence(3);
+	report_of(2)->at = position(TIMELINE, LSN - 0x100);
+	report_of(3)->at = position(TIMELINE, LSN + 0x20);
+	given_acceptance("node2", true);
+	decide_late();
+	expect_assign("the candidate", "holder-silent", "node2", false);
+	ck_assert_int_eq(command->u.assign.ground, MT_GROUND_PROMISES);
+	ck_assert_uint_eq(command->u.assign.expect_sync, SYNC_VERSION);
+	ck_assert_ptr_nonnull(strstr(command->u.assign.decision.why,
+				     "accepted loss: what was acknowledged "
+				     "beyond"));
+	ck_assert_ptr_nonnull(
+	    strstr(command->u.assign.decision.why, "(288 bytes)"));
+	ck_assert_uint_eq(command->u.assign.decision.loss.from, LSN - 0x100);
+	ck_assert_uint_eq(command->u.assign.decision.loss.to, LSN + 0x20);
+	ck_assert_int_ne(command->u.assign.decision.phases.assigned_ms, 0);
+
+	given_fenced("3", 1);
+	given_silence(3);
+	given_acceptance("node2", false);
+	decide_late();
+	expect_command("who does not is told", "holder-silent",
+		       MT_CMD_REQUEST_CLEAR);
+
+	given_fenced("3", 1);
+	given_silence(3);
+	report_of(2)->nofailover = true;
+	given_acceptance("node2", true);
+	decide_late();
+	expect_command("nor one that may not", "holder-silent",
+		       MT_CMD_REQUEST_CLEAR);
+	ck_assert_ptr_nonnull(strstr(plan.why, "node2: nofailover"));
+}
+END_TEST
+
+START_TEST(nothing_is_lost_where_the_set_is_heard_in_time)
+{
+	given_fenced("3", 1);
+	given_acceptance("node2", true);
+	decide();
+	ck_assert(!plan.propose);
+	after(4000);
+	given_silence(1);
+	heard("3");
+	decide();
+	expect_assign("who has everything", "holder-silent", "node3", false);
+	ck_assert_uint_eq(command->u.assign.decision.loss.timeline, 0);
+}
+END_TEST
+
+START_TEST(a_loss_is_accepted_only_where_all_promises_have_ended)
+{
+	given_leader();
+	given_mode(MT_SYNC_ON, 1);
+	given_log("3", 1);
+	given_silence(1);
+	given_silence(3);
+	given_acceptance("node2", true);
+	decide();
+	after(20000);
+	given_silence(1);
+	fence_answer(2, true, 0);
+	fence_answer(3, true, 1);
+	decide();
+	ck_assert_msg(!plan.propose, "of a silent holder");
+
+	/* After a release nobody else has to wait for them. */
+	given_unclean("3", 1);
+	given_silence(1);
+	given_silence(3);
+	given_acceptance("node2", true);
+	decide();
+	ck_assert(asks(MT_FENCE_SYNC));
+	fence_answer(2, true, 0);
+	fence_answer(3, true, 1);
+	after(8000);
+	given_silence(1);
+	decide();
+	ck_assert_msg(!plan.propose && asks(MT_FENCE_NORMAL),
+		      "after a release");
+	fence_answer(3, true, 0);
+	decide();
+	expect_assign("they have ended", "released", "node2", false);
+	ck_assert_int_eq(command->u.assign.ground, MT_GROUND_PROMISES);
+}
+END_TEST
+
+START_TEST(the_old_holder_comes_before_a_loss)
+{
+	given_old_holder_back();
+	given_log("3", 1);
+	given_silence(3);
+	given_acceptance("node2", true);
+	decide();
+	after(8000);
+	decide();
+	expect_assign("it has all", "released", "node1", false);
+}
+END_TEST
+
 int
 main(void)
 {
-	RUN_TESTS("controller_sync", after_an_unclean_release_the_set_is_fenced,
-		  enough_of_the_set_are_heard, who_does_not_count_is_not_heard,
-		  the_furthest_of_those_heard_is_chosen,
-		  a_furthest_that_may_not_be_promoted_blocks,
-		  a_member_of_the_set_that_missed_the_fence_is_asked_again,
-		  the_old_holder_has_all_that_it_acknowledged,
-		  who_was_asked_to_hand_over_gets_it_back_last,
-		  the_old_holder_is_believed_only_after_its_release,
-		  who_has_the_clean_end_needs_no_fence,
-		  when_nobody_has_the_clean_end_in_time_the_set_is_heard,
-		  a_silent_holder_needs_promises_ended_and_the_set_heard,
-		  in_place_of_a_silent_holder_the_furthest_is_chosen,
-		  without_a_set_the_lag_decides_as_ever,
-		  a_half_done_fence_is_repaired_in_synchronous_mode_too,
-		  a_silent_holder_with_a_dead_port_is_fenced_at_once,
-		  who_is_not_suspected,
-		  who_does_not_report_is_not_asked_for_its_finding,
-		  a_suspected_holder_is_replaced_by_who_has_everything,
-		  fences_go_on_until_the_holder_is_heard,
-		  a_silent_holder_is_not_given_another_epoch,
-		  suspicion_in_the_same_turn_backs_off,
-		  after_a_sync_fence_and_without_a_set_promises_have_to_end);
+	RUN_TESTS(
+	    "controller_sync", after_an_unclean_release_the_set_is_fenced,
+	    enough_of_the_set_are_heard, who_does_not_count_is_not_heard,
+	    the_furthest_of_those_heard_is_chosen,
+	    a_furthest_that_may_not_be_promoted_blocks,
+	    a_member_of_the_set_that_missed_the_fence_is_asked_again,
+	    the_old_holder_has_all_that_it_acknowledged,
+	    who_was_asked_to_hand_over_gets_it_back_last,
+	    the_old_holder_is_believed_only_after_its_release,
+	    who_has_the_clean_end_needs_no_fence,
+	    a_synchronous_standby_gets_a_moment_to_show_the_end,
+	    when_nobody_has_the_clean_end_in_time_the_set_is_heard,
+	    a_silent_holder_needs_promises_ended_and_the_set_heard,
+	    in_place_of_a_silent_holder_the_furthest_is_chosen,
+	    without_a_set_the_lag_decides_as_ever,
+	    a_half_done_fence_is_repaired_in_synchronous_mode_too,
+	    who_accepts_the_loss_has_the_candidate_in_place_of_a_silent_holder,
+	    nothing_is_lost_where_the_set_is_heard_in_time,
+	    a_loss_is_accepted_only_where_all_promises_have_ended,
+	    the_old_holder_comes_before_a_loss,
+	    a_silent_holder_with_a_dead_port_is_fenced_at_once,
+	    who_is_not_suspected,
+	    who_does_not_report_is_not_asked_for_its_finding,
+	    a_suspected_holder_is_replaced_by_who_has_everything,
+	    fences_go_on_until_the_holder_is_heard,
+	    a_silent_holder_is_not_given_another_epoch,
+	    suspicion_in_the_same_turn_backs_off,
+	    after_a_sync_fence_and_without_a_set_promises_have_to_end);
 }

@@ -2,7 +2,7 @@
 /* What if the primary died now: who, at what cost, for how long. */
 #include "core/forecast.h"
 
-#include "given.h"
+#include "given_sync.h"
 #include "run.h"
 
 static struct mt_forecast f;
@@ -78,7 +78,8 @@ END_TEST
 START_TEST(in_synchronous_mode_the_lease_is_not_waited_for)
 {
 	given_cluster(2);
-	w.state.sync.n = w.state.sync.k = 1;
+	given_mode(MT_SYNC_ON, 1);
+	given_log("2", 1);
 	forecast();
 	ck_assert_int_gt(f.node_ms, 500);
 	ck_assert_int_lt(f.node_ms, TTL_MS);
@@ -93,6 +94,41 @@ START_TEST(in_synchronous_mode_the_lease_is_not_waited_for)
 	w.settings.pause = true;
 	forecast();
 	ck_assert_int_ge(f.node_ms, TTL_MS);
+}
+END_TEST
+
+START_TEST(in_synchronous_mode_the_set_is_asked)
+{
+	given_cluster(2);
+	given_mode(MT_SYNC_ON, 1);
+	given_log("2", 1);
+	report_of(3)->at.lsn = LSN + 8;
+	forecast();
+	ck_assert(f.in_sync);
+	ck_assert_str_eq(f.candidate, "node2");
+	ck_assert_str_eq(f.judged.verdicts[2].rule, "not-in-sync");
+	given_silence(2);
+	forecast();
+	ck_assert_str_eq(f.candidate, "");
+	given_cluster(2);
+	given_mode(MT_SYNC_QUORUM, 1);
+	given_log("23", 1);
+	forecast();
+	ck_assert_str_eq(f.candidate, "node2");
+	/* One of two is not enough: the other alone may have a commit. */
+	given_silence(3);
+	forecast();
+	ck_assert_str_eq(f.candidate, "");
+	ck_assert_str_eq(f.judged.verdicts[1].rule, "too-few-heard");
+	/* The holder itself does not help, though it counts, and has most. */
+	given_cluster(2);
+	given_mode(MT_SYNC_ON, 1);
+	given_log("12", 1);
+	forecast();
+	ck_assert_str_eq(f.candidate, "");
+	given_log("12", 2);
+	forecast();
+	ck_assert_str_eq(f.candidate, "node2");
 }
 END_TEST
 
@@ -130,6 +166,7 @@ main(void)
 		  what_only_the_primary_has_could_be_lost,
 		  a_lost_node_costs_its_ttl_and_a_promotion,
 		  in_synchronous_mode_the_lease_is_not_waited_for,
+		  in_synchronous_mode_the_set_is_asked,
 		  without_a_candidate_there_is_no_end_in_sight,
 		  while_nobody_holds_the_turn_there_is_no_leader);
 }

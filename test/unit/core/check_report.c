@@ -36,7 +36,7 @@ sample(void)
 	r.stopped = 14;
 	r.interval_ms = UINT16_MAX;
 	r.port_epoch = 15;
-	r.port = MT_PORT_DEAD;
+	r.port = MT_PORT_STREAMS;
 	r.pg_state = MT_PG_CRASHED;
 	r.pg_role = MT_ROLE_DEMOTED;
 	r.failover_priority = -1;

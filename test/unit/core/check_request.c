@@ -396,6 +396,54 @@ START_TEST(after_a_release_the_end_counts_or_the_set_or_the_old_holder)
 }
 END_TEST
 
+START_TEST(an_accepted_loss_is_taken_where_the_set_is_not_heard)
+{
+	struct mt_request r = {
+	    .kind = MT_REQUEST_FAILOVER,
+	    .candidate = "node2",
+	    .accept_loss = true,
+	};
+
+	given_sync_silence("3", 1, "");
+	mt_request_preview(&w.view, &r, &seen);
+	ck_assert_str_eq(winner(), "node2");
+	ck_assert(seen.forced && !seen.instead && seen.why[0] == '\0');
+	report_of(3)->stopped = EPOCH;
+	mt_request_preview(&w.view, &r, &seen);
+	expect_winner("it is heard", "node3", true, NULL);
+	/* Mode on, and no set yet. */
+	given_sync_silence("", 0, "");
+	w.state.request = r;
+	ck_assert(of_nobody().forced);
+	w.state.request.accept_loss = false;
+	ck_assert(!of_nobody().forced);
+}
+END_TEST
+
+START_TEST(what_may_be_lost_is_said)
+{
+	struct mt_verdict chosen = {.at = {TIMELINE, LSN}};
+	struct mt_loss loss;
+	char why[MT_WHY_MAX];
+
+	given_sync_silence("3", 1, "");
+	w.state.status.optime = position(TIMELINE, LSN + 16);
+	report_of(1)->at = position(TIMELINE, LSN);
+	mt_request_loss(&w.view, &chosen, &loss, why, sizeof(why));
+	ck_assert_uint_eq(loss.timeline, TIMELINE);
+	ck_assert_uint_eq(loss.from, LSN);
+	ck_assert_uint_eq(loss.to, LSN + 16);
+	ck_assert_ptr_nonnull(strstr(why, "(16 bytes)"));
+	report_of(3)->at = position(TIMELINE, LSN + 32);
+	mt_request_loss(&w.view, &chosen, &loss, why, sizeof(why));
+	ck_assert_uint_eq(loss.to, LSN + 32);
+	report_of(3)->at = position(TIMELINE + 1, LSN + 32);
+	mt_request_loss(&w.view, &chosen, &loss, why, sizeof(why));
+	ck_assert_uint_eq(loss.to, 0);
+	ck_assert_ptr_nonnull(strstr(why, "of which nothing is known"));
+}
+END_TEST
+
 START_TEST(the_names_of_checks_and_kinds_do_not_change)
 {
 	static const char *const names[] = {
@@ -428,5 +476,7 @@ main(void)
 		  who_was_not_asked_for_is_checked_all_the_same,
 		  without_a_leader_the_synchronous_set_is_what_counts,
 		  after_a_release_the_end_counts_or_the_set_or_the_old_holder,
+		  an_accepted_loss_is_taken_where_the_set_is_not_heard,
+		  what_may_be_lost_is_said,
 		  the_names_of_checks_and_kinds_do_not_change);
 }

@@ -178,6 +178,7 @@ START_TEST(the_digest_sees_every_part)
 	SEEN(s.request.leader[0]++);
 	SEEN(s.request.candidate[0]++);
 	SEEN(s.request.scheduled_ms++);
+	SEEN(s.request.accept_loss = !s.request.accept_loss);
 	SEEN(s.outcome.id++);
 	SEEN(s.outcome.ok = !s.outcome.ok);
 	SEEN(s.outcome.text[0]++);

@@ -124,6 +124,41 @@ START_TEST(a_finding_ends_with_the_silence)
 }
 END_TEST
 
+START_TEST(wal_that_arrives_counts_for_more_than_a_dead_port)
+{
+	given_age(250);
+	step();
+	mt_probing_ended(&probing, MT_PORT_DEAD);
+	ck_assert_int_eq(mt_probing_finding(&probing), MT_PORT_DEAD);
+	local()->wal_heard_ms = NOW - 1;
+	step();
+	ck_assert_msg(mt_probing_finding(&probing) == MT_PORT_DEAD,
+		      "it was under way when the silence began");
+	local()->wal_heard_ms = NOW;
+	step();
+	ck_assert_int_eq(mt_probing_finding(&probing), MT_PORT_STREAMS);
+	mt_copy(local()->upstream, MT_NAME_MAX, "node3");
+	step();
+	ck_assert_msg(mt_probing_finding(&probing) == MT_PORT_DEAD,
+		      "another's WAL");
+	mt_copy(local()->upstream, MT_NAME_MAX, "node1");
+	w.view.now_ms = NOW + 499;
+	ck_assert(!step());
+	ck_assert_int_eq(again_ms, NOW + 500);
+	w.view.now_ms = NOW + 501;
+	step();
+	mt_probing_ended(&probing, MT_PORT_DEAD);
+	ck_assert_msg(mt_probing_finding(&probing) == MT_PORT_DEAD,
+		      "none came lately");
+	local()->wal_heard_ms = NOW + 501;
+	step();
+	ck_assert_int_eq(mt_probing_finding(&probing), MT_PORT_STREAMS);
+	seen_of(1)->at_ms = w.view.now_ms;
+	step();
+	ck_assert_int_eq(mt_probing_finding(&probing), MT_PORT_UNKNOWN);
+}
+END_TEST
+
 START_TEST(who_waits_for_standbys_may_be_displaced)
 {
 	given_sync_primary(MT_SYNC_ON, 1, "2", 1);
@@ -145,5 +180,6 @@ main(void)
 		  nobody_tries_where_nothing_hangs_on_it,
 		  the_port_is_tried_again_while_the_silence_lasts,
 		  a_finding_ends_with_the_silence,
+		  wal_that_arrives_counts_for_more_than_a_dead_port,
 		  who_waits_for_standbys_may_be_displaced);
 }

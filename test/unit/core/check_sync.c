@@ -606,6 +606,9 @@ START_TEST(who_lags_is_replaced_by_who_does_not)
 	TARGET(MT_SYNC_ON, 1, "2", 1, "also by one without failover", "3", 1,
 	       given_lag(2, 1001);
 	       report_of(3)->nofailover = true);
+	TARGET(MT_SYNC_ON, 1, "2", 1, "its walreceiver begins anew", "2", 1,
+	       given_lag(2, 1001);
+	       flushed_of(2)->most = LSN);
 	TARGET(MT_SYNC_ON, 1, "2", 1, "nobody else is there", "2", 1,
 	       given_lag(2, 1001);
 	       flushed_of(3)->streaming = false);

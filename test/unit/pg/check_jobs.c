@@ -746,7 +746,7 @@ START_TEST(a_rewind_without_source_leaves_everything_as_it_was)
 	ck_assert_int_eq(mt_pg_rewind_start(&job, &o, &last_err), 0);
 	wait_for(&done);
 	ck_assert_int_ne(a.result.err.code, 0);
-	ck_assert(a.result.untouched);
+	ck_assert(a.result.untouched && a.result.no_source);
 	ck_assert_int_eq(
 	    mt_pg_data_id_read(a.conf->postgresql.data_dir, &id, NULL), 0);
 	ck_assert_uint_eq(id, a.data_id);
