@@ -34,6 +34,7 @@ is_heard(const struct mt_view *view, const struct mt_report *r,
 	       r->stopped >= stopped && r->at.timeline != 0;
 }
 
+/* How many of the set are, and the furthest of them. */
 static int
 hear(const struct mt_view *view, const char *except, uint64_t stopped,
      struct mt_position *furthest)
@@ -54,13 +55,6 @@ hear(const struct mt_view *view, const char *except, uint64_t stopped,
 			*furthest = seen->report.at;
 	}
 	return n;
-}
-
-int
-mt_candidates_heard(const struct mt_view *view, uint64_t stopped,
-		    struct mt_position *furthest)
-{
-	return hear(view, NULL, stopped, furthest);
 }
 
 const char *

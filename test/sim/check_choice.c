@@ -150,7 +150,9 @@ is_flawless(const struct mt_view *v, const struct mt_seen *seen)
 	if (l->released && l->clean &&
 	    (r->at.timeline < l->end.timeline || r->at.lsn < l->end.lsn))
 		return false;
-	if (v->state->sync.k > 0 && !is_heard(v, r))
+	/* Who has the end of a clean shutdown need not be heard. */
+	if (v->state->sync.k > 0 && !(l->released && l->clean) &&
+	    !is_heard(v, r))
 		return false;
 	return too_far_behind(v, r) == NULL;
 }
