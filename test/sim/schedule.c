@@ -112,7 +112,7 @@ note(struct sim *w, int k, const char *name)
 static void
 next_fault(struct sim *w)
 {
-	if (++w->n_faults < SIM_FAULTS_MAX - 2)
+	if (++w->n_faults < SIM_FAULTS_MAX - 3)
 		sim_push(w,
 			 w->now_us +
 			     sim_between(w, 0, 2 * w->setup.fault_every_us),
