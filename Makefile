@@ -19,7 +19,7 @@ JOBS ?= $(shell nproc)
 
 # These goals do their work, or call make again, without a configured tree.
 PLAIN_GOALS = deps check check-model demo fuzz model clean distclean format lint check-format \
-	check-layers check-man check-shell
+	check-layers check-man check-rules check-shell
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 CONFIGURED = yes
 include $(B)/config.mk		# make builds it first, by the rule below
@@ -164,7 +164,7 @@ endif
 
 programs: all $(SIMS) $(UNIT_BINS)
 
-.PHONY: check check-model check-format check-headers check-layers check-man check-shell \
+.PHONY: check check-model check-format check-headers check-layers check-man check-rules check-shell \
 	cluster deps demo fuzz lint model mutants raftsim sim unit
 deps:
 	debian/install-deps.sh
@@ -212,8 +212,8 @@ mutants: $(SIMS)
 cluster: all
 	PYTHON="$(PYTHON)" test/tools/cluster.sh $(B) $(PYTEST_ARGS)
 
-lint: check-format check-layers check-man check-shell
-check-format check-layers check-man check-shell:
+lint: check-format check-layers check-man check-rules check-shell
+check-format check-layers check-man check-rules check-shell:
 	test/tools/$@.sh
 check-headers: $(B)/config.mk
 	CC="$(CC)" MT_CPPFLAGS="$(MT_CPPFLAGS)" test/tools/check-headers.sh

@@ -51,6 +51,7 @@ int mt_cmd_pause(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_resume(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_show_config(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_edit_config(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_config(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_reload(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_history(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_why(struct mt_cli *cli, int argc, char **argv);

@@ -62,6 +62,8 @@ static const struct mt_verb verbs[] = {
      "edit-config [CLUSTER] [-q] [-s PATH=VALUE] [-p PARAMETER=VALUE] "
      "[--apply FILE] [--replace FILE] [--force]",
      "Change the cluster's dynamic configuration", mt_cmd_edit_config},
+    {"config", "config explain [KEY] [-f FORMAT]",
+     "Show what is in force on this member, and why", mt_cmd_config},
     {"reload", "reload CLUSTER [MEMBER ...] [-r ROLE] [--force]",
      "Have members read their own configuration again", mt_cmd_reload},
     {"history", "history [CLUSTER] [-f FORMAT]",

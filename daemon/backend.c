@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "conf/explain.h"
 #include "daemon/node_internal.h"
 
 static void
@@ -151,6 +152,26 @@ backend_reload(void *arg, mt_reload_cb cb, void *cb_arg)
 	node__reload(arg, cb, cb_arg);
 }
 
+static json_t *
+backend_explain(void *arg)
+{
+	const struct mt_node *n = arg;
+	bool agreed = n->state.config != NULL;
+	struct mt_conf_facts f = {
+	    .document = agreed ? n->state.config : n->conf->bootstrap.dcs,
+	    .document_name = agreed ? "dynamic" : "bootstrap.dcs",
+	};
+
+	if (n->pg != NULL) {
+		const json_t *seen = mt_postgres_settings(n->pg);
+
+		f.parameters = mt_postgres_parameters(n->pg);
+		f.pending = json_object_get(seen, "pending");
+		f.altered = json_object_get(seen, "altered");
+	}
+	return mt_conf_explain(n->conf, &f);
+}
+
 static void
 backend_watch(void *arg, void (*fn)(void *fn_arg), void *fn_arg)
 {
@@ -189,6 +210,7 @@ node__backend(struct mt_node *n)
 	    .last_seen = backend_last_seen,
 	    .propose = backend_propose,
 	    .reload = backend_reload,
+	    .explain = backend_explain,
 	    .watch = backend_watch,
 	    .unwatch = backend_unwatch,
 	};

@@ -65,6 +65,16 @@ act_name(enum mt_act act)
 	return "unknown";
 }
 
+/* It waits for what was begun, which the log says, or as at every start. */
+static bool
+is_ordinary(const struct mt_view *v, const struct mt_plan *p)
+{
+	return (v->local.job != MT_JOB_NONE &&
+		strcmp(p->why, mt_job_name(v->local.job)) == 0) ||
+	       strcmp(p->rule, "being-stopped") == 0 ||
+	       strcmp(p->rule, "state-unknown") == 0;
+}
+
 /* One line when the rule, the action or the reason changes. */
 static void
 log_plan(struct mt_node *n, const struct mt_view *v, const struct mt_plan *p)
@@ -87,10 +97,7 @@ log_plan(struct mt_node *n, const struct mt_view *v, const struct mt_plan *p)
 			p->member[0] != '\0' ? " member=" : "", p->member,
 			p->why[0] != '\0' ? " why=" : "", p->why);
 	else if (!same && p->why[0] != '\0')
-		mt_log(v->local.job == MT_JOB_NONE &&
-			       strcmp(p->rule, "state-unknown") != 0
-			   ? MT_LOG_INFO
-			   : MT_LOG_DEBUG,
+		mt_log(is_ordinary(v, p) ? MT_LOG_DEBUG : MT_LOG_INFO,
 		       "agent: rule=%s why=%s", p->rule, p->why);
 }
 
@@ -123,8 +130,7 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 		mt_postgres_rewind(n->pg, p->member, p->url);
 		break;
 	case MT_ACT_START_PRIMARY:
-		mt_postgres_start_primary(n->pg, deadline_ms,
-					  n->settings.primary_start_timeout_ms);
+		mt_postgres_start_primary(n->pg, deadline_ms);
 		break;
 	case MT_ACT_START_STANDBY:
 		mt_postgres_start_standby(n->pg, p->member, p->url);

@@ -12,63 +12,25 @@
  * what no daemon has heard of. The socket's end after HELLO means what the page
  * says: all over, replaced by another daemon, or the sentinel died.
  *
- * What the sentinel is started with stands in guard_spawn.c.
- * It does not decide when PostgreSQL may run, and it kills nothing itself but
- * in mt_guard_kill() without a sentinel.
+ * What the sentinel is started with stands in guard_spawn.c, what a guard that
+ * stands is told and tells in guard_use.c. It does not decide when PostgreSQL
+ * may run.
  */
 #include "daemon/guard.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "daemon/guard_internal.h"
-#include "daemon/sentinel_page.h"
 
 #define START_TIMEOUT_MS 5000
-
-/* A descriptor that the loop watches; closed with its handle. */
-struct watched {
-	uv_poll_t poll;
-	struct mt_guard *guard;
-	int fd;
-	bool is_open; /* the handle is initialised and not closing */
-};
-
-struct mt_guard {
-	uv_loop_t *loop;
-	struct mt_guard_events events;
-	struct watched conn;   /* sentinel's socket */
-	struct watched self;   /* sentinel's pidfd */
-	struct watched master; /* postmaster's pidfd */
-	uv_timer_t timer;
-	uv_process_t process; /* the sentinel's first process, gone at once */
-	bool has_process;
-	unsigned handles;              /* not closed yet */
-	struct mt_sentinel_page *page; /* NULL until HELLO */
-	size_t page_bytes;
-	uint64_t owner;
-	uint64_t timeout_ms;
-	bool failed; /* on_started got an error */
-	bool died;   /* the postmaster */
-	bool ended;  /* the sentinel said that all is over */
-	bool lost;   /* the sentinel died or is another's */
-	bool killed; /* by mt_guard_kill: no later deadline may undo it */
-	bool exited; /* on_exit was called */
-	bool released;
-	void (*closed_cb)(void *arg);
-	void *closed_arg;
-};
 
 /* ---- handles ---- */
 
@@ -87,7 +49,7 @@ handle_closed(struct mt_guard *g)
 static void
 watched_closed_cb(uv_handle_t *handle)
 {
-	struct watched *w = handle->data;
+	struct guard__watched *w = handle->data;
 
 	close(w->fd);
 	w->fd = -1;
@@ -101,7 +63,7 @@ other_closed_cb(uv_handle_t *handle)
 }
 
 static void
-watched_close(struct watched *w)
+watched_close(struct guard__watched *w)
 {
 	if (!w->is_open)
 		return;
@@ -111,7 +73,8 @@ watched_close(struct watched *w)
 
 /* Takes fd, on an error too. */
 static int
-watched_open(struct mt_guard *g, struct watched *w, int fd, uv_poll_cb cb)
+watched_open(struct mt_guard *g, struct guard__watched *w, int fd,
+	     uv_poll_cb cb)
 {
 	if (uv_poll_init(g->loop, &w->poll, fd) != 0) {
 		close(fd);
@@ -130,20 +93,6 @@ watched_open(struct mt_guard *g, struct watched *w, int fd, uv_poll_cb cb)
 }
 
 /* ---- what happens to sentinel and postmaster ---- */
-
-static void
-send_kind(struct mt_guard *g, enum mt_sentinel_kind kind)
-{
-	struct mt_sentinel_msg msg = {.magic = MT_SENTINEL_MAGIC,
-				      .version = MT_SENTINEL_VERSION,
-				      .kind = (uint16_t)kind};
-
-	/* If it cannot be sent, the sentinel looks within a second anyhow, and
-	 * a broken socket is noticed by the loop. */
-	if (g->conn.is_open)
-		(void)send(g->conn.fd, &msg, sizeof(msg),
-			   MSG_DONTWAIT | MSG_NOSIGNAL);
-}
 
 static void
 fail(struct mt_guard *g, const struct mt_err *err)
@@ -213,7 +162,7 @@ sentinel_ended(struct mt_guard *g)
 static void
 self_cb(uv_poll_t *poll_handle, int status, int events)
 {
-	struct watched *w = poll_handle->data;
+	struct guard__watched *w = poll_handle->data;
 
 	(void)status;
 	(void)events;
@@ -223,7 +172,7 @@ self_cb(uv_poll_t *poll_handle, int status, int events)
 static void
 master_cb(uv_poll_t *poll_handle, int status, int events)
 {
-	struct watched *w = poll_handle->data;
+	struct guard__watched *w = poll_handle->data;
 
 	(void)status;
 	(void)events;
@@ -285,7 +234,7 @@ got_hello(struct mt_guard *g, const struct mt_sentinel_msg *msg, const int *fds)
 		return;
 	}
 	uv_timer_stop(&g->timer);
-	send_kind(g, MT_SENTINEL_KICK);
+	guard__send(g, MT_SENTINEL_KICK);
 	if (g->events.on_started != NULL)
 		g->events.on_started(g->events.arg, g->page->postmaster_pid,
 				     NULL);
@@ -341,7 +290,7 @@ conn_ended(struct mt_guard *g)
 static void
 conn_cb(uv_poll_t *poll_handle, int status, int events)
 {
-	struct watched *w = poll_handle->data;
+	struct guard__watched *w = poll_handle->data;
 	struct mt_guard *g = w->guard;
 	struct mt_sentinel_msg msg = {0};
 	struct mt_err err = {0};
@@ -519,7 +468,7 @@ mt_guard_attach(struct mt_guard **guard, uv_loop_t *loop, const char *sock_path,
 		mt_guard_release(g, NULL, NULL);
 		return mt_err_set(err, rv, "could not watch \"%s\"", sock_path);
 	}
-	send_kind(g, MT_SENTINEL_ATTACH);
+	guard__send(g, MT_SENTINEL_ATTACH);
 	uv_timer_start(&g->timer, timeout_cb, g->timeout_ms, 0);
 	*guard = g;
 	return 0;
@@ -540,118 +489,4 @@ mt_guard_release(struct mt_guard *g, void (*closed_cb)(void *arg), void *arg)
 		uv_close((uv_handle_t *)&g->process, other_closed_cb);
 	g->has_process = false;
 	uv_close((uv_handle_t *)&g->timer, other_closed_cb);
-}
-
-/* ---- use ---- */
-
-bool
-mt_guard_is_guarded(const struct mt_guard *g)
-{
-	return g->page != NULL && !g->failed && !g->lost && !g->ended &&
-	       atomic_load(&g->page->owner) == g->owner;
-}
-
-static bool
-is_armable(const struct mt_guard *g)
-{
-	return mt_guard_is_guarded(g) && !g->killed &&
-	       atomic_load(&g->page->fired_ms) == 0;
-}
-
-int
-mt_guard_arm(struct mt_guard *g, int64_t deadline_ms)
-{
-	int64_t old_ms = INT64_MAX;
-
-	if (!is_armable(g))
-		return MT_EREFUSED;
-	if (atomic_load(&g->page->armed) != 0)
-		old_ms = atomic_load(&g->page->deadline_ms);
-	atomic_store(&g->page->deadline_ms, deadline_ms);
-	atomic_store(&g->page->armed, 1);
-	if (deadline_ms < old_ms)
-		send_kind(g, MT_SENTINEL_KICK);
-	return 0;
-}
-
-int
-mt_guard_disarm(struct mt_guard *g)
-{
-	if (!is_armable(g))
-		return MT_EREFUSED;
-	atomic_store(&g->page->armed, 0);
-	return 0;
-}
-
-int
-mt_guard_kill(struct mt_guard *g)
-{
-	if (!mt_guard_is_guarded(g))
-		return mt_guard_signal(g, SIGKILL, NULL);
-	/* Refused means that it is at it already. */
-	if (mt_guard_arm(g, mt_clock_ms()) == 0)
-		send_kind(g, MT_SENTINEL_KICK);
-	g->killed = true;
-	return 0;
-}
-
-int
-mt_guard_signal(struct mt_guard *g, int signo, struct mt_err *err)
-{
-	if (!mt_guard_is_alive(g))
-		return mt_err_set(err, MT_ENOENT, "the postmaster is gone");
-	if (syscall(SYS_pidfd_send_signal, g->master.fd, signo, NULL, 0) == 0)
-		return 0;
-	if (errno == ESRCH)
-		return mt_err_set(err, MT_ENOENT, "the postmaster is gone");
-	return mt_err_sys(err, errno, "could not send signal %d to process %ld",
-			  signo, (long)g->page->postmaster_pid);
-}
-
-pid_t
-mt_guard_pid(const struct mt_guard *g)
-{
-	return g->page != NULL ? g->page->postmaster_pid : 0;
-}
-
-uint64_t
-mt_guard_ticks(const struct mt_guard *g)
-{
-	return g->page != NULL ? g->page->postmaster_ticks : 0;
-}
-
-pid_t
-mt_guard_sentinel_pid(const struct mt_guard *g)
-{
-	return g->page != NULL ? g->page->sentinel_pid : 0;
-}
-
-bool
-mt_guard_is_alive(const struct mt_guard *g)
-{
-	return g->master.is_open && !g->died;
-}
-
-bool
-mt_guard_is_armed(const struct mt_guard *g)
-{
-	return mt_guard_is_guarded(g) && atomic_load(&g->page->armed) != 0;
-}
-
-int64_t
-mt_guard_deadline_ms(const struct mt_guard *g)
-{
-	return mt_guard_is_armed(g) ? atomic_load(&g->page->deadline_ms) : 0;
-}
-
-int64_t
-mt_guard_fired_ms(const struct mt_guard *g)
-{
-	return g->page != NULL ? atomic_load(&g->page->fired_ms) : 0;
-}
-
-unsigned
-mt_guard_flags(const struct mt_guard *g)
-{
-	return g->page != NULL ? g->page->flags : 0;
 }

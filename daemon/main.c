@@ -66,28 +66,31 @@ main(int argc, char **argv)
 	    {"validate-config", no_argument, NULL, VALIDATE},
 	    {"strict", no_argument, NULL, STRICT},
 	    {"print", no_argument, NULL, 'p'},
+	    {"ignore-listen-port", no_argument, NULL, 'i'},
 	    {"print-config", no_argument, NULL, PRINT},
 	    {"generate-sample-config", no_argument, NULL, SAMPLE},
 	    {NULL, 0, NULL, 0},
 	};
 	const char *file;
 	json_t *environment;
-	bool strict = false, print = false;
+	bool strict = false, print = false, no_ports = false;
 	int c, what = 0, status;
 
 	mt_node_hold_signals(); /* from here on it ends in order */
-	while ((c = getopt_long(argc, argv, "p", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "ip", options, NULL)) != -1) {
 		if (c == STRICT)
 			strict = true;
 		else if (c == 'p')
 			print = true;
+		else if (c == 'i')
+			no_ports = true; /* none is tried anyway */
 		else if (c == '?' || what != 0)
 			what = '?';
 		else
 			what = c;
 	}
-	if ((what != VALIDATE && (strict || print)) || argc > optind + 1 ||
-	    what == '?') {
+	if ((what != VALIDATE && (strict || print || no_ports)) ||
+	    argc > optind + 1 || what == '?') {
 		usage(stderr);
 		return 2;
 	}

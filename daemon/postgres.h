@@ -61,6 +61,12 @@ bool mt_postgres_is_busy(const struct mt_postgres *pg);
  * next mt_postgres_configure goes on. */
 void mt_postgres_take(struct mt_postgres *pg, const struct mt_conf *conf);
 
+/* What the server says of its settings, or NULL: an object of "pending", the
+ * names that wait for a restart, and "altered", name to value by ALTER SYSTEM.
+ */
+const json_t *mt_postgres_settings(const struct mt_postgres *pg);
+/* The parameters as its file has them, or NULL. */
+const json_t *mt_postgres_parameters(const struct mt_postgres *pg);
 /* Some parameter waits for a restart. */
 bool mt_postgres_pending_restart(const struct mt_postgres *pg);
 
@@ -73,8 +79,7 @@ void mt_postgres_rearm(struct mt_postgres *pg, int64_t deadline_ms);
 void mt_postgres_arm(struct mt_postgres *pg, int64_t deadline_ms);
 void mt_postgres_stop(struct mt_postgres *pg, bool immediate);
 void mt_postgres_cancel(struct mt_postgres *pg);
-void mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms,
-			       int64_t timeout_ms);
+void mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms);
 /* member "" = nobody */
 void mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
 			       const char *url);

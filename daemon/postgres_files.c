@@ -38,6 +38,7 @@ after_cb(uv_work_t *req, int status)
 		w->done(w);
 	pg->files = w->next;
 	json_decref(w->parameters);
+	json_decref(w->other_files);
 	free(w);
 	if (pg->closed) {
 		postgres__one_closed(pg);
@@ -92,6 +93,7 @@ postgres__file_close(struct mt_postgres *pg)
 	while ((w = pg->files->next) != NULL) {
 		pg->files->next = w->next;
 		json_decref(w->parameters);
+		json_decref(w->other_files);
 		free(w);
 	}
 	return 1;
@@ -245,8 +247,11 @@ postgres__adopt(struct mt_postgres *pg)
 static void
 role_work(struct file_work *w)
 {
-	const struct mt_conf_postgresql *c = &w->pg->conf->postgresql;
+	struct mt_conf_postgresql whole = w->pg->conf->postgresql, *c = &whole;
 
+	whole.pg_hba = json_object_get(w->other_files, "pg_hba");
+	whole.pg_ident = json_object_get(w->other_files, "pg_ident");
+	whole.recovery_conf = json_object_get(w->other_files, "recovery_conf");
 	w->rv = postgres__keep_names(w);
 	if (w->rv != 0)
 		return;
@@ -274,6 +279,7 @@ postgres__role_work(struct mt_postgres *pg, json_t *parameters,
 	/* A copy: the loop may replace its own, and jansson's counters are
 	 * not for two threads. */
 	w->parameters = json_deep_copy(parameters);
+	w->other_files = json_deep_copy(pg->other_files);
 	w->names = pg->names;
 	w->names_any = pg->names_any;
 	w->version = pg->version;

@@ -40,8 +40,9 @@ struct file_work {
 	char first_segment[MT_PG_SEGMENT_MAX];
 	bool only_read;
 	/* role */
-	json_t *parameters; /* owned */
-	uint64_t version;   /* of them */
+	json_t *parameters;  /* owned */
+	json_t *other_files; /* owned; as in struct mt_postgres */
+	uint64_t version;    /* of the parameters */
 	struct mt_pg_follow follow;
 	bool standby, only_conf, changed;
 	struct mt_names names; /* kept beside, for a restarted daemon */
@@ -81,6 +82,7 @@ struct mt_postgres {
 	json_t *document;    /* last given; NULL: none yet */
 	json_t *parameters;  /* as they shall be now */
 	uint64_t version;    /* counts their changes */
+	json_t *other_files; /* mt_pgconf_files */
 	bool has_members;    /* pgpass is written for those there are */
 	uint64_t reloads;    /* that went well */
 	char trouble[MT_WHY_MAX];
@@ -118,7 +120,8 @@ struct mt_postgres {
 	bool stale; /* its files are not those of parameters */
 	bool reloading;
 	bool pending_asked, pending_restart;
-	int64_t pending_ms; /* when it was last asked for */
+	json_t *seen_settings; /* as mt_postgres_settings gives it; owned */
+	int64_t pending_ms;    /* when it was last asked for */
 
 	/* sessions */
 	struct mt_session *session;    /* looks and short statements */

@@ -246,13 +246,7 @@ mt_postgres_tick(struct mt_postgres *pg, int64_t now_ms)
 		return;
 	mt_err_set(&err, MT_ETIMEDOUT, "it took longer than %lld ms",
 		   (long long)(pg->job_until_ms - pg->job_since_ms));
-	if (pg->job == MT_JOB_START) {
-		/* A server that does not come up must not go on by itself. */
-		postgres__job_end(pg, &err);
-		mt_postgres_stop(pg, true);
-	} else {
-		postgres__job_end(pg, &err);
-	}
+	postgres__job_end(pg, &err);
 }
 
 /* ---- sessions ---- */
@@ -330,6 +324,8 @@ postgres__server_up(struct mt_postgres *pg)
 	pg->history_of = 0;
 	postgres__expect_standbys(pg);
 	pg->pending_restart = pg->pending_asked = false;
+	json_decref(pg->seen_settings);
+	pg->seen_settings = NULL;
 	pg->pending_ms = 0;
 	postgres__retarget(pg);
 	mt_session_want(pg->session, true);

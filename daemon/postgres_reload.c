@@ -159,11 +159,19 @@ pending_cb(void *arg, const struct mt_session_result *r)
 {
 	struct mt_postgres *pg = arg;
 	bool pending;
+	json_t *seen;
 
 	pg->pending_asked = false;
 	if (pg->closed || r->err.code != 0 || r->n_rows == 0)
 		return;
-	pending = atoi(mt_session_value(r, 0, 0)) > 0;
+	seen = json_loads(mt_session_value(r, 0, 0), 0, NULL);
+	if (!json_is_object(seen)) {
+		json_decref(seen);
+		return;
+	}
+	json_decref(pg->seen_settings);
+	pg->seen_settings = seen;
+	pending = json_array_size(json_object_get(seen, "pending")) > 0;
 	if (pending != pg->pending_restart) {
 		pg->pending_restart = pending;
 		mt_info(pending ? "a changed parameter waits for PostgreSQL's "
@@ -185,9 +193,21 @@ postgres__ask_pending(struct mt_postgres *pg)
 		return;
 	pg->pending_ms = now_ms;
 	pg->pending_asked = true;
-	if (mt_session_pending_restart(pg->session, RELOAD_TIMEOUT_MS,
-				       pending_cb, pg) == 0)
+	if (mt_session_settings(pg->session, RELOAD_TIMEOUT_MS, pending_cb,
+				pg) == 0)
 		pg->pending_asked = false;
+}
+
+const json_t *
+mt_postgres_settings(const struct mt_postgres *pg)
+{
+	return postgres__running(pg) ? pg->seen_settings : NULL;
+}
+
+const json_t *
+mt_postgres_parameters(const struct mt_postgres *pg)
+{
+	return pg->parameters;
 }
 
 bool

@@ -147,8 +147,7 @@ may_start(struct mt_postgres *pg)
 }
 
 void
-mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms,
-			  int64_t timeout_ms)
+mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms)
 {
 	struct file_work *w;
 	json_t *p;
@@ -156,7 +155,7 @@ mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms,
 	if (!may_start(pg))
 		return;
 	postgres__end_cancel(pg);
-	postgres__job_begin(pg, MT_JOB_START, timeout_ms);
+	postgres__job_begin(pg, MT_JOB_START, 0); /* the agent has patience */
 	mt_info("starting PostgreSQL as primary");
 	pg->is_standby = false;
 	p = postgres__parameters(pg);
@@ -201,8 +200,7 @@ mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
 	if (!may_start(pg))
 		return;
 	postgres__end_cancel(pg);
-	postgres__job_begin(pg, MT_JOB_START,
-			    pg->conf->postgresql.pg_ctl_timeout_ms);
+	postgres__job_begin(pg, MT_JOB_START, 0); /* the agent has patience */
 	mt_info("starting PostgreSQL as a standby%s%s",
 		member[0] != '\0' ? " of " : "", member);
 	p = standby_parameters(pg);

@@ -82,6 +82,9 @@ read_done(uv_work_t *req, int status)
 	} else {
 		mt_conf_free(n->next_conf); /* not taken yet, and old now */
 		n->next_conf = r->conf;
+		if (n->pg != NULL && mt_postgres_is_busy(n->pg))
+			mt_info("the configuration was read; it is taken over "
+				"when what is under way has ended");
 	}
 	mt_findings_release(&r->found);
 	json_decref(r->environment);

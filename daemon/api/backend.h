@@ -60,6 +60,8 @@ struct mt_api_backend {
 			int64_t timeout_ms, mt_propose_cb cb, void *cb_arg);
 	/* Read the configuration again; cb fires exactly once, and later. */
 	void (*reload)(void *arg, mt_reload_cb cb, void *cb_arg);
+	/* mt_conf_explain of what is in force; a new reference. */
+	json_t *(*explain)(void *arg);
 	/* fn is called on the loop at each change of the view; until removed.
 	 */
 	void (*watch)(void *arg, void (*fn)(void *fn_arg), void *fn_arg);

@@ -92,6 +92,8 @@ void api__get_metrics(struct mt_api *api, struct mt_http_request *r);
 
 /* config.c */
 void api__get_config(struct mt_api *api, struct mt_http_request *r);
+/* GET /config/effective */
+void api__get_config_effective(struct mt_api *api, struct mt_http_request *r);
 /* config_change.c: PATCH and PUT */
 void api__change_config(struct mt_api *api, struct mt_http_request *r);
 /* Something changed: does it answer those that wait? */
@@ -114,6 +116,23 @@ void api__delete_switchover(struct mt_api *api, struct mt_http_request *r);
 void api__switchovers_look(struct mt_api *api);
 /* Answer all that wait: the daemon ends. */
 void api__switchovers_end(struct mt_api *api);
+
+/* What a body asks for; strings are borrowed from it. */
+struct api__ask {
+	bool failover; /* without a leader: to this candidate in any case */
+	bool dry_run;
+	bool accept_loss;
+	const char *leader, *candidate; /* "" = none */
+	int64_t scheduled_ms;           /* wall clock, 0 = now */
+};
+
+/* switchover_check.c: the body into a, whose failover says which resource it
+ * was. false: answered. */
+bool api__check_body(struct mt_http_request *r, const struct mt_view *view,
+		     const json_t *body, struct api__ask *a);
+/* The checks against the cluster: why it cannot be, or "". */
+void api__check_cluster(const struct mt_view *view, const struct api__ask *a,
+			char *why, size_t size);
 
 /* preview.c: what would come of it, a new reference; refusal "" = it would be
  * taken */

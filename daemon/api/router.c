@@ -21,6 +21,7 @@ static const struct route {
     {"patroni", NULL, "GET", api__get_patroni},
     {"cluster", NULL, "GET", api__get_cluster},
     {"history", NULL, "GET", api__get_history},
+    {"config", "effective", "GET", api__get_config_effective},
     {"config", NULL, "GET", api__get_config},
     {"config", NULL, "PATCH", api__change_config},
     {"config", NULL, "PUT", api__change_config},

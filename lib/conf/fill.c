@@ -161,15 +161,6 @@ mt_fill_rows(struct mt_conf_source *src, struct mt_conf *c)
 }
 
 static json_t *
-number_of(const struct mt_option *o, int64_t n)
-{
-	if (o->type == MT_OPT_SECONDS)
-		return n % 1000 == 0 ? json_integer(n / 1000)
-				     : json_real((double)n / 1000);
-	return json_integer(n);
-}
-
-static json_t *
 text_of(const char *s)
 {
 	return s[0] != '\0' ? json_string(s) : NULL;
@@ -195,7 +186,7 @@ mt_fill_value(const struct mt_conf *c, const struct mt_option *o)
 		case TRUTH:
 			return json_boolean(*(const bool *)p);
 		case NUMBER:
-			return number_of(o, *(const int64_t *)p);
+			return mt_option_written(o, *(const int64_t *)p);
 		case INT:
 			return json_integer(*(const int *)p);
 		case MAYBE:

@@ -281,6 +281,24 @@ mt_option_default(const struct mt_option *o)
 	return v;
 }
 
+json_t *
+mt_option_written(const struct mt_option *o, int64_t n)
+{
+	const char *w = o->words;
+
+	if (o->type == MT_OPT_BOOL)
+		return json_boolean(n != 0);
+	if (o->type == MT_OPT_SECONDS && n % 1000 != 0)
+		return json_real((double)n / 1000);
+	if (o->type == MT_OPT_SECONDS)
+		return json_integer(n / 1000);
+	if (o->type != MT_OPT_ENUM)
+		return json_integer(n);
+	for (; n > 0; n--)
+		w += strcspn(w, ",") + 1;
+	return json_stringn(w, strcspn(w, ","));
+}
+
 const char *
 mt_option_wants(const struct mt_option *o)
 {

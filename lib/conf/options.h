@@ -72,6 +72,8 @@ int mt_option_value(const struct mt_option *o, const json_t *v,
 		    int64_t *out) MT_MUSTCHECK;
 /* The default as a number; 0 where there is none. */
 int64_t mt_option_default(const struct mt_option *o);
+/* A number, as mt_option_value gives it, as it is written; a new reference. */
+json_t *mt_option_written(const struct mt_option *o, int64_t n);
 /* What the type asks for, in words: "a number of seconds". */
 const char *mt_option_wants(const struct mt_option *o);
 /* Has v the option's type? */

@@ -357,3 +357,48 @@ mt_pgconf_parameters(const struct mt_conf *conf, const json_t *dynamic_doc,
 	}
 	return out;
 }
+
+/* A list of lines, as it may be written: one line is a list, too. */
+static json_t *
+lines_of(const json_t *v)
+{
+	static const struct mt_option list = {.type = MT_OPT_LIST};
+
+	if (v == NULL || json_is_null(v) || !mt_option_accepts(&list, v))
+		return NULL;
+	return json_is_string(v) ? json_pack("[O]", v)
+				 : json_incref((json_t *)v);
+}
+
+json_t *
+mt_pgconf_files(const struct mt_conf *conf, const json_t *dynamic_doc)
+{
+	const struct mt_conf_postgresql *p = &conf->postgresql;
+	const struct {
+		const char *name;
+		const json_t *local;
+	} lists[] = {{"pg_hba", p->pg_hba}, {"pg_ident", p->pg_ident}};
+	const json_t *dynamic = json_object_get(dynamic_doc, "postgresql");
+	const json_t *recovery = json_object_get(dynamic, "recovery_conf");
+	json_t *out = json_object(), *v;
+
+	for (size_t i = 0; out != NULL && i < MT_COUNT(lists); i++) {
+		v = json_array_size(lists[i].local) > 0
+			? lines_of(lists[i].local)
+			: lines_of(json_object_get(dynamic, lists[i].name));
+		if (v != NULL)
+			json_object_set_new(out, lists[i].name, v);
+	}
+	v = json_is_object(recovery) ? json_copy((json_t *)recovery)
+				     : json_object();
+	if (out == NULL || v == NULL ||
+	    json_object_update(v, p->recovery_conf) != 0) {
+		json_decref(out);
+		json_decref(v);
+		return NULL;
+	}
+	if (json_object_size(v) > 0)
+		json_object_set(out, "recovery_conf", v);
+	json_decref(v);
+	return out;
+}

@@ -22,6 +22,12 @@
 json_t *mt_pgconf_parameters(const struct mt_conf *conf,
 			     const json_t *dynamic_doc, int pg_version_num);
 
+/* What else goes into its files: an object of "pg_hba" and "pg_ident", lists of
+ * lines, the file's or else the document's, and "recovery_conf", the file's
+ * over the document's; what nobody gives is absent. A new reference, or NULL.
+ */
+json_t *mt_pgconf_files(const struct mt_conf *conf, const json_t *dynamic_doc);
+
 /* Given to the postmaster as --name=value, too, so that ALTER SYSTEM cannot
  * change it? */
 bool mt_pgconf_on_command_line(const char *name);

@@ -79,6 +79,24 @@ look_up(const json_t *doc, const char *path)
 	return json_object_get(doc, path);
 }
 
+const char *
+mt_settings_alias(const char *path)
+{
+	for (size_t i = 0; i < MT_COUNT(rows); i++)
+		if (mt_streq(rows[i].path, path))
+			return rows[i].alias;
+	return NULL;
+}
+
+bool
+mt_settings_is_alias(const char *path)
+{
+	for (size_t i = 0; i < MT_COUNT(rows); i++)
+		if (rows[i].alias != NULL && mt_streq(rows[i].alias, path))
+			return true;
+	return false;
+}
+
 void
 mt_settings_parse(struct mt_settings *s, const json_t *doc)
 {

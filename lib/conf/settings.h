@@ -51,4 +51,9 @@ void mt_settings_defaults(struct mt_settings *s);
 /* doc is borrowed and may be NULL or anything: then all are defaults. */
 void mt_settings_parse(struct mt_settings *s, const json_t *doc);
 
+/* Another name by which the document may have an option, or NULL. */
+const char *mt_settings_alias(const char *path);
+/* Is path such a name? */
+bool mt_settings_is_alias(const char *path);
+
 #endif

@@ -349,12 +349,45 @@ plan_down(const struct mt_view *v, struct mt_plan *p,
 	}
 }
 
+/* Was it told to follow this primary, where that is now? */
+static bool
+is_upstream(const struct mt_view *v, const struct mt_seen *primary)
+{
+	const struct mt_member *m =
+	    mt_state_member(v->state, primary->report.self.name);
+
+	return m == NULL || (strcmp(v->local.upstream, m->name) == 0 &&
+			     strcmp(v->local.upstream_url, m->conn_url) == 0);
+}
+
+/* A start is waited for however long it takes, as long as it is for the right
+ * primary: what this one waits for, another may have had. */
+static void
+plan_starting(const struct mt_view *v, struct mt_plan *p,
+	      const struct mt_seen *primary)
+{
+	const struct mt_local *l = &v->local;
+
+	agent__why(p, mt_job_name(l->job));
+	if (!l->running || l->accepting || l->patience_ms == 0 ||
+	    primary == NULL || is_upstream(v, primary))
+		return;
+	p->look_again_ms = l->job_since_ms + l->patience_ms;
+	if (v->now_ms < p->look_again_ms)
+		return;
+	p->look_again_ms = 0;
+	p->act = MT_ACT_STOP_FAST;
+	p->cancel = true;
+	mt_format(p->why, sizeof(p->why),
+		  "has been starting for long, and not to follow \"%s\"",
+		  primary->report.self.name);
+}
+
 static void
 plan_running(const struct mt_view *v, struct mt_plan *p,
 	     const struct mt_seen *primary)
 {
 	const struct mt_local *l = &v->local;
-	const struct mt_member *m;
 
 	if (!l->accepting)
 		return;
@@ -368,16 +401,13 @@ plan_running(const struct mt_view *v, struct mt_plan *p,
 	}
 	if (primary == NULL)
 		return;
-	m = mt_state_member(v->state, primary->report.self.name);
 	switch (mt_agent_join(v->state, l, primary->report.at.timeline)) {
 	case MT_JOIN_REWIND:
 		p->act = MT_ACT_STOP_FAST;
 		agent__why(p, "the data has diverged from the primary's");
 		break;
 	case MT_JOIN_FOLLOW:
-		if (m != NULL &&
-		    (strcmp(l->upstream, m->name) != 0 ||
-		     strcmp(l->upstream_url, m->conn_url) != 0) &&
+		if (!is_upstream(v, primary) &&
 		    !agent__too_early(v, MT_JOB_FOLLOW, p))
 			toward(v, p, MT_ACT_FOLLOW, primary);
 		else if (!agent__too_early(v, MT_JOB_NAMES, p))
@@ -394,6 +424,10 @@ agent__plan_standby(const struct mt_view *v, struct mt_plan *p)
 	const struct mt_local *l = &v->local;
 	const struct mt_seen *primary = primary_of(v);
 
+	if (l->job == MT_JOB_START) {
+		plan_starting(v, p, primary);
+		return;
+	}
 	if (l->job != MT_JOB_NONE) {
 		agent__why(p, mt_job_name(l->job));
 		return;

@@ -82,7 +82,8 @@ agent__may_start_primary(const struct mt_view *v)
 	    (l->last_job == MT_JOB_START && l->last_job_failed))
 		return l->had_lease && agent__lease_lives(v) &&
 		       was_primary(l) &&
-		       v->settings->primary_start_timeout_ms > 0;
+		       (v->settings->primary_start_timeout_ms > 0 ||
+			!can_hand_over(v));
 	return first_start(v);
 }
 
@@ -304,6 +305,50 @@ plan_status(const struct mt_view *v, struct mt_plan *p)
 	c->u.status_put.optime = v->local.at;
 }
 
+/* It recovers from a crash for as long as it may while another could serve.
+ */
+static bool
+start_overdue(const struct mt_view *v)
+{
+	const struct mt_local *l = &v->local;
+	int64_t most_ms = v->settings->primary_start_timeout_ms;
+
+	return l->job == MT_JOB_START && !l->accepting && most_ms > 0 &&
+	       !agent__paused(v) && v->now_ms - l->job_since_ms >= most_ms;
+}
+
+static void
+plan_start_overdue(const struct mt_view *v, struct mt_plan *p)
+{
+	int64_t most_s = v->settings->primary_start_timeout_ms / 1000;
+
+	if (!can_hand_over(v)) {
+		mt_format(p->why, sizeof(p->why),
+			  "the start takes longer than %" PRId64
+			  " s, and nobody else could take over",
+			  most_s);
+		return;
+	}
+	p->act = MT_ACT_STOP_IMMEDIATE;
+	p->cancel = true;
+	mt_format(p->why, sizeof(p->why),
+		  "the start takes longer than %" PRId64
+		  " s (primary_start_timeout)",
+		  most_s);
+}
+
+static void
+plan_starting(const struct mt_view *v, struct mt_plan *p)
+{
+	int64_t due_ms =
+	    v->local.job_since_ms + v->settings->primary_start_timeout_ms;
+
+	agent__why(p, mt_job_name(v->local.job));
+	if (due_ms > v->now_ms &&
+	    (p->look_again_ms == 0 || due_ms < p->look_again_ms))
+		p->look_again_ms = due_ms;
+}
+
 static void
 plan_primary(const struct mt_view *v, struct mt_plan *p)
 {
@@ -323,6 +368,10 @@ plan_primary(const struct mt_view *v, struct mt_plan *p)
 	} else if (l->job == MT_JOB_START && !l->accepting &&
 		   mt_state_is_asked(v->state)) {
 		agent__plan_request(v, p);
+	} else if (start_overdue(v)) {
+		plan_start_overdue(v, p);
+	} else if (l->job == MT_JOB_START && !l->accepting) {
+		plan_starting(v, p);
 	} else if (!l->accepting || l->in_recovery || l->job != MT_JOB_NONE) {
 		agent__why(p, mt_job_name(l->job));
 	} else if (agent__plan_exempt(v, p)) {

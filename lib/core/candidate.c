@@ -34,6 +34,7 @@ is_heard(const struct mt_view *view, const struct mt_report *r,
 	       r->stopped >= stopped && r->at.timeline != 0;
 }
 
+/* How many of the set are, and the furthest of them. */
 static int
 hear(const struct mt_view *view, const char *except, uint64_t stopped,
      struct mt_position *furthest)
@@ -54,13 +55,6 @@ hear(const struct mt_view *view, const char *except, uint64_t stopped,
 			*furthest = seen->report.at;
 	}
 	return n;
-}
-
-int
-mt_candidates_heard(const struct mt_view *view, uint64_t stopped,
-		    struct mt_position *furthest)
-{
-	return hear(view, NULL, stopped, furthest);
 }
 
 const char *
@@ -115,13 +109,25 @@ mt_candidate_objection(const struct mt_view *view,
 	return NULL;
 }
 
+/* With synchronous_mode on, members of the set go before others that have as
+ * much: they are whom people expect. */
 static bool
-is_better(const struct mt_report *a, const struct mt_report *b)
+goes_before(const struct mt_view *view, const struct mt_report *r)
+{
+	return view->settings->synchronous_mode == MT_SYNC_ON &&
+	       mt_sync_find(&view->state->sync, r->self.name) >= 0;
+}
+
+static bool
+is_better(const struct mt_view *view, const struct mt_report *a,
+	  const struct mt_report *b)
 {
 	int c = mt_position_compare(a->at, b->at);
 
 	if (c != 0)
 		return c > 0;
+	if (goes_before(view, a) != goes_before(view, b))
+		return goes_before(view, a);
 	if (a->failover_priority != b->failover_priority)
 		return a->failover_priority > b->failover_priority;
 	return strcmp(a->self.name, b->self.name) < 0;
@@ -203,7 +209,7 @@ mt_candidates_judge(const struct mt_view *view,
 		no = mt_candidate_objection(view, rules, m, seen);
 		mt_copy(v->rule, sizeof(v->rule), no != NULL ? no : "behind");
 		if (no != NULL ||
-		    (best != NULL && !is_better(&seen->report, best)))
+		    (best != NULL && !is_better(view, &seen->report, best)))
 			continue;
 		best = &seen->report;
 		out->best = out->n - 1;

@@ -38,14 +38,10 @@ const char *mt_candidate_objection(const struct mt_view *view,
 				   const struct mt_candidate_rules *rules,
 				   const struct mt_member *m,
 				   const struct mt_seen *seen);
-/* How many of the synchronous set were heard under this fence, and the furthest
- * position among them (doc/protocol.md, rule 6). */
-int mt_candidates_heard(const struct mt_view *view, uint64_t stopped,
-			struct mt_position *furthest);
-
 /* By the synchronous set: what speaks against the best of it, "too-few-heard"
- * or "not-the-furthest", or NULL. stopped 0: as if all that are there had been
- * fenced. heard: how many there are, without except. */
+ * or "not-the-furthest", or NULL (doc/protocol.md, rule 6). stopped 0: as if
+ * all that are there had been fenced. heard: how many there are, without
+ * except. */
 const char *mt_candidates_of_set(const struct mt_view *view, const char *except,
 				 uint64_t stopped, struct mt_candidates *found,
 				 int *heard);

@@ -15,6 +15,7 @@
 #define MEMBER_EVERY_MS 1000 /* for the same member */
 #define SETTLED_MS 5000      /* before Raft leadership is moved */
 #define TRANSFER_EVERY_MS 30000
+#define IDLE_MS 20000 /* a holder without a lease: it should have released */
 
 void
 mt_controller_init(struct mt_controller *c)
@@ -31,6 +32,30 @@ controller__waited(struct mt_controller *c, const char *rule, int64_t now_ms)
 		c->since_ms = now_ms;
 	}
 	return now_ms - c->since_ms;
+}
+
+/* ---- the holder ---- */
+
+/* Note since when the holder has neither a lease nor a primary, by what it
+ * says. */
+static void
+watch_holder(struct mt_controller *c, const struct mt_view *v)
+{
+	const struct mt_leader *l = &v->state->leader;
+	const struct mt_seen *seen = mt_reports_find(v->reports, l->holder);
+
+	if (!mt_state_held(v->state) || v->settings->pause || l->exempt != 0 ||
+	    seen == NULL || seen->report.writable ||
+	    seen->report.lease_epoch == l->epoch)
+		c->idle_ms = 0;
+	else if (c->idle_ms == 0)
+		c->idle_ms = v->now_ms;
+}
+
+bool
+controller__idles(const struct mt_controller *c, const struct mt_view *v)
+{
+	return c->idle_ms != 0 && v->now_ms - c->idle_ms > IDLE_MS;
 }
 
 /* ---- members ---- */
@@ -254,7 +279,9 @@ mt_controller_decide(struct mt_controller *c, const struct mt_view *view,
 		c->epoch = view->state->leader.epoch;
 		c->n_fences = 0;
 		c->since_rule = NULL;
+		c->idle_ms = 0;
 	}
+	watch_holder(c, view);
 	for (size_t i = 0; i < MT_COUNT(rules); i++) {
 		int64_t look = plan->look_again_ms;
 

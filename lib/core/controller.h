@@ -35,6 +35,9 @@ struct mt_controller {
 	uint64_t led_index; /* applied then */
 	uint64_t member_id; /* whose record was proposed last, and when */
 	int64_t member_ms;
+	/* Since when the holder has neither lease nor primary, by its reports;
+	 * 0 = it has one. */
+	int64_t idle_ms;
 	int64_t repair_ms; /* last assignment on ground C, for back-off */
 	/* Ground Y: the epoch whose synchronous standbys are being fenced, 0 =
 	 * none; and in which turn that was last begun, when, and how long to

@@ -79,30 +79,18 @@ bool
 controller__heard_enough(const struct mt_view *v, const char *except,
 			 struct mt_control_plan *p, struct mt_candidates *found)
 {
-	const struct mt_sync *sync = &v->state->sync;
-	struct mt_candidate_rules rules = {
-	    .except = except,
-	    .stopped = v->state->leader.epoch,
-	};
-	struct mt_position furthest;
-	int heard = mt_candidates_heard(v, rules.stopped, &furthest);
+	int heard, needed = mt_sync_needed(&v->state->sync);
+	const char *no = mt_candidates_of_set(v, except, v->state->leader.epoch,
+					      found, &heard);
 
-	mt_candidates_judge(v, &rules, found);
-	if (heard < mt_sync_needed(sync)) {
+	if (heard < needed)
 		mt_format(p->why, sizeof(p->why),
 			  "%d of the %d synchronous standbys that have to be "
 			  "heard are",
-			  heard, mt_sync_needed(sync));
-		return false;
-	}
-	if (found->best < 0 ||
-	    mt_position_compare(found->verdicts[found->best].at, furthest) <
-		0) {
+			  heard, needed);
+	else
 		mt_candidates_text(found, p->why, sizeof(p->why));
-		return false;
-	}
-	mt_candidates_text(found, p->why, sizeof(p->why));
-	return true;
+	return no == NULL;
 }
 
 /* A suspicion that came to nothing costs a stall of all commits, until the

@@ -13,6 +13,9 @@
 int64_t controller__waited(struct mt_controller *c, const char *rule,
 			   int64_t now_ms);
 bool controller__is_voter(const struct mt_view *v, uint64_t raft_id);
+/* Has the holder had neither lease nor primary for so long that it cannot know
+ * of that? It speaks and does not hear. */
+bool controller__idles(const struct mt_controller *c, const struct mt_view *v);
 
 /* controller_fence.c */
 bool controller__majority_fenced(const struct mt_controller *c,

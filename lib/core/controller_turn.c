@@ -21,10 +21,14 @@
 
 #define SILENT_MS MT_REQUEST_SILENT_MS /* no report from the holder */
 #define RELEASE_WAIT_MS 3000 /* for reports that know of the release */
-#define SWITCH_WAIT_MS 8000  /* for the candidate that was asked for */
+#define SET_WAIT_MS \
+	1000                /* for a synchronous standby, where another is \
+			     * there */
+#define SWITCH_WAIT_MS 8000 /* for the candidate that was asked for */
 #define FENCE_EVERY_MS CONTROLLER__FENCE_EVERY_MS
 #define REPAIR_EVERY_MS 2000
 #define HANGS "hangs and cannot be ended"
+#define IDLES "has neither a lease nor a primary, and does not let go"
 
 static const struct mt_seen *
 holder_seen(const struct mt_view *v)
@@ -33,23 +37,25 @@ holder_seen(const struct mt_view *v)
 }
 
 /* The holder's daemon talks to us, and does not say that it cannot end a
- * PostgreSQL which hangs: that one's lease runs out, and nobody renews it. */
+ * PostgreSQL which hangs: that one's lease runs out, and nobody renews it. Nor
+ * has it lost its lease for so long that it cannot know of it: one that speaks
+ * and does not hear. */
 static bool
-holder_in_contact(const struct mt_view *v)
+holder_in_contact(const struct mt_controller *c, const struct mt_view *v)
 {
 	const struct mt_seen *seen = holder_seen(v);
 
 	return seen != NULL && !seen->gone && !seen->report.hung &&
-	       v->now_ms - seen->at_ms <= SILENT_MS;
+	       v->now_ms - seen->at_ms <= SILENT_MS && !controller__idles(c, v);
 }
 
 /* The same, and so lately that it is not suspected. */
 static bool
-holder_is_heard(const struct mt_view *v)
+holder_is_heard(const struct mt_controller *c, const struct mt_view *v)
 {
-	return holder_in_contact(v) && (!mt_sync_stands(v->state) ||
-					v->now_ms - holder_seen(v)->at_ms <=
-					    v->settings->suspect_timeout_ms);
+	return holder_in_contact(c, v) && (!mt_sync_stands(v->state) ||
+					   v->now_ms - holder_seen(v)->at_ms <=
+					       v->settings->suspect_timeout_ms);
 }
 
 static void
@@ -137,17 +143,33 @@ plan_clear_found(const struct mt_view *v, struct mt_control_plan *p,
 	       sizeof(found->verdicts));
 }
 
-/* May somebody still turn up who would be chosen instead? */
+/* Would this one, with synchronous_mode on, go before the best so far? */
 static bool
-worth_waiting(const struct mt_candidates *found)
+goes_first(const struct mt_view *v, const struct mt_candidates *found, int i)
+{
+	const struct mt_sync *sync = &v->state->sync;
+
+	return v->settings->synchronous_mode == MT_SYNC_ON &&
+	       mt_sync_find(sync, found->verdicts[i].name) >= 0 &&
+	       mt_sync_find(sync, found->verdicts[found->best].name) < 0;
+}
+
+/* May somebody still turn up who would be chosen instead? What a synchronous
+ * standby has may be more than its last report tells; it gets a moment. */
+static bool
+worth_waiting(const struct mt_view *v, const struct mt_candidates *found,
+	      int64_t long_ms)
 {
 	for (int i = 0; i < found->n; i++) {
 		const char *rule = found->verdicts[i].rule;
 
 		if (strcmp(rule, "report-too-old") == 0)
 			return true;
-		if (found->best < 0 && (strcmp(rule, "lacks-the-end") == 0 ||
-					strcmp(rule, "position-unknown") == 0))
+		if (strcmp(rule, "lacks-the-end") != 0 &&
+		    strcmp(rule, "position-unknown") != 0)
+			continue;
+		if (found->best < 0 ||
+		    (long_ms < SET_WAIT_MS && goes_first(v, found, i)))
 			return true;
 	}
 	return false;
@@ -311,7 +333,7 @@ controller__released(struct mt_controller *c, const struct mt_view *v,
 	mt_candidates_judge(v, &rules, &found);
 	if ((l->clean || !mt_sync_stands(v->state)) &&
 	    long_ms < (asked ? SWITCH_WAIT_MS : RELEASE_WAIT_MS) &&
-	    (found.best < 0 || worth_waiting(&found))) {
+	    (found.best < 0 || worth_waiting(v, &found, long_ms))) {
 		mt_candidates_text(&found, p->why, sizeof(p->why));
 		return true;
 	}
@@ -377,7 +399,7 @@ controller__repair(struct mt_controller *c, const struct mt_view *v,
 	const struct mt_leader *l = &v->state->leader;
 	const char *who = NULL;
 
-	if (!mt_state_held(v->state) || !holder_is_heard(v) ||
+	if (!mt_state_held(v->state) || !holder_is_heard(c, v) ||
 	    holder_seen(v)->report.given_up >= l->epoch)
 		return false;
 	for (int i = 0; i < v->reports->n; i++)
@@ -403,8 +425,7 @@ controller__ttl(struct mt_controller *c, const struct mt_view *v,
 {
 	const struct mt_leader *l = &v->state->leader;
 
-	(void)c;
-	if (!mt_state_held(v->state) || !holder_is_heard(v) ||
+	if (!mt_state_held(v->state) || !holder_is_heard(c, v) ||
 	    v->settings->ttl_ms == l->ttl_ms ||
 	    !holder_seen(v)->report.writable)
 		return false;
@@ -502,10 +523,10 @@ is_sync_fencing(struct mt_controller *c, const struct mt_view *v,
 	const struct mt_leader *l = &v->state->leader;
 
 	if (!mt_state_held(v->state) || !mt_sync_stands(v->state) ||
-	    is_suspended(v) || holder_is_heard(v)) {
+	    is_suspended(v) || holder_is_heard(c, v)) {
 		c->sync_epoch = 0;
 		if (mt_state_held(v->state) && mt_sync_stands(v->state) &&
-		    holder_is_heard(v))
+		    holder_is_heard(c, v))
 			p->look_again_ms = holder_seen(v)->at_ms +
 					   v->settings->suspect_timeout_ms + 1;
 		return false;
@@ -561,11 +582,11 @@ controller__silent(struct mt_controller *c, const struct mt_view *v,
 	const struct mt_leader *l = &v->state->leader;
 	struct mt_candidates found;
 	const struct mt_seen *seen = holder_seen(v);
-	bool hangs;
+	const char *does;
 
 	if (!mt_state_held(v->state))
 		return false;
-	if (holder_in_contact(v)) {
+	if (holder_in_contact(c, v)) {
 		c->suspect_ms = c->fenced_ms = 0;
 		p->look_again_ms = seen->at_ms + SILENT_MS + 1;
 		return false;
@@ -584,14 +605,16 @@ controller__silent(struct mt_controller *c, const struct mt_view *v,
 		c->suspect_ms = v->now_ms;
 		c->fenced_ms = 0;
 	}
-	hangs = seen != NULL && seen->report.hung;
+	does = seen != NULL && seen->report.hung ? HANGS
+	       : controller__idles(c, v)         ? IDLES
+						 : "is silent";
 	if (!controller__majority_fenced(c, v, MT_FENCE_NORMAL)) {
 		c->since_rule = NULL;
 		controller__plan_fence(c, v, MT_FENCE_NORMAL, p);
 		mt_format(p->why, sizeof(p->why),
 			  "\"%s\" %s; waiting for the promises of a majority "
 			  "to end",
-			  l->holder, hangs ? HANGS : "is silent");
+			  l->holder, does);
 		return true;
 	}
 	if (c->fenced_ms == 0)
@@ -614,7 +637,7 @@ controller__silent(struct mt_controller *c, const struct mt_view *v,
 	}
 	mt_format(p->why, sizeof(p->why),
 		  "\"%s\" %s, and a majority has fenced epoch %" PRIu64,
-		  l->holder, hangs ? HANGS : "is silent", l->epoch);
+		  l->holder, does, l->epoch);
 	plan_assign(v, p, MT_GROUND_PROMISES, found.verdicts[found.best].name,
 		    &found);
 	plan_phases(c, v, p);

@@ -152,6 +152,7 @@ struct mt_local {
 	/* long actions */
 	enum mt_job job;
 	int64_t job_since_ms;
+	int64_t patience_ms;  /* with a start for another primary; 0 = all */
 	enum mt_job last_job; /* the last that ended */
 	bool last_job_failed;
 	bool source_gone;        /* for it could not reach its source */

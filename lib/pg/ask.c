@@ -269,10 +269,17 @@ mt_session_slot_drop(struct mt_session *s, const char *slot, int64_t timeout_ms,
 }
 
 uint64_t
-mt_session_pending_restart(struct mt_session *s, int64_t timeout_ms,
-			   mt_session_cb cb, void *arg)
+mt_session_settings(struct mt_session *s, int64_t timeout_ms, mt_session_cb cb,
+		    void *arg)
 {
-	return ask(s, "SELECT count(*) FROM pg_settings WHERE pending_restart",
+	return ask(s,
+		   "SELECT json_build_object("
+		   "'pending', coalesce(json_agg(name ORDER BY name)"
+		   " FILTER (WHERE pending_restart), '[]'),"
+		   "'altered', coalesce(json_object_agg(name,"
+		   " current_setting(name)) FILTER"
+		   " (WHERE sourcefile LIKE '%/postgresql.auto.conf'), '{}'))"
+		   " FROM pg_settings",
 		   NULL, timeout_ms, cb, arg);
 }
 

@@ -72,6 +72,12 @@ def threads(pid):
         return []
 
 
+def children(pid):
+    """Pids of the children of a process that has one thread."""
+    return [int(word) for word in
+            _read(f"/proc/{pid}/task/{pid}/children").split()]
+
+
 def is_alive(pid):
     """Zombies count as dead: they can do no harm."""
     return state(pid) not in ("", "Z", "X")

@@ -87,6 +87,7 @@ def test_sigterm_stops_postgresql_and_hands_over(cluster, capsys):
     assert "pg_rewind" not in old.log(since)
 
 
+# Rule 12: without a lease of its own it adopts what the old deadline allows.
 def test_restarted_daemon_adopts_its_primary(cluster):
     primary = cluster.create_table()
     timeline, pid = primary.timeline(), primary.postmaster_pid()

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: PostgreSQL
 """A member reads its configuration again while it runs."""
 
+import json
+import os
+import re
 import signal
 
 import psycopg2
 import pytest
 
-from base import SUPERUSER_PASSWORD
+import procs
+from base import SUPERUSER_PASSWORD, to_yaml
 from harness import cli, loopback_addresses, wait_for
 
 CLUSTER = {"addresses": loopback_addresses(3)}
@@ -192,3 +196,143 @@ def test_an_edited_first_document_is_warned_of(member):
     assert f"ttl (in force: {document['ttl']});" in line
     assert "edit-config" in line
     assert member.json("/config") == document
+
+
+def explained(node, key):
+    result = cli(node, "config", "explain", key, "-f", "json")
+    assert result.returncode == 0, result.stderr
+    entries = [entry for entry in json.loads(result.stdout)
+               if entry["key"] == key]
+    assert len(entries) == 1, entries
+    return entries[0]
+
+
+def test_each_value_in_force_is_explained(cluster, member):
+    lines = member.config_file.read_text().splitlines()
+    at = next(number for number, text in enumerate(lines, 1)
+              if text.startswith("scope:"))
+    assert explained(member, "scope") == {
+        "key": "scope", "value": "demo",
+        "source": f"{member.config_file}:{at}:1"}
+    ttl = explained(member, "ttl")
+    assert (ttl["value"], ttl["source"], ttl["default"]) == (
+        member.json("/config")["ttl"], "dynamic", 5)
+    secret = explained(member, "postgresql.authentication.superuser.password")
+    assert secret["value"] == "********"
+    answer = member.get("/config/effective")
+    assert answer.status == 200 and answer.json["name"] == member.name
+    assert SUPERUSER_PASSWORD not in answer.text
+    words = cli(member, "config", "explain", "postgresql.listen")
+    assert words.stdout.startswith(
+        f'postgresql.listen: "{member.address}:{member.pg_port}"\n  from ')
+    table = cli(member, "config", "explain", "raft")
+    assert table.returncode == 0 and "raft.heartbeat" in table.stdout
+    assert cli(member, "config", "explain", "nothing").returncode == 1
+    assert cli(member, "config", "show").returncode == 2
+
+
+def test_pg_hba_may_be_the_clusters(cluster, member):
+    primary = cluster.primary()
+    before = primary.json("/config")
+    lines = ["local all all trust", "host all all 127.0.0.0/8 scram-sha-256",
+             "host replication all 127.0.0.0/8 scram-sha-256"]
+    answer = primary.request("PATCH", "/config", {"postgresql": {
+        "pg_hba": [*lines, "host all whole 192.0.2.0/24 reject"]}})
+    assert answer.status == 200, answer.text
+    for node in (primary, member):
+        wait_for(lambda n=node: n.sql(
+            "SELECT count(*) FROM pg_hba_file_rules WHERE 'whole' = ANY"
+            " (user_name)")[0][0] == 1, 10, "the cluster's pg_hba.conf")
+    assert explained(member, "postgresql.pg_hba")["source"] == "dynamic"
+    # the member's own lines win
+    reload(member, {"postgresql": {"pg_hba": [
+        *lines, "host all own 192.0.2.0/24 reject"]}})
+    wait_for(lambda: member.sql(
+        "SELECT user_name FROM pg_hba_file_rules WHERE user_name != '{all}'")
+        == [(["own"],)], 10, "the member's pg_hba.conf")
+    assert primary.request("PUT", "/config", before).status == 200
+
+
+def test_what_waits_is_explained_with_both_values(cluster, member):
+    reload(member, {"restapi": {"listen": f"{member.address}:1"}})
+    entry = explained(member, "restapi.listen")
+    assert entry["waits_for"] == "daemon"
+    assert entry["value"] == f"{member.address}:{member.api_port}"
+    assert entry["new"] == f"{member.address}:1"
+
+
+def test_parameters_are_explained_with_what_overrides_them(cluster, member):
+    primary = cluster.primary()
+    before = primary.json("/config")
+    answer = primary.request("PATCH", "/config", {"postgresql": {"parameters": {
+        "max_connections": 41, "work_mem": "6MB"}}})
+    assert answer.status == 200, answer.text
+    reload(member, {"postgresql": {"parameters": {"work_mem": "7MB"}}})
+    wait_for(lambda: explained(member,
+                               "postgresql.parameters.max_connections")
+             .get("waits_for") == "postgresql", 10,
+             "the parameter that waits for a restart")
+    entry = explained(member, "postgresql.parameters.work_mem")
+    assert entry["value"] == "7MB" and str(member.config_file) in entry[
+        "source"]
+    assert entry["overridden"] == [{"source": "dynamic", "value": "6MB"}]
+    primary.sql("ALTER SYSTEM SET deadlock_timeout = '3s'")
+    primary.sql("SELECT pg_reload_conf()")
+    wait_for(lambda: any(
+        entry["key"].endswith(".deadlock_timeout")
+        and entry["source"] == "ALTER SYSTEM" and entry["value"] == "3s"
+        for entry in primary.json("/config/effective")["options"]), 10,
+        "what ALTER SYSTEM did to be told")
+    primary.sql("ALTER SYSTEM RESET ALL")
+    primary.sql("SELECT pg_reload_conf()")
+    assert primary.request("PUT", "/config", before).status == 200
+
+
+def test_a_directory_and_variables_run_a_member(cluster, member):
+    """The file in two parts, and what a container would set besides."""
+    directory = member.dir / "conf.d"
+    directory.mkdir()
+    os.chown(directory, cluster.user.pw_uid, cluster.user.pw_gid)
+    whole = member.config()
+    first = {key: whole[key] for key in ("namespace", "scope", "restapi",
+                                         "raft", "postgresql")}
+    first["postgresql"] = {**whole["postgresql"], "authentication": {
+        "superuser": {"username": "postgres", "password": "wrong"},
+        "replication": whole["postgresql"]["authentication"]["replication"]}}
+    second = {"tags": {"zone": "c"},
+              "postgresql": {"parameters": {"work_mem": "9MB"}}}
+    (directory / "10-base.yml").write_text(to_yaml(first))
+    (directory / "20-own.yml").write_text(to_yaml(second))
+    variables = {"MATRIARCH_NAME": member.name, "PATRONI_NAME": "nobody",
+                 "PATRONI_SUPERUSER_PASSWORD": SUPERUSER_PASSWORD}
+    environment = member.environment
+    member.stop()
+    try:
+        member.environment = lambda: {**environment(), **variables}
+        member.process = member.spawn(config_file=directory)
+        cluster.wait_healthy()
+        wait_for(lambda: setting(member, "work_mem") == "9MB", 10,
+                 "the second file's parameter")
+        told = {entry["key"]: entry for entry in
+                member.json("/config/effective")["options"]}
+        assert told["name"]["source"] == "MATRIARCH_NAME"
+        assert told["name"]["overridden"] == [
+            {"source": "PATRONI_NAME", "value": "nobody"}]
+        assert told["tags.zone"]["source"] == f"{directory}/20-own.yml:2:3"
+        # PostgreSQL and its sentinel know nothing of it
+        pids = [member.postmaster_pid(), *member.sentinel_pids()]
+        for pid in pids:
+            seen = procs.environment(pid)
+            assert "LANG=" in seen, pid
+            assert not re.search(r"PATRONI_|MATRIARCH_", seen), pid
+        since = member.log_size()
+        (directory / "30-late.yml").write_text(to_yaml(
+            {"tags": {"zone": None, "room": 5}}))
+        member.signal(signal.SIGHUP)
+        wait_for(lambda: "read again; changed: tags.zone, tags.room\n"
+                 in member.log(since), 10, "the third file to be taken over")
+    finally:
+        del member.environment
+        member.stop()
+        member.start()
+    cluster.wait_healthy()

@@ -38,6 +38,11 @@ def started(node):
     return process
 
 
+def all_gone(node):
+    """The sentinel ends a moment after its daemon."""
+    wait_for(lambda: not node.processes(), 5, "the last process to end")
+
+
 def test_a_signal_in_the_first_moments_ends_it_in_order(fresh):
     """Alone it cannot form a cluster: the same each time."""
     node = fresh().nodes[0]
@@ -56,7 +61,7 @@ def test_a_signal_in_the_first_moments_ends_it_in_order(fresh):
         assert process.wait(20) == 0, f"start {i}: {node.log(since)}"
         assert re.search(r"asked to end$(.|\n)*ended$", node.log(since),
                          re.MULTILINE), node.log(since)
-    assert not node.processes()
+    all_gone(node)
 
 
 def test_what_it_found_running_is_stopped_too(cluster):
@@ -71,7 +76,7 @@ def test_what_it_found_running_is_stopped_too(cluster):
         time.sleep(delay)
         assert replica.stop() == 0
         assert not procs.is_alive(pid), f"after {delay} s: {replica.tail()}"
-        assert not replica.processes()
+        all_gone(replica)
         replica.start()
         cluster.wait_healthy()
 
@@ -104,6 +109,6 @@ def test_either_signal_ends_a_member_in_order(cluster, signo):
     replica = cluster.others(cluster.wait_healthy())[0]
     replica.signal(signo)
     assert replica.wait() == 0
-    assert not replica.processes()
+    all_gone(replica)
     replica.start()
     cluster.wait_healthy()

@@ -2,10 +2,13 @@
 """Switchovers that are asked for, over the API and by the CLI."""
 
 import http.client
+import os
+import signal
 
 import pytest
 
 from harness import FAILOVER_DEADLINE, cli, wait_for
+from test_rejoin import in_order
 
 
 def done(cluster, old, new, timeline, history):
@@ -155,3 +158,55 @@ def test_the_cli_fails_where_it_is_refused(cluster):
     result = cli(primary, "switchover", stdin="\n\n\nn\n")
     assert result.returncode == 1
     assert cluster.check_healthy() is primary
+
+
+# What makes it quick, and what makes it lose nothing
+
+def test_a_checkpoint_comes_before_the_shutdown(cluster):
+    """So that the shutdown has little left to write while nobody can."""
+    old, timeline, history = before(cluster)
+    since = old.log_size()
+    answer = old.post("/switchover", {"leader": old.name})
+    assert answer.status == 200, answer.text
+    in_order(old.log(since), "act=checkpoint", "checkpoint starting",
+             "checkpoint complete", "act=stop-fast",
+             "received fast shutdown request", "act=give-up")
+    done(cluster, old, cluster.wait_healthy(), timeline, history)
+
+
+def epoch(node):
+    return node.json("/raft/state")["epoch"]
+
+
+def test_a_candidate_that_lacks_the_end_does_not_get_the_turn(cluster):
+    """Asynchronous or not: the old primary ended in good order, and somebody
+    has all that it had."""
+    old, timeline, _ = before(cluster)
+    candidate = cluster.others(old)[0]
+    (receiver,) = [pid for pid, title in candidate.processes().items()
+                   if "walreceiver" in title]
+    os.kill(receiver, signal.SIGSTOP)
+    try:
+        # The shutdown would wait for a walsender that is not answered.
+        assert old.sql("SELECT pg_terminate_backend(pid)"
+                       " FROM pg_stat_replication"
+                       " WHERE application_name = %s",
+                       candidate.name) == [(True,)]
+        with cluster.multihost_writer() as client:
+            wait_for(lambda: len(client.acks) > 20, 10, "the first rows")
+            answer = old.post("/switchover", {"leader": old.name,
+                                              "candidate": candidate.name})
+            assert f'over to "{candidate.name}"' not in answer.text
+            wait_for(lambda: client.acks[-1].timeline > timeline,
+                     FAILOVER_DEADLINE, "writes to go on")
+        new = cluster.primary()
+        assert new is not candidate
+        assert cluster.missing(client, new) == []
+        (record,) = [one for one in new.json("/decisions")
+                     if one["to"] == new.name and one["epoch"] == epoch(new)]
+        verdicts = {one["name"]: one["verdict"] for one in record["members"]}
+        # Waited for, and then the furthest was taken.
+        assert verdicts[candidate.name] == "behind", record
+    finally:
+        os.kill(receiver, signal.SIGCONT)
+    cluster.wait_healthy()

@@ -201,8 +201,9 @@ def test_odd_names_are_waited_for(fresh):
     wait_for(lambda: primary.sql("SHOW synchronous_standby_names")
              == [(f"ANY 1 ({quoted[other.name]})",)], SETTLE_DEADLINE,
              "the names")
-    assert primary.sql("SELECT application_name, sync_state"
-                       " FROM pg_stat_replication") == [(other.name, "quorum")]
+    wait_for(lambda: primary.sql("SELECT application_name, sync_state"
+                                 " FROM pg_stat_replication")
+             == [(other.name, "quorum")], 10, "it to stream under its name")
     wait_for(lambda: other.status("/quorum") == 200, 10, "the set")
     primary.kill()
     assert cluster.primary(FAILOVER_DEADLINE, among=[other]) is other

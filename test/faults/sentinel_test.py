@@ -119,7 +119,7 @@ def program():
         ["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE",
          *flags, f"-I{BUILD}", f"-I{TOP}/lib", f"-I{TOP}", "-o", out,
          f"{HERE}/guard_driver.c", f"{TOP}/daemon/guard.c",
-         f"{TOP}/daemon/guard_spawn.c",
+         f"{TOP}/daemon/guard_spawn.c", f"{TOP}/daemon/guard_use.c",
          f"{BUILD}/libbase.a", "-luv", "-ljansson", "-lyaml"], check=True)
     shutil.copy(SENTINEL, where)
     yield out
@@ -191,6 +191,7 @@ def fake(program, tmp_path):
     guarded.clean_up()
 
 
+# Rule 13: the deadline reaches every descendant.
 def test_deadline_ends_deaf_postmaster_and_all_descendants_in_time(fake):
     driver = fake.start()
     deadline_ms = int(driver.ask("arm", 400)[1])
@@ -239,6 +240,7 @@ def test_deadline_moved_nearer_is_noticed(fake):
     fake.assert_ended_by(deadline_ms)
 
 
+# Rule 12: what the sentinel was armed with outlives the daemon.
 def test_killed_daemon_changes_nothing_until_the_deadline(fake):
     driver = fake.start()
     deadline_ms = int(driver.ask("arm", 900)[1])

@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "conf/effective.h"
 #include "conf/environ.h"
+#include "conf/explain.h"
 #include "conf/pgconf.h"
 #include "conf/settings.h"
 
@@ -57,6 +58,7 @@ show(const struct mt_conf *c)
 {
 	json_t *all = mt_conf_effective(c);
 	char *text = mt_yaml_block(all);
+	struct mt_conf_facts f = {0};
 	struct mt_yaml y;
 	struct mt_err err;
 
@@ -68,6 +70,15 @@ show(const struct mt_conf *c)
 	}
 	free(text);
 	json_decref(all);
+	f.document = c->bootstrap.dcs;
+	f.document_name = "dynamic";
+	f.parameters = c->has_postgresql
+			   ? mt_pgconf_parameters(c, f.document, 150004)
+			   : NULL;
+	all = mt_conf_explain(c, &f);
+	MT_ASSERT(json_array_size(all) > 10);
+	json_decref(all);
+	json_decref((json_t *)f.parameters);
 }
 
 #define VARIABLES_MAX 16

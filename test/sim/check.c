@@ -48,7 +48,7 @@ check_writable(struct node *n)
 	struct sim *w = n->sim;
 
 	for (int i = 0; i < w->n; i++)
-		if (i != n->i && w->nodes[i].pg.writable &&
+		if (i != n->i && node_acts(&w->nodes[i]) &&
 		    !check_may_displace(w, later(n->record.pg_epoch,
 						 w->nodes[i].record.pg_epoch)))
 			sim_fail(w, "two writable primaries: %s and %s",

@@ -12,8 +12,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define SILENT_MS 3000 /* a report counts for so long */
-
 /* ---- grounds ---------------------------------------------------------- */
 
 static bool
@@ -79,13 +77,22 @@ without_ground(const struct node *n, const struct mt_command *c)
 
 /* ---- candidates ------------------------------------------------------- */
 
+/* A report counts for three intervals, at least for a second. */
+static int64_t
+counts_ms(const struct mt_report *r)
+{
+	int64_t interval_ms = r->interval_ms != 0 ? r->interval_ms : 1000;
+
+	return interval_ms * 3 > 1000 ? interval_ms * 3 : 1000;
+}
+
 /* Of whom nobody may make a primary, whatever is asked for. */
 static const char *
 unfit(const struct mt_view *v, const struct mt_seen *seen)
 {
 	const struct mt_report *r = &seen->report;
 
-	if (v->now_ms - seen->at_ms > SILENT_MS || seen->gone)
+	if (v->now_ms - seen->at_ms > counts_ms(r) || seen->gone)
 		return "is silent";
 	if (r->nofailover)
 		return "has the tag nofailover";
@@ -143,18 +150,31 @@ is_flawless(const struct mt_view *v, const struct mt_seen *seen)
 	if (l->released && l->clean &&
 	    (r->at.timeline < l->end.timeline || r->at.lsn < l->end.lsn))
 		return false;
-	if (v->state->sync.k > 0 && !is_heard(v, r))
+	/* Who has the end of a clean shutdown need not be heard. */
+	if (v->state->sync.k > 0 && !(l->released && l->clean) &&
+	    !is_heard(v, r))
 		return false;
 	return too_far_behind(v, r) == NULL;
 }
 
+/* Counts only where it decides who is expected to take over. */
 static bool
-is_ahead(const struct mt_report *a, const struct mt_report *b)
+in_set(const struct mt_view *v, const struct mt_report *r)
+{
+	return v->settings->synchronous_mode == MT_SYNC_ON &&
+	       mt_sync_find(&v->state->sync, r->self.name) >= 0;
+}
+
+static bool
+is_ahead(const struct mt_view *v, const struct mt_report *a,
+	 const struct mt_report *b)
 {
 	if (a->at.timeline != b->at.timeline)
 		return a->at.timeline > b->at.timeline;
 	if (a->at.lsn != b->at.lsn)
 		return a->at.lsn > b->at.lsn;
+	if (in_set(v, a) != in_set(v, b))
+		return in_set(v, a);
 	if (a->failover_priority != b->failover_priority)
 		return a->failover_priority > b->failover_priority;
 	return strcmp(a->self.name, b->self.name) < 0;
@@ -194,7 +214,7 @@ passes_over(const struct mt_view *v, const struct mt_seen *chosen,
 		*other = &x->report;
 		if (s->sync.k == 0 && is_named(s, x->report.self.name))
 			return "was asked for";
-		if (is_ahead(&x->report, &chosen->report))
+		if (is_ahead(v, &x->report, &chosen->report))
 			return "would be better";
 		/* Where one was asked for, all may be taken when its time is
 		 * up. */
@@ -263,6 +283,34 @@ check_choice(struct node *n, const struct mt_view *v,
 			 c->u.assign.expect_epoch + 1, c->u.assign.holder, no);
 	else if (!c->u.assign.continues)
 		check_candidate(n, v, c);
+}
+
+static bool
+is_left_behind(const struct sim *w, const struct node *n)
+{
+	const struct mt_state *s = n->state;
+	uint32_t newest = s->status.optime.timeline > s->history_of
+			      ? s->status.optime.timeline
+			      : s->history_of;
+
+	return (w->setup.check_timeline && pg_timeline(w, &n->pg) < newest) ||
+	       (s->status.optime.lsn > n->pg.lsn &&
+		(int64_t)(s->status.optime.lsn - n->pg.lsn) > w->setup.max_lag);
+}
+
+/* Disks were lost, and what is left of the others is further behind than is
+ * allowed: rightly nobody takes over. */
+bool
+check_lags_hopelessly(const struct sim *w)
+{
+	for (int i = 0; i < w->n; i++) {
+		const struct node *n = &w->nodes[i];
+
+		if (n->pg.writable ||
+		    (n->pg.data == MT_DATA_PRESENT && !is_left_behind(w, n)))
+			return false;
+	}
+	return w->stats.wipes > 0;
 }
 
 /* ---- requests --------------------------------------------------------- */

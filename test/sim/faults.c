@@ -68,6 +68,10 @@ static const char *const names[] = {
     [F_SYNC] = "sync",
     [F_WIPE] = "wipe",
     [F_PAUSE] = "pause",
+    [F_ONE_WAY] = "one way",
+    [F_SENTINEL] = "sentinel",
+    [F_SLEEP] = "sleep",
+    [F_HANG] = "hang",
 };
 
 const char *
@@ -122,6 +126,15 @@ fault_class(struct sim *w)
 		net_isolate(w, n->i, class, hold);
 	else
 		net_block(w, n->i, to, class, hold);
+}
+
+void
+fault_one_way(struct sim *w, int node, bool deaf, bool hold)
+{
+	for (int i = 0; i < w->n; i++)
+		if (i != node)
+			net_block(w, deaf ? i : node, deaf ? node : i,
+				  CLASS_ALL, hold);
 }
 
 static void
@@ -273,10 +286,17 @@ fault_fence(struct sim *w)
 	n->dirty = true;
 }
 
-static void
-fault_end(struct sim *w, enum fault f)
+/* What is done to a process; on a machine that sleeps nothing can be. */
+static bool
+is_on_process(enum fault f)
 {
-	struct node *n = fault_some_node(w);
+	return f == F_KILL || f == F_TERMINATE || f == F_FREEZE || f == F_PG ||
+	       f == F_SENTINEL || f == F_HANG;
+}
+
+static void
+fault_end(struct sim *w, struct node *n, enum fault f)
+{
 	int64_t down_us = sim_chance(w, 50)
 			      ? sim_between(w, 20 * SIM_MS, 500 * SIM_MS)
 			      : sim_between(w, 500 * SIM_MS, 8 * SIM_S);
@@ -297,6 +317,8 @@ fault_inject(struct sim *w, enum fault f)
 	struct node *n = fault_some_node(w);
 
 	w->stats.faults++;
+	if (node_sleeps(n) && is_on_process(f))
+		return;
 	switch (f) {
 	case F_ISOLATE:
 		net_isolate(w, n->i, CLASS_ALL, sim_chance(w, 40));
@@ -325,7 +347,7 @@ fault_inject(struct sim *w, enum fault f)
 	case F_KILL:
 	case F_CRASH:
 	case F_TERMINATE:
-		fault_end(w, f);
+		fault_end(w, n, f);
 		break;
 	case F_FREEZE:
 		node_freeze(
@@ -357,6 +379,22 @@ fault_inject(struct sim *w, enum fault f)
 		break;
 	case F_FENCE:
 		fault_fence(w);
+		break;
+	case F_ONE_WAY:
+		fault_one_way(w, n->i, sim_chance(w, 50), sim_chance(w, 40));
+		break;
+	case F_SENTINEL:
+		if (sim_chance(w, 50))
+			node_freeze(n, sim_between(w, 10 * SIM_MS, 9 * SIM_S));
+		pg_lose_sentinel(n);
+		break;
+	case F_SLEEP:
+		node_sleep(
+		    n, sim_between(w, 50 * SIM_MS, 3 * w->setup.ttl_s * SIM_S));
+		break;
+	case F_HANG:
+		pg_hang(n, sim_between(w, 100 * SIM_MS, 20 * SIM_S),
+			sim_chance(w, 40));
 		break;
 	case FAULTS:
 		break;

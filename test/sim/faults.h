@@ -28,6 +28,10 @@ enum fault {
 	F_SYNC,
 	F_WIPE,
 	F_PAUSE, /* begins it, or ends it */
+	F_ONE_WAY,
+	F_SENTINEL,
+	F_SLEEP,
+	F_HANG,
 	FAULTS,
 };
 
@@ -39,5 +43,7 @@ void fault_boot_the_dead(struct sim *w, int64_t least_us, int64_t most_us);
 struct node *fault_some_node(struct sim *w);
 bool fault_is_paused(const struct node *n);
 void fault_draw_clocks(struct sim *w);
+/* It hears nobody, or nobody hears it. */
+void fault_one_way(struct sim *w, int node, bool deaf, bool hold);
 
 #endif

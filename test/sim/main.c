@@ -33,6 +33,7 @@ struct result {
 	uint64_t first_failed;
 	struct sim_stats sum;
 	int64_t longest_us; /* until all worked again */
+	int64_t outage_us; /* without writing, by one fault while all is well */
 };
 
 bool
@@ -102,6 +103,8 @@ work(struct sim *w, const struct sim_options *base, uint64_t first,
 		add(&r->sum, &w->stats);
 		if (w->stats.converge_us > r->longest_us)
 			r->longest_us = w->stats.converge_us;
+		if (w->stats.outage_us > r->outage_us)
+			r->outage_us = w->stats.outage_us;
 		if (!ok)
 			failed(w, &o, !stop, r);
 		if (stop && r->failed > 0)
@@ -144,8 +147,9 @@ print(const struct result *r, double took_s)
 	       " times, accepted losses %" PRIu64 "\n",
 	       s->puts, s->stopped, s->probes, s->fast_turns, s->sync_turns,
 	       s->acks, s->wipes, s->hopeless, s->losses);
-	printf("longest way back to normal: %.1f s\n",
-	       (double)r->longest_us / 1e6);
+	printf("longest way back to normal: %.1f s; longest without a primary "
+	       "after one fault: %.1f s\n",
+	       (double)r->longest_us / 1e6, (double)r->outage_us / 1e6);
 }
 
 static int
@@ -176,6 +180,8 @@ run_range(struct sim *w, const struct sim_options *o, uint64_t first,
 		add(&sum.sum, &all[i].sum);
 		if (all[i].longest_us > sum.longest_us)
 			sum.longest_us = all[i].longest_us;
+		if (all[i].outage_us > sum.outage_us)
+			sum.outage_us = all[i].outage_us;
 	}
 	print(&sum, seconds() - begin_s);
 	if (bad != 0)

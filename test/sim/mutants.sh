@@ -4,8 +4,9 @@
 # Each rule of the lease, and of the decisions, has a mutant that lacks it: a
 # patch in test/sim/mutants/, applied to a copy of the sources. Each has to die,
 # of what the rule prevents: by a written schedule, or by a drawn seed. A patch
-# that does not apply any more is a failure, too: the rule has moved. Rare
-# deaths are noted in the patch, "dies of: seed 5551", and tried first.
+# that does not apply any more is a failure, too: the rule has moved. Above the
+# patch may stand "dies of: seed 5551", for a rare death, which is tried first;
+# and "liveness": it has to die of a cluster that does not come back.
 #
 #	test/sim/mutants.sh [NAME...]
 #
@@ -60,23 +61,38 @@ build() {
 	$CC $FLAGS -o "$dir/matriarch-sim" $objects $LIBS >>"$dir/log" 2>&1
 }
 
+# note NAME WORDS: what its patch says after them
+note() {
+	sed -n "/^---/q; s/^$2//p" "test/sim/mutants/$1.patch"
+}
+
+# died COMMAND...: prints of what, if it did of what it should
+died() {
+	how=$("$@") && return 1
+	echo "$how" | grep -E "$deadly" | sed 1q | grep .
+}
+
 # kill NAME: prints how it died
 kill_mutant() {
 	program=$B/test/sim/mutants/$1/matriarch-sim
-	s=$(sed -n 's/^dies of: seed //p' "test/sim/mutants/$1.patch")
-	if [ -n "$s" ] && ! how=$("$program" --seeds "$s-$s" --lease) &&
-		echo "$how" | grep -E "$DEADLY" | sed 1q | grep .; then
+	deadly=$DEADLY
+	only=--lease
+	if grep -qx liveness "test/sim/mutants/$1.patch"; then
+		deadly='no primary|does not work again'
+		only=
+	fi
+	s=$(note "$1" 'dies of: seed ')
+	if [ -n "$s" ] &&
+		died "$program" --seeds "$s-$s" --stop $only; then
 		return 0
 	fi
 	for s in $("$program" --list); do
-		how=$("$program" --schedule "$s" --quiet --lease) && continue
-		if echo "$how" | grep -Eq "$DEADLY"; then
+		if how=$(died "$program" --schedule "$s" --quiet $only); then
 			echo "$s: ${how#failed }"
 			return 0
 		fi
 	done
-	how=$("$program" --seeds "$SEEDS" --jobs 1 --lease --stop) && return 1
-	echo "$how" | grep -E "$DEADLY" | sed 1q | grep .
+	died "$program" --seeds "$SEEDS" --jobs 1 --stop $only
 }
 
 if [ "${1:-}" = --one ]; then

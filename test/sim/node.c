@@ -144,6 +144,9 @@ forget(struct node *n)
 	n->report_seq = n->report_key = 0;
 	n->report_ms = n->seen_lease_end_ms = n->leader_seen_ms = 0;
 	memset(&n->health, 0, sizeof(n->health));
+	n->unanswered_ms = 0;
+	n->hung = n->hung_twice = false;
+	n->hung_ms = 0;
 	n->last_rule = n->last_control_rule = "";
 	sync_boot(n);
 }
@@ -223,6 +226,7 @@ node_crash(struct node *n)
 	end_daemon(n, false);
 	pg_die(n, "the machine crashed");
 	n->powered = false;
+	n->asleep_us = n->waking_us = 0;
 	n->clock_us = sim_between(n->sim, 5 * SIM_MS, 20 * SIM_S);
 	n->true_us = n->sim->now_us;
 }
@@ -234,7 +238,16 @@ node_freeze(struct node *n, int64_t for_us)
 		return;
 	TRACE(n->sim, n, "the daemon is frozen");
 	n->frozen = true;
-	sim_push(n->sim, n->sim->now_us + for_us, EV_THAW, n->i, n->life, 0, 0,
+	n->freezes++;
+	sim_push(n->sim, n->sim->now_us + for_us, EV_THAW, n->i, n->life,
+		 n->freezes, 0, NULL);
+}
+
+/* Before its time. */
+void
+node_thaw(struct node *n)
+{
+	sim_push(n->sim, n->sim->now_us, EV_THAW, n->i, n->life, n->freezes, 0,
 		 NULL);
 }
 
@@ -368,7 +381,8 @@ node_on_event(struct node *n, struct event *e)
 		return;
 	}
 	if (e->kind == EV_THAW) {
-		thaw(n);
+		if (e->a == n->freezes)
+			thaw(n);
 		return;
 	}
 	if (n->frozen) {

@@ -149,8 +149,10 @@ exec_poll(struct node *n)
 	n->last_job_ms = node_now_ms(n);
 	n->job.kind = MT_JOB_NONE;
 	n->dirty = true;
-	if (kind == MT_JOB_START && !failed)
+	if (kind == MT_JOB_START && !failed) {
+		n->hung = false;
 		sync_started(n);
+	}
 	if (kind == MT_JOB_PROMOTE && !failed)
 		sync_promoted(n);
 	if (kind == MT_JOB_CLONE && !failed)
@@ -229,6 +231,11 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 		stop(n, true);
 		break;
 	case MT_ACT_STOP_IMMEDIATE:
+		if (plan->hung && !n->hung) {
+			n->hung_twice = n->hung_ms != 0;
+			n->hung_ms = v->now_ms;
+			n->hung = true;
+		}
 		stop(n, false);
 		break;
 	case MT_ACT_BOOTSTRAP:

@@ -33,7 +33,8 @@ fill_server(const struct node *n, struct mt_local *l)
 	const struct sim *w = n->sim;
 	const struct pg *pg = &n->pg;
 
-	l->running = l->guarded = pg_is_running(n);
+	l->running = pg_is_running(n);
+	l->guarded = l->running && !pg->unguarded;
 	l->as_primary = pg->as_primary;
 	l->accepting = pg_is_accepting(n);
 	l->in_recovery = l->accepting && pg_in_recovery(n);
@@ -122,6 +123,7 @@ fill_view(struct node *n, struct mt_view *v)
 	if (n->pg.bootstrapped && strcmp(n->pg.sysid, n->state->sysid) == 0)
 		n->pg.bootstrapped = false; /* taken by the cluster */
 	fill_local(n, &v->local);
+	hang_observe(n, &v->local);
 	sync_fill_view(n, v);
 	mt_keep_observe(&n->keep, &v->local);
 }
@@ -199,6 +201,7 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	r->serving = r->writable && n->slots_ready;
 	r->rewindable = r->writable;
 	r->healthy = l->accepting;
+	r->hung = l->hung && l->running && l->as_primary;
 	r->nofailover = n->sim->setup.nofailover == n->i;
 	r->failover_priority = n->sim->setup.priority[n->i];
 	mt_copy(r->sysid, sizeof(r->sysid), l->sysid);
@@ -375,6 +378,7 @@ probe(struct node *n, const struct mt_view *v)
 	if (mt_probing_step(&n->probing, v, url, &again_ms)) {
 		us = sim_between(w, 200, 4000);
 		if (to < 0 || !w->nodes[to].powered ||
+		    node_sleeps(&w->nodes[to]) ||
 		    !net_passes(w, n->i, to, CLASS_PG) ||
 		    !net_passes(w, n->i, to, CLASS_PROBE))
 			us = MT_PROBE_DEADLINE_MS * SIM_MS;

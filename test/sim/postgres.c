@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * A small model of PostgreSQL and of the sentinel that watches over it: data
- * directory, timelines with their content, start, promotion, stop and crash
- * with their durations, clients that write wherever they can, replication.
+ * A small model of PostgreSQL (and, in sentinel.c, of who watches over it):
+ * data directory, timelines with their content, start, promotion, stop and
+ * crash with their durations, clients that write wherever they can,
+ * replication.
  *
  * Modelled on the strict side: a primary that is being stopped, or killed by
  * its sentinel, counts as writable until it is gone; the sentinel takes up to
@@ -20,7 +21,6 @@
 
 #define FIRST_LSN UINT64_C(0x2000000)
 #define CHECKPOINT_BYTES 120
-#define KILL_MS (MT_KILL_ALLOWANCE_MS - 10)
 
 void
 pg_init(struct node *n)
@@ -93,7 +93,8 @@ pg_streams(const struct sim *w, const struct node *s)
 	    w->now_us < s->pg.replayed_us || w->now_us < s->pg.receives_us)
 		return false;
 	p = &w->nodes[s->pg.upstream];
-	return p != s && p->powered && p->pg.writable &&
+	return p != s && p->powered && p->pg.writable && !node_sleeps(p) &&
+	       !node_sleeps(s) &&
 	       (p->pg.phase == PG_UP ||
 		(p->pg.phase == PG_STOPPING && p->pg.fast)) &&
 	       net_passes(w, p->i, s->i, CLASS_PG) &&
@@ -217,6 +218,7 @@ pg_copy(struct node *n, int source)
 		return false;
 	from = &w->nodes[source].pg;
 	if (!from->writable || from->phase != PG_UP ||
+	    node_sleeps(&w->nodes[source]) || pg_hangs(&w->nodes[source]) ||
 	    !net_passes(w, source, n->i, CLASS_PG) || pg->phase != PG_DOWN)
 		return false;
 	pg->data = MT_DATA_PRESENT;
@@ -239,8 +241,8 @@ duration_us(struct sim *w, int64_t least_ms, int64_t most_ms)
 	return w->setup.slow_pg && sim_chance(w, 20) ? us * 10 : us;
 }
 
-static void
-enter(struct node *n, enum pg_phase phase, int64_t after_us)
+void
+pg_enter(struct node *n, enum pg_phase phase, int64_t after_us)
 {
 	n->pg.phase = phase;
 	n->pg.phase_end_us = n->sim->now_us + after_us;
@@ -269,7 +271,8 @@ go_down(struct node *n, bool clean)
 	pg->gen++;
 	pg->writable = pg->as_primary = false;
 	pg->armed = pg->fired = pg->exempt = false;
-	pg->sentinel_us = 0;
+	pg->unguarded = pg->killed = false;
+	pg->sentinel_us = pg->hangs_us = 0;
 	if (n->alive)
 		n->dirty = true;
 }
@@ -342,7 +345,7 @@ pg_start(struct node *n, bool primary)
 	TRACE(n->sim, n, "postgres starts as %s, timeline %u lsn %" PRIx64,
 	      primary ? "primary" : "standby", pg_timeline(n->sim, pg),
 	      pg->lsn);
-	enter(n, PG_STARTING, duration_us(n->sim, 50, primary ? 400 : 300));
+	pg_enter(n, PG_STARTING, duration_us(n->sim, 50, primary ? 400 : 300));
 }
 
 void
@@ -354,7 +357,7 @@ pg_promote(struct node *n, uint32_t timeline)
 	n->pg.as_primary = true;
 	memset(n->pg.standbys, 0, sizeof(n->pg.standbys));
 	pg_follow(n, -1);
-	enter(n, PG_PROMOTING, duration_us(n->sim, 20, 200));
+	pg_enter(n, PG_PROMOTING, duration_us(n->sim, 20, 200));
 }
 
 void
@@ -371,9 +374,9 @@ pg_stop(struct node *n, bool fast)
 	pg->fast = fast;
 	TRACE(n->sim, n, "postgres is stopped, %s",
 	      fast ? "fast" : "immediately");
-	enter(n, PG_STOPPING,
-	      fast ? duration_us(n->sim, 30, 600)
-		   : sim_between(n->sim, 5 * SIM_MS, 60 * SIM_MS));
+	pg_enter(n, PG_STOPPING,
+		 fast ? duration_us(n->sim, 30, 600)
+		      : sim_between(n->sim, 5 * SIM_MS, 60 * SIM_MS));
 }
 
 void
@@ -439,6 +442,8 @@ end_phase(struct node *n)
 			pg->control = MT_CONTROL_RECOVERY;
 		break;
 	case PG_STOPPING:
+		if (pg_outlasts(n))
+			break;
 		if (pg->fast)
 			shut_down(n);
 		else
@@ -472,6 +477,11 @@ write_some(struct node *n)
 
 	if (!pg->writable || pg->phase != PG_UP)
 		return;
+	if (pg_hangs(n)) {
+		sim_push(w, pg->hangs_us, EV_PG_WRITE, n->i, pg->gen, 0, 0,
+			 NULL);
+		return;
+	}
 	if (w->branches[pg->branch].writer != n->i)
 		sim_fail(w, "%s writes on a timeline that %s began", n->name,
 			 w->nodes[w->branches[pg->branch].writer].name);
@@ -492,65 +502,7 @@ write_some(struct node *n)
 		 EV_PG_WRITE, n->i, pg->gen, 0, 0, NULL);
 }
 
-/* ---- the sentinel ----------------------------------------------------- */
-
-static void
-set_timer(struct node *n)
-{
-	n->pg.sentinel_us = node_true_us(n, n->pg.deadline_ms);
-	sim_push(n->sim, n->pg.sentinel_us, EV_SENTINEL, n->i, n->pg.gen, 0, 0,
-		 NULL);
-}
-
-void
-pg_arm(struct node *n, int64_t deadline_ms)
-{
-	struct pg *pg = &n->pg;
-
-	if (pg->phase == PG_DOWN || pg->fired || pg->exempt ||
-	    (pg->armed && pg->deadline_ms == deadline_ms))
-		return;
-	pg->armed = true;
-	pg->deadline_ms = deadline_ms;
-	if (pg->sentinel_us == 0 ||
-	    node_true_us(n, deadline_ms) < pg->sentinel_us)
-		set_timer(n);
-}
-
-void
-pg_exempt(struct node *n, bool exempt)
-{
-	struct pg *pg = &n->pg;
-
-	if (pg->phase == PG_DOWN || pg->fired)
-		return;
-	TRACE(n->sim, n,
-	      exempt ? "the sentinel forgets its deadline"
-		     : "the sentinel has a deadline again");
-	pg->exempt = exempt;
-	if (exempt)
-		pg->armed = false;
-}
-
-static void
-on_sentinel(struct node *n)
-{
-	struct pg *pg = &n->pg;
-
-	pg->sentinel_us = 0;
-	if (!pg->armed || pg->fired)
-		return;
-	if (node_now_ms(n) < pg->deadline_ms) {
-		set_timer(n);
-		return;
-	}
-	pg->fired = true;
-	TRACE(n->sim, n, "the sentinel kills postgres");
-	sim_push(n->sim,
-		 n->sim->now_us +
-		     sim_between(n->sim, 0, KILL_MS * SIM_MS * 98 / 100),
-		 EV_SENTINEL_KILL, n->i, pg->gen, 0, 0, NULL);
-}
+/* ---- events ----------------------------------------------------------- */
 
 void
 pg_on_event(struct node *n, const struct event *e)
@@ -580,10 +532,12 @@ pg_on_event(struct node *n, const struct event *e)
 		break;
 	case EV_SENTINEL:
 		if (e->at_us == pg->sentinel_us)
-			on_sentinel(n);
+			pg_on_sentinel(n);
 		break;
 	case EV_SENTINEL_KILL:
-		pg_die(n, "its deadline is over");
+		pg->fast = false;
+		if (!pg_outlasts(n))
+			pg_die(n, "its deadline is over");
 		break;
 	default:
 		break;

@@ -225,7 +225,7 @@ check_current(struct node *n)
 }
 
 /* A node goes by the newest configuration of its log, and knows the committed
- * one by index and term, out of a snapshot, too. */
+ * one by index and term, out of a snapshot, too: rule 9. */
 void
 check_configuration(struct node *n)
 {

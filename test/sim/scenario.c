@@ -377,6 +377,7 @@ static const struct scenario {
     {"fast-without-a-set", 3, 2, 0, 10, fast_without_a_set, MT_SYNC_OFF, 0},
     {"fast-then-release", 5, 3, 0, 10, fast_then_release, MT_SYNC_QUORUM, 1},
     {"sync-loss-accepted", 5, 3, 0, 3, sync_loss_accepted, MT_SYNC_ON, 1},
+    {"sync-loss-waits", 5, 3, 0, 25, sync_loss_waits, MT_SYNC_QUORUM, 1},
     {"exempt-is-heeded", 3, 3, 0, 3, exempt_is_heeded, MT_SYNC_OFF, 0},
     {"exempt-until-armed", 3, 3, 0, 3, exempt_until_armed, MT_SYNC_OFF, 0},
     {"exempt-anew", 3, 3, 0, 3, exempt_anew, MT_SYNC_OFF, 0},
@@ -408,8 +409,9 @@ scenario_setup(struct sim *w, const char *name)
 	w->setup.loop_wait_s = 10;
 	w->setup.rewind = w->setup.start_in_place = true;
 	w->setup.snapshot_threshold = 0;
-	w->setup.max_lag = 1 << 20;
+	w->setup.max_lag = SIM_MAX_LAG;
 	w->setup.nofailover = -1;
+	w->setup.hang_s = 10;
 }
 
 bool

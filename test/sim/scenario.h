@@ -38,6 +38,7 @@ void sync_fence_lasts(struct sim *w);
 void sync_dead_timeline(struct sim *w);
 void sync_other_data(struct sim *w);
 void sync_loss_accepted(struct sim *w);
+void sync_loss_waits(struct sim *w);
 
 /* scenario_fast.c */
 void fast_beside_the_old(struct sim *w);

@@ -158,7 +158,7 @@ fast_in_vain(struct sim *w)
 	net_isolate(w, p, CLASS_REPORT | CLASS_PROBE, false);
 	stays(w, "it was suspected a moment ago", 300);
 	net_heal_all(w);
-	sim_push(w, w->now_us, EV_THAW, y, w->nodes[y].life, 0, 0, NULL);
+	node_thaw(&w->nodes[y]);
 	expect(w, "all is well", check_converged, 0, 30000);
 	if (strcmp(w->leader.holder, w->nodes[p].name) != 0)
 		sim_fail(w, "schedule: it has lost its turn");
@@ -232,7 +232,7 @@ fast_hears_enough(struct sim *w)
 	net_isolate(w, p, CLASS_ALL & ~(unsigned)CLASS_PG, false);
 	expect(w, "one receives nothing more", receives_nothing, x, FAST_MS);
 	stays(w, "one of two is not heard", 2000);
-	sim_push(w, w->now_us, EV_THAW, y, w->nodes[y].life, 0, 0, NULL);
+	node_thaw(&w->nodes[y]);
 	pass(w, 3000);
 	net_heal_all(w);
 	expect(w, "all is well", check_converged, 0, 30000);

@@ -286,3 +286,31 @@ sync_loss_accepted(struct sim *w)
 	node_boot_in(&w->nodes[x], 50 * SIM_MS);
 	expect(w, "all is well", check_converged, 0, 30000);
 }
+
+/* The primary is cut off with a long lease, and of the two that would have to
+ * be fenced one is lost when that has begun. A loss that is accepted is none of
+ * the rule that the old primary's lease has to end first. */
+void
+sync_loss_waits(struct sim *w)
+{
+	int p, x, y, l;
+	uint64_t epoch;
+
+	start_all(w);
+	p = the_primary(w);
+	x = standby(w, p, true, -1);
+	y = standby(w, p, true, x);
+	l = w->n - 1;
+	let_lead(w, l);
+	pass(w, 1000);
+	epoch = w->leader.epoch;
+	cut_from_all(w, p, CLASS_ALL);
+	expect(w, "a fence has begun", has_fenced, l, 3000);
+	node_crash(&w->nodes[y]);
+	ask_failover(w, l, x, true);
+	expect(w, "the other has the turn", epoch_is, (int)epoch + 1, 60000);
+	expect(w, "it serves", serves, x, 5000);
+	net_heal_all(w);
+	node_boot_in(&w->nodes[y], 50 * SIM_MS);
+	expect(w, "all is well", check_converged, 0, 40000);
+}

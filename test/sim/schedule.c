@@ -14,11 +14,6 @@
 
 #define CONVERGE_US (60 * SIM_S)
 #define STABLE_US (1 * SIM_S)
-#define ORDERLY_MS 3000 /* after SIGTERM */
-#define SLOW_MS 10000
-#define SYNC_MS 8000 /* names ahead, a fence, one more try */
-#define LOSS_MS 2500 /* beyond the promises, until another serves */
-#define FAST_MS 5000 /* where no promise is waited for */
 
 /* ---- drawing ---------------------------------------------------------- */
 
@@ -48,6 +43,8 @@ draw_shape(struct sim *w, struct setup *s)
 	s->n = shape[0];
 	s->n_data = shape[1];
 }
+
+_Static_assert(FAULTS <= MT_COUNT(((struct setup *)0)->weights), "weights");
 
 void
 schedule_draw(struct sim *w)
@@ -115,7 +112,7 @@ note(struct sim *w, int k, const char *name)
 static void
 next_fault(struct sim *w)
 {
-	if (++w->n_faults < SIM_FAULTS_MAX - 2)
+	if (++w->n_faults < SIM_FAULTS_MAX - 3)
 		sim_push(w,
 			 w->now_us +
 			     sim_between(w, 0, 2 * w->setup.fault_every_us),
@@ -170,8 +167,9 @@ schedule_heal(struct sim *w)
 
 		n->slow_us = 0;
 		n->write_fails = false;
+		pg_go_on(n);
 		if (n->frozen)
-			sim_push(w, w->now_us, EV_THAW, i, n->life, 0, 0, NULL);
+			node_thaw(n);
 	}
 }
 
@@ -229,7 +227,8 @@ converge(struct sim *w)
 		else if (w->now_us - since_us >= STABLE_US)
 			break;
 	}
-	if (since_us == 0 && check_sync_hopeless(w)) {
+	if (since_us == 0 &&
+	    (check_sync_hopeless(w) || check_lags_hopelessly(w))) {
 		w->stats.hopeless++;
 		return;
 	}
@@ -237,66 +236,6 @@ converge(struct sim *w)
 	if (!w->failed && since_us == 0 && !w->options.lease_only)
 		sim_fail(w, "does not work again %d s after all was healed",
 			 (int)(CONVERGE_US / SIM_S));
-}
-
-static bool
-another_serves(struct sim *w, int gone)
-{
-	for (int i = 0; i < w->n; i++)
-		if (i != gone && w->nodes[i].pg.writable &&
-		    w->nodes[i].slots_ready)
-			return true;
-	return false;
-}
-
-/* Is it a primary whose lease need not be waited for? Not if it was suspected
- * in vain in this turn: then the next suspicion is patient. */
-static bool
-is_replaced_fast(const struct sim *w, const struct node *n)
-{
-	for (int i = 0; i < w->n; i++)
-		if (w->nodes[i].controller.sync_turn == w->leader.since &&
-		    w->nodes[i].controller.sync_pause_ms != 0)
-			return false;
-	return w->sync.k > 0 && strcmp(w->leader.holder, n->name) == 0 &&
-	       mt_sync_find(&w->sync, n->name) < 0;
-}
-
-/* With all well, one machine goes away: the rest must do without. */
-static void
-lose_one(struct sim *w)
-{
-	struct node *n = fault_some_node(w);
-	int64_t limit_ms = 0;
-	bool is_fast = false;
-
-	/* A voter that restarted lately holds the most that it may have
-	 * promised; the rest are an election, some messages, a promotion. */
-	for (int i = 0; i < w->n; i++)
-		if (limit_ms < w->nodes[i].record.max_ttl_ms)
-			limit_ms = w->nodes[i].record.max_ttl_ms;
-	limit_ms += limit_ms * 2 / 100 + LOSS_MS;
-	n->absent = true;
-	if (sim_chance(w, 60)) {
-		is_fast = is_replaced_fast(w, n);
-		node_crash(n);
-	} else {
-		node_terminate(n);
-		/* No promise is waited for. */
-		limit_ms = ORDERLY_MS;
-	}
-	if (w->setup.sync)
-		limit_ms += SYNC_MS;
-	if (is_fast && limit_ms > FAST_MS)
-		limit_ms = FAST_MS;
-	if (w->setup.slow_pg) /* to stop, to be promoted */
-		limit_ms += SLOW_MS;
-	if (!sim_run_until(w, another_serves, n->i, limit_ms * SIM_MS) &&
-	    !w->failed && !w->options.lease_only && !check_sync_hopeless(w))
-		sim_fail(w, "no primary %d ms after %s was lost", (int)limit_ms,
-			 n->name);
-	n->absent = false;
-	converge(w);
 }
 
 void
@@ -320,10 +259,11 @@ schedule_run(struct sim *w)
 	converge(w);
 	k = ++w->n_faults;
 	(void)begin_draw(w, (uint64_t)k);
-	if (sim_chance(w, 40) && w->n >= 3 && !w->failed &&
-	    !check_sync_hopeless(w) && is_wanted(w, k)) {
-		note(w, k, "loss of one while all is well");
-		lose_one(w);
+	if (sim_chance(w, 60) && w->n >= 3 && !w->failed &&
+	    w->stats.hopeless == 0 && is_wanted(w, k)) {
+		note(w, k, "one fault while all is well");
+		schedule_one(w);
+		converge(w);
 	}
 	k = ++w->n_faults;
 	(void)begin_draw(w, (uint64_t)k);

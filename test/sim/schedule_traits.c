@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * What else a seed draws: tags of members and settings that decide who may be
- * promoted. From numbers of its own, so that one more of them leaves all other
- * draws of a seed as they are.
+ * promoted, and rarer kinds of trouble. From numbers of its own, so that one
+ * more of them leaves all other draws of a seed as they are.
  */
 #include "test/sim/sim.h"
 
 #include "base/text.h"
+#include "test/sim/faults.h"
 
 /* A number of this seed for this purpose. */
 static uint64_t
@@ -20,9 +21,16 @@ number(const struct sim *w, uint64_t purpose)
 void
 schedule_draw_traits(struct sim *w, struct setup *s)
 {
-	uint64_t one = number(w, 1), two = number(w, 2);
+	uint64_t one = number(w, 1), two = number(w, 2), three = number(w, 3);
 
-	s->max_lag = 1 << 20;
+	s->hang_s = 2 + (int)(three / 16 % 9);
+	if (three % 3 == 0) {
+		s->weights[F_ONE_WAY] = (int)(three / 3 % 4);
+		s->weights[F_SENTINEL] = (int)(three / 12 % 2);
+		s->weights[F_SLEEP] = (int)(three / 24 % 4);
+		s->weights[F_HANG] = (int)(three / 96 % 4);
+	}
+	s->max_lag = SIM_MAX_LAG;
 	s->nofailover = -1;
 	s->sees_streams = number(w, 3) % 2 == 0;
 	if (one % 3 != 0)

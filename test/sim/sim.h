@@ -30,6 +30,7 @@
 #define SIM_BRANCHES_MAX 512
 #define SIM_LOG_MAX 8192
 #define SIM_FAULTS_MAX 1024
+#define SIM_MAX_LAG (1 << 20) /* maximum_lag_on_failover, undrawn */
 #define SIM_EPOCHS_MAX 2048
 #define SIM_MS INT64_C(1000)
 #define SIM_S INT64_C(1000000)
@@ -57,6 +58,7 @@ enum event_kind {
 	EV_SENTINEL,      /* its timer */
 	EV_SENTINEL_KILL, /* and the end of its kill */
 	EV_FAULT,         /* the schedule's next */
+	EV_AWAKE,         /* a machine wakes */
 };
 
 struct message;
@@ -165,6 +167,10 @@ struct pg {
 	/* its sentinel: alive as long as the server */
 	bool armed, fired;
 	bool exempt;         /* armed for never */
+	bool unguarded;      /* it died, and the server ends */
+	int64_t hangs_us;    /* until this time */
+	bool volume_hangs;   /* then it cannot be killed either */
+	bool killed;         /* and was */
 	int64_t deadline_ms; /* of the machine's clock */
 	int64_t sentinel_us; /* its timer is set for this time; 0 = none */
 };
@@ -194,6 +200,9 @@ struct node {
 
 	/* machine */
 	bool powered;
+	int64_t asleep_us; /* until this time */
+	int64_t
+	    waking_us; /* its sentinel may take until then; 0 = it has not */
 	int64_t clock_us, true_us; /* the clock showed this at that time */
 	int64_t rate_ppm;
 	int64_t slow_us; /* additional delay of each write */
@@ -213,6 +222,7 @@ struct node {
 
 	/* daemon */
 	bool alive, frozen;
+	uint64_t freezes; /* how often: the end of one ends no other */
 	bool booting;
 	uint32_t life;
 	struct mt_driver *driver;
@@ -266,6 +276,9 @@ struct node {
 	struct mt_health_input health; /* as of its last turn */
 	int64_t leader_seen_ms;        /* Raft's, 0 = never */
 	uint64_t seen_driver;          /* hash of what matters of the driver */
+	int64_t unanswered_ms; /* since when its primary hangs, 0 = not */
+	bool hung, hung_twice; /* it was ended for that */
+	int64_t hung_ms;       /* the last time, 0 = never */
 	const char *last_rule, *last_control_rule; /* for the trace */
 	struct event *backlog;                     /* while frozen */
 	int n_backlog, cap_backlog;
@@ -303,6 +316,7 @@ struct sim_stats {
 	    fast_turns, losses;
 	int64_t simulated_us;
 	int64_t converge_us;
+	int64_t outage_us; /* the longest without writing, of one fault */
 };
 
 struct setup {
@@ -311,7 +325,7 @@ struct setup {
 	bool rewind, start_in_place;
 	unsigned snapshot_threshold;
 	int64_t faults_until_us;
-	int weights[24]; /* of each fault */
+	int weights[32]; /* of each fault */
 	bool sync;       /* synchronous replication may come into play */
 	enum mt_sync_mode sync_mode; /* at the beginning */
 	int sync_count;
@@ -324,6 +338,7 @@ struct setup {
 	bool idle;         /* no client writes */
 	bool sees_streams; /* daemons notice soon that WAL arrives */
 	int64_t max_lag;
+	int hang_s; /* primary_hang_timeout */
 	bool check_timeline;
 	int nofailover; /* the node that has the tag, -1 = none */
 	int priority[SIM_NODES_MAX];
@@ -428,10 +443,29 @@ void pg_start(struct node *n, bool primary);
 void pg_promote(struct node *n, uint32_t timeline);
 void pg_stop(struct node *n, bool fast);
 void pg_die(struct node *n, const char *why); /* at once, unasked */
-void pg_arm(struct node *n, int64_t deadline_ms);
-void pg_exempt(struct node *n, bool exempt);
 void pg_on_event(struct node *n, const struct event *e);
 bool pg_is_ancestor(const struct sim *w, int branch, uint64_t lsn, int of);
+
+void pg_enter(struct node *n, enum pg_phase phase, int64_t after_us);
+
+/* sentinel.c */
+void pg_arm(struct node *n, int64_t deadline_ms);
+void pg_exempt(struct node *n, bool exempt);
+void pg_on_sentinel(struct node *n); /* its timer */
+void pg_lose_sentinel(struct node *n);
+
+/* troubles.c */
+void node_sleep(struct node *n, int64_t for_us);
+bool node_sleeps(const struct node *n);
+bool sleep_puts_off(struct node *n, struct event *e); /* e->message is taken */
+void sleep_on_awake(struct node *n);
+/* Is it a primary that can do something? */
+bool node_acts(const struct node *n);
+void pg_hang(struct node *n, int64_t for_us, bool volume);
+bool pg_hangs(const struct node *n);
+void pg_go_on(struct node *n);
+bool pg_outlasts(struct node *n);
+void hang_observe(struct node *n, struct mt_local *l);
 
 /* pg_sync.c */
 void pg_follow(struct node *n, int upstream); /* -1 = receive no more */
@@ -452,6 +486,7 @@ void node_boot_in(struct node *n, int64_t delay_us);
 void node_kill(struct node *n);  /* the daemon, by SIGKILL */
 void node_crash(struct node *n); /* the machine */
 void node_freeze(struct node *n, int64_t for_us);
+void node_thaw(struct node *n);
 void node_terminate(struct node *n); /* SIGTERM */
 void node_exit(struct node *n);
 void node_release(struct node *n);
@@ -511,6 +546,7 @@ bool check_converged(struct sim *w, int arg);
 void check_choice(struct node *n, const struct mt_view *view,
 		  const struct mt_command *assign);
 void check_request(struct sim *w, const struct mt_state *s);
+bool check_lags_hopelessly(const struct sim *w);
 
 /* check_health.c */
 void check_health(struct node *n, const struct mt_view *view);
@@ -540,6 +576,7 @@ void schedule_draw(struct sim *w);
 void schedule_fault(struct sim *w);
 void schedule_heal(struct sim *w);
 void schedule_run(struct sim *w);
+void schedule_one(struct sim *w); /* schedule_one.c */
 /* An operator begins or ends the pause, on this node. */
 void sim_pause(struct node *n, bool pause);
 void schedule_form(struct sim *w);

@@ -135,6 +135,8 @@ handle(struct sim *w, struct event *e)
 {
 	struct node *n = e->node >= 0 ? &w->nodes[e->node] : NULL;
 
+	if (n != NULL && sleep_puts_off(n, e))
+		return;
 	switch (e->kind) {
 	case EV_PG:
 	case EV_PG_WRITE:
@@ -146,6 +148,9 @@ handle(struct sim *w, struct event *e)
 		break;
 	case EV_FAULT:
 		schedule_fault(w);
+		break;
+	case EV_AWAKE:
+		sleep_on_awake(n);
 		break;
 	case EV_WAKE:
 	case EV_MESSAGE:
@@ -226,10 +231,10 @@ bootstrap_config(const struct setup *s)
 	};
 
 	return json_pack(
-	    "{s:i,s:i,s:i,s:s,s:i,s:b,s:I,s:I,s:b,s:{s:b,s:b,s:b}}", "ttl",
+	    "{s:i,s:i,s:i,s:i,s:s,s:i,s:b,s:I,s:I,s:b,s:{s:b,s:b,s:b}}", "ttl",
 	    s->ttl_s, "loop_wait", s->loop_wait_s, "primary_start_timeout",
-	    s->start_in_place ? 300 : 0, "synchronous_mode",
-	    modes[s->sync_mode], "synchronous_node_count",
+	    s->start_in_place ? 300 : 0, "primary_hang_timeout", s->hang_s,
+	    "synchronous_mode", modes[s->sync_mode], "synchronous_node_count",
 	    s->sync_count > 0 ? s->sync_count : 1, "synchronous_mode_strict",
 	    s->sync_strict, "maximum_lag_on_syncnode",
 	    (json_int_t)(s->sync_lag > 0 ? s->sync_lag : -1),

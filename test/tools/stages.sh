@@ -23,7 +23,7 @@ build() {
 gcc() { build gcc "$1" CC=gcc; }
 
 stage_shell() { "$make" -s check-shell; }
-stage_layers() { "$make" -s check-layers; }
+stage_layers() { "$make" -s check-layers check-rules; }
 stage_format() { "$make" -s check-format; }
 stage_man() { "$make" -s check-man; }
 stage_gcc() { gcc programs; }

@@ -178,6 +178,21 @@ START_TEST(before_there_is_a_document_nothing_can_be_changed)
 }
 END_TEST
 
+START_TEST(what_is_in_force_is_told)
+{
+	json_t *doc = ask_json("/config/effective");
+	const json_t *option =
+	    json_array_get(json_object_get(doc, "options"), 0);
+
+	ck_assert_int_eq(status, 200);
+	ck_assert_str_eq(json_string_value(json_object_get(doc, "name")),
+			 fake.conf.name);
+	ck_assert_str_eq(json_string_value(json_object_get(option, "key")),
+			 "ttl");
+	json_decref(doc);
+}
+END_TEST
+
 START_TEST(the_end_of_the_daemon_answers)
 {
 	begin("PATCH", "/config", "{\"ttl\":9}");
@@ -220,6 +235,7 @@ main(void)
 	tcase_add_test(tc, a_version_that_was_asked_for_is_kept_to);
 	tcase_add_test(tc, without_a_majority_nobody_knows);
 	tcase_add_test(tc, before_there_is_a_document_nothing_can_be_changed);
+	tcase_add_test(tc, what_is_in_force_is_told);
 	tcase_add_test(tc, the_end_of_the_daemon_answers);
 	tcase_add_test(tc, a_client_that_leaves_does_not_end_its_change);
 	suite_add_tcase(suite, tc);

@@ -114,6 +114,13 @@ fake_reload(void *arg, mt_reload_cb cb, void *cb_arg)
 	f->reload_arg = cb_arg;
 }
 
+static inline json_t *
+fake_explain(void *arg)
+{
+	(void)arg;
+	return json_pack("[{ssss}]", "key", "ttl", "source", "default");
+}
+
 static inline void
 fake_watch(void *arg, void (*fn)(void *), void *fn_arg)
 {
@@ -267,6 +274,7 @@ fake_setup(void)
 	    .last_seen = fake_last_seen,
 	    .propose = fake_propose,
 	    .reload = fake_reload,
+	    .explain = fake_explain,
 	    .watch = fake_watch,
 	    .unwatch = fake_unwatch,
 	};

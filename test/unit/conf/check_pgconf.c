@@ -183,6 +183,47 @@ START_TEST(the_command_line_has_all_that_must_not_be_altered)
 }
 END_TEST
 
+START_TEST(other_files_are_the_members_or_else_the_clusters)
+{
+	struct mt_conf conf = {.scope = "batman", .has_postgresql = true};
+	json_t *doc = json_loads("{\"postgresql\": {\"pg_hba\": [\"a\"],"
+				 "\"pg_ident\": \"i\","
+				 "\"recovery_conf\": {\"x\": 1, \"y\": 2}}}",
+				 0, NULL);
+	json_t *junk = json_loads("{\"postgresql\": {\"pg_hba\": {\"a\": 1},"
+				  "\"recovery_conf\": []}}",
+				  0, NULL);
+	json_t *out, *want;
+
+	conf.postgresql.recovery_conf = json_pack("{si}", "y", 3);
+	out = mt_pgconf_files(&conf, doc);
+	want = json_loads("{\"pg_hba\": [\"a\"], \"pg_ident\": [\"i\"],"
+			  "\"recovery_conf\": {\"x\": 1, \"y\": 3}}",
+			  0, NULL);
+	ck_assert(json_equal(out, want));
+	json_decref(out);
+	json_decref(want);
+	conf.postgresql.pg_hba = json_pack("[s]", "own");
+	out = mt_pgconf_files(&conf, doc);
+	ck_assert_str_eq(json_string_value(
+			     json_array_get(json_object_get(out, "pg_hba"), 0)),
+			 "own");
+	json_decref(out);
+	json_decref(conf.postgresql.pg_hba);
+	conf.postgresql.pg_hba = NULL;
+	json_object_clear(conf.postgresql.recovery_conf);
+	out = mt_pgconf_files(&conf, junk);
+	ck_assert_uint_eq(json_object_size(out), 0);
+	json_decref(out);
+	out = mt_pgconf_files(&conf, NULL);
+	ck_assert_uint_eq(json_object_size(out), 0);
+	json_decref(out);
+	json_decref(conf.postgresql.recovery_conf);
+	json_decref(doc);
+	json_decref(junk);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -198,6 +239,7 @@ main(void)
 	tcase_add_test(tc, wal_level_has_the_name_of_the_version);
 	tcase_add_test(tc, managed_parameters_and_nested_values_are_left_out);
 	tcase_add_test(tc, the_command_line_has_all_that_must_not_be_altered);
+	tcase_add_test(tc, other_files_are_the_members_or_else_the_clusters);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

@@ -129,6 +129,7 @@ START_TEST(a_leader_that_recovers_from_a_crash_hands_over_at_once)
 {
 #define RECOVERS \
 	local()->accepting = false; \
+	local()->job_since_ms = NOW - 1000; \
 	local()->job = MT_JOB_START
 	ROW(given_failover("node3"), "it may", "turn", MT_ACT_STOP_IMMEDIATE,
 	    RECOVERS);

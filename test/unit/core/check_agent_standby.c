@@ -249,6 +249,39 @@ START_TEST(diverged_data_is_rewound_or_removed_as_it_is_allowed)
 }
 END_TEST
 
+static void
+given_starting_standby(const char *upstream, int64_t since_ms)
+{
+	given_standby();
+	local()->accepting = false;
+	local()->job = MT_JOB_START;
+	local()->job_since_ms = NOW - since_ms;
+	local()->patience_ms = 60000;
+	mt_copy(local()->upstream, sizeof(local()->upstream), upstream);
+}
+
+START_TEST(a_start_is_waited_for_as_long_as_it_is_for_the_primary)
+{
+	ROW(given_starting_standby("node1", 3600000), "for long", "standby",
+	    MT_ACT_NONE, );
+	ROW(given_starting_standby("", 60000), "for nobody", "standby",
+	    MT_ACT_STOP_FAST, );
+	EXPECT(w_plan.cancel, "the start ends");
+	EXPECT_WHY("not to follow \"node1\"");
+	ROW(given_starting_standby("node3", 60000), "for another", "standby",
+	    MT_ACT_STOP_FAST, );
+	ROW(given_starting_standby("node3", 59999), "not for long", "standby",
+	    MT_ACT_NONE, );
+	EXPECT(w_plan.look_again_ms == NOW + 1, "it will look in time");
+	ROW(given_starting_standby("node3", 60000), "there is no primary",
+	    "standby", MT_ACT_NONE, given_silence(1));
+	ROW(given_starting_standby("node3", 60000), "it is up", "standby",
+	    MT_ACT_NONE, local()->accepting = true);
+	ROW(given_starting_standby("node3", 60000), "all patience", "standby",
+	    MT_ACT_NONE, local()->patience_ms = 0);
+}
+END_TEST
+
 START_TEST(what_crashed_as_primary_is_recovered_before_it_is_rewound)
 {
 	static const struct {
@@ -530,6 +563,7 @@ main(void)
 		  a_server_that_is_down_is_started_as_a_standby,
 		  a_standby_follows_whoever_holds_the_turn,
 		  diverged_data_is_rewound_or_removed_as_it_is_allowed,
+		  a_start_is_waited_for_as_long_as_it_is_for_the_primary,
 		  what_crashed_as_primary_is_recovered_before_it_is_rewound,
 		  what_is_thrown_away_is_named_in_the_log_before,
 		  rewinding_that_does_not_help_is_not_repeated_at_once,

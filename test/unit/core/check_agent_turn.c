@@ -113,6 +113,54 @@ START_TEST(a_postmaster_that_died_is_started_again_under_its_lease)
 }
 END_TEST
 
+static void
+given_starting_primary(int64_t since_ms)
+{
+	given_primary();
+	local()->accepting = false;
+	local()->job = MT_JOB_START;
+	local()->job_since_ms = NOW - since_ms;
+	w.settings.primary_start_timeout_ms = 30000;
+}
+
+static void
+nobody_else_could(void)
+{
+	report_of(2)->healthy = report_of(3)->healthy = false;
+}
+
+START_TEST(a_primary_that_recovers_for_long_is_replaced_if_that_is_possible)
+{
+	ROW(given_starting_primary(29999), "not yet", "turn", MT_ACT_NONE,
+	    local()->deadline_ms = NOW + 4000);
+	EXPECT_WHY("start");
+	EXPECT(w_plan.look_again_ms == NOW + 1, "it will look in time");
+	ROW(given_starting_primary(30000), "too long", "turn",
+	    MT_ACT_STOP_IMMEDIATE, );
+	EXPECT(w_plan.cancel, "the start ends");
+	EXPECT_WHY("30 s (primary_start_timeout)");
+	ROW(given_starting_primary(30000), "nobody else", "turn", MT_ACT_NONE,
+	    nobody_else_could());
+	EXPECT_WHY("nobody else could take over");
+	ROW(given_starting_primary(30000), "it is up", "turn", MT_ACT_NONE,
+	    local()->accepting = true);
+	ROW(given_starting_primary(30000), "no limit", "turn", MT_ACT_NONE,
+	    w.settings.primary_start_timeout_ms = 0);
+	ROW(given_starting_primary(30000), "paused", "turn", MT_ACT_NONE,
+	    w.settings.pause = true);
+}
+END_TEST
+
+START_TEST(without_patience_it_is_handed_over_only_to_somebody)
+{
+	ROW(given_primary_died(), "to node2", "turn", MT_ACT_GIVE_UP,
+	    w.settings.primary_start_timeout_ms = 0);
+	ROW(given_primary_died(), "to nobody", "turn", MT_ACT_START_PRIMARY,
+	    w.settings.primary_start_timeout_ms = 0;
+	    nobody_else_could());
+}
+END_TEST
+
 START_TEST(a_start_that_fails_is_tried_three_times)
 {
 	ROW(given_primary_down(), "once failed", "turn", MT_ACT_START_PRIMARY,
@@ -507,23 +555,26 @@ END_TEST
 int
 main(void)
 {
-	RUN_TESTS("agent_turn",
-		  a_chosen_standby_that_is_not_fit_waits_and_then_gives_up,
-		  a_chosen_standby_is_promoted_only_with_support,
-		  what_is_given_up_does_not_come_back,
-		  a_postmaster_that_died_is_started_again_under_its_lease,
-		  a_start_that_fails_is_tried_three_times,
-		  a_server_that_was_stopped_gives_the_turn_up,
-		  the_first_start_needs_the_epoch_and_support,
-		  a_primary_does_its_duties_in_order,
-		  the_history_is_told_when_a_timeline_has_begun,
-		  of_a_long_history_the_newest_lines_are_told,
-		  the_status_is_put_no_more_often_than_the_loop_waits,
-		  a_switchover_checkpoints_and_then_stops,
-		  a_switchover_that_cannot_be_is_ended,
-		  a_primary_that_hung_is_replaced_or_else_started_again_once,
-		  the_holder_tells_the_times_of_its_turn_once,
-		  a_release_and_a_failed_switchover_say_why_and_when,
-		  a_release_tells_the_end_of_a_clean_stop_only,
-		  a_release_is_repeated_until_the_log_shows_it);
+	RUN_TESTS(
+	    "agent_turn",
+	    a_chosen_standby_that_is_not_fit_waits_and_then_gives_up,
+	    a_chosen_standby_is_promoted_only_with_support,
+	    what_is_given_up_does_not_come_back,
+	    a_postmaster_that_died_is_started_again_under_its_lease,
+	    a_primary_that_recovers_for_long_is_replaced_if_that_is_possible,
+	    without_patience_it_is_handed_over_only_to_somebody,
+	    a_start_that_fails_is_tried_three_times,
+	    a_server_that_was_stopped_gives_the_turn_up,
+	    the_first_start_needs_the_epoch_and_support,
+	    a_primary_does_its_duties_in_order,
+	    the_history_is_told_when_a_timeline_has_begun,
+	    of_a_long_history_the_newest_lines_are_told,
+	    the_status_is_put_no_more_often_than_the_loop_waits,
+	    a_switchover_checkpoints_and_then_stops,
+	    a_switchover_that_cannot_be_is_ended,
+	    a_primary_that_hung_is_replaced_or_else_started_again_once,
+	    the_holder_tells_the_times_of_its_turn_once,
+	    a_release_and_a_failed_switchover_say_why_and_when,
+	    a_release_tells_the_end_of_a_clean_stop_only,
+	    a_release_is_repeated_until_the_log_shows_it);
 }

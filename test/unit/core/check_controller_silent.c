@@ -240,6 +240,52 @@ START_TEST(a_holder_that_hangs_and_cannot_be_ended_is_fenced)
 }
 END_TEST
 
+/* They go on to report, and nothing changes. */
+static void
+after_with_reports(int64_t ms)
+{
+	after(ms);
+	for (int i = 1; i <= 3; i++)
+		seen_of(i)->at_ms = w.view.now_ms;
+	decide();
+}
+
+START_TEST(a_holder_that_speaks_and_does_not_hear_is_fenced)
+{
+	given_leader();
+	report_of(1)->writable = report_of(1)->serving = false;
+	report_of(1)->lease_epoch = 0;
+	decide();
+	after_with_reports(20000);
+	expect_nothing("it may let go", "steady");
+	after_with_reports(1);
+	expect_rule("it should have", "holder-silent");
+	ck_assert(plan.fence && !plan.propose);
+	ck_assert_ptr_nonnull(strstr(plan.why, "does not let go"));
+	/* What is fenced is not repaired. */
+	report_of(2)->fenced = EPOCH;
+	for (uint64_t id = 1; id <= 3; id++)
+		fence_answer(id, true, 0);
+	after_with_reports(100);
+	expect_assign("another", "holder-silent", "node2", false);
+	given_leader();
+	report_of(1)->writable = report_of(1)->serving = false;
+	decide();
+	after_with_reports(30000);
+	expect_nothing("it has a lease: it starts", "steady");
+	report_of(1)->lease_epoch = 0;
+	after_with_reports(1);
+	report_of(1)->lease_epoch = EPOCH;
+	after_with_reports(10000);
+	report_of(1)->lease_epoch = 0;
+	after_with_reports(20000);
+	expect_nothing("it had one since", "steady");
+	w.state.leader.exempt = 45;
+	after_with_reports(30000);
+	expect_nothing("it is exempt", "steady");
+}
+END_TEST
+
 START_TEST(the_record_has_what_was_known_and_how_long_it_took)
 {
 	const struct mt_decision *d = &command->u.assign.decision;
@@ -284,5 +330,6 @@ main(void)
 		  more_answerers_than_there_can_be_do_no_harm,
 		  the_best_candidate_gets_the_turn_of_a_silent_holder,
 		  a_holder_that_hangs_and_cannot_be_ended_is_fenced,
+		  a_holder_that_speaks_and_does_not_hear_is_fenced,
 		  the_record_has_what_was_known_and_how_long_it_took);
 }

@@ -254,11 +254,32 @@ START_TEST(who_has_the_clean_end_needs_no_fence)
 {
 	ASSIGN(given_clean("23", 1), "has it", "released", "node2", false, );
 	ck_assert(!plan.fence);
-	ASSIGN(given_clean("3", 1), "of the set or not", "released", "node2",
+	ASSIGN(given_clean("3", 1), "of the set first", "released", "node3",
 	       false, );
 	ck_assert(!plan.fence);
+	ASSIGN(given_clean("3", 1), "in quorum mode all are alike", "released",
+	       "node2", false, w.settings.synchronous_mode = MT_SYNC_QUORUM);
 	NOTHING(given_clean("23", 1), "nobody has it yet", "released",
 		report_of(2)->at.lsn = report_of(3)->at.lsn = LSN - 1);
+}
+END_TEST
+
+START_TEST(a_synchronous_standby_gets_a_moment_to_show_the_end)
+{
+	NOTHING(given_clean("3", 1), "another has the end", "released",
+		report_of(3)->at.lsn = LSN - 1);
+	after(999);
+	report_of(3)->at.lsn = LSN;
+	decide();
+	expect_assign("now it has it, too", "released", "node3", false);
+	NOTHING(given_clean("3", 1), "again", "released",
+		report_of(3)->at.lsn = LSN - 1);
+	after(1000);
+	decide();
+	expect_assign("the moment is over", "released", "node2", false);
+	ASSIGN(given_clean("3", 1), "in quorum mode it is not waited for",
+	       "released", "node2", false, report_of(3)->at.lsn = LSN - 1;
+	       w.settings.synchronous_mode = MT_SYNC_QUORUM);
 }
 END_TEST
 
@@ -739,6 +760,7 @@ main(void)
 	    who_was_asked_to_hand_over_gets_it_back_last,
 	    the_old_holder_is_believed_only_after_its_release,
 	    who_has_the_clean_end_needs_no_fence,
+	    a_synchronous_standby_gets_a_moment_to_show_the_end,
 	    when_nobody_has_the_clean_end_in_time_the_set_is_heard,
 	    a_silent_holder_needs_promises_ended_and_the_set_heard,
 	    in_place_of_a_silent_holder_the_furthest_is_chosen,
