@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* POST /switchover: its checks, and what it answers to what becomes of it. */
+/*
+ * POST and DELETE /switchover: the checks, and the answers to what becomes of
+ * it. /failover is in check_failover.c, dry runs are in check_dry_run.c.
+ */
 #include <time.h>
 
-#include "fake.h"
+#include "asked.h"
 
 /* The clock of this program can be wound: these stand in for base/clock.c. */
 static int64_t skew_ms;
@@ -29,7 +32,6 @@ mt_wall_iso(char *buf, int64_t wall_ms)
 	return buf;
 }
 
-#define BODY "{\"leader\":\"node1\",\"candidate\":\"node2\"}"
 #define ANY "{\"leader\":\"node1\"}"
 
 static const struct {
@@ -64,39 +66,6 @@ static const struct {
     {"{\"leader\":\"node1\",\"candidate\":\"node4\"}", 412, /* witness */
      "candidate does not exist"},
 };
-
-static const struct {
-	const char *body;
-	int status;
-	const char *text;
-} failover_refusals[] = {
-    {NULL, 411, ""},
-    {"{}", 400, "candidate"},
-    {"{\"leader\":\"node1\"}", 400,
-     "Failover could be performed only to a specific candidate"},
-    {"{\"candidate\":\"node2\",\"scheduled_at\":\"2100-01-01T00:00Z\"}", 400,
-     "can't be scheduled"},
-    {"{\"candidate\":\"node1\"}", 412, "is the leader already"},
-    {"{\"candidate\":\"node9\"}", 412, "candidate does not exist"},
-    {"{\"candidate\":\"node4\"}", 412, "candidate does not exist"},
-    {"{\"leader\":\"node2\",\"candidate\":\"node3\"}", 412,
-     "leader name does not match"},
-    {"{\"leader\":\"node2\",\"candidate\":\"node2\"}", 400, "the same"},
-    {"{\"candidate\":\"node2\",\"accept_loss\":\"yes\"}", 400,
-     "accept_loss must be true or false"},
-    {"{\"leader\":\"node1\",\"candidate\":\"node2\",\"accept_loss\":true}", 400,
-     "a switchover loses nothing"},
-};
-
-START_TEST(a_bad_failover_is_refused_and_nothing_is_proposed)
-{
-	read_answer(send_ask("POST", "/failover", failover_refusals[_i].body));
-	ck_assert_int_eq(status, failover_refusals[_i].status);
-	ck_assert_msg(strstr(answer_body, failover_refusals[_i].text) != NULL,
-		      "%s", answer);
-	ck_assert_int_eq(fake.n_proposed, 0);
-}
-END_TEST
 
 static int
 post(const char *body)
@@ -187,61 +156,6 @@ begin(const char *body)
 	ck_assert_str_eq(fake.cmd.u.request_put.leader, "node1");
 	ck_assert_int_gt(fake.timeout_ms, 0);
 	return fd;
-}
-
-/* The request is in the log; this node may have applied it or not yet. */
-static void
-recorded(bool applied)
-{
-	if (applied) {
-		fake.state.index = 41;
-		fake.state.request = fake.cmd.u.request_put;
-		fake.state.request.id = 41;
-	}
-	fake.propose_cb(fake.propose_arg, 0, 41, "");
-}
-
-static void
-ended(bool ok, const char *text)
-{
-	fake.state.index = 50;
-	fake.state.request.kind = MT_REQUEST_NONE;
-	fake.state.outcome.id = 41;
-	fake.state.outcome.ok = ok;
-	mt_copy(fake.state.outcome.text, MT_WHY_MAX, text);
-	fake.watch_fn(fake.watch_arg);
-}
-
-static void
-assigned(const char *name)
-{
-	fake.state.leader.epoch = 8;
-	mt_copy(fake.state.leader.holder, MT_NAME_MAX, name);
-}
-
-static void
-writes(int i)
-{
-	fake_report(i)->writable = true;
-	fake_report(i)->lease_epoch = 8;
-	fake.watch_fn(fake.watch_arg);
-}
-
-static void
-answered(int fd, int want, const char *text)
-{
-	read_answer(fd);
-	ck_assert_int_eq(status, want);
-	ck_assert_str_eq(answer_body, text);
-}
-
-static void
-not_answered(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	turn(10);
-	ck_assert_int_eq(poll(&p, 1, 0), 0);
 }
 
 START_TEST(a_synchronous_standby_may_be_asked_for)
@@ -425,91 +339,6 @@ START_TEST(no_outcome_in_time_is_unknown)
 }
 END_TEST
 
-/* ---- failover --------------------------------------------------------- */
-
-static int
-begin_failover(const char *body)
-{
-	int fd = send_ask("POST", "/failover", body);
-
-	until_proposed(1);
-	ck_assert_int_eq(fake.cmd.kind, MT_CMD_REQUEST_PUT);
-	return fd;
-}
-
-START_TEST(a_failover_needs_no_leader_and_has_its_own_words)
-{
-	int fd;
-
-	fake.state.leader.released = true;
-	fd = begin_failover("{\"candidate\":\"node2\"}");
-	ck_assert_int_eq(fake.cmd.u.request_put.kind, MT_REQUEST_FAILOVER);
-	ck_assert_str_eq(fake.cmd.u.request_put.leader, "");
-	ck_assert_str_eq(fake.cmd.u.request_put.candidate, "node2");
-	recorded(true);
-	not_answered(fd);
-	fake.state.leader.released = false;
-	assigned("node2");
-	ended(true, "");
-	writes(1);
-	answered(fd, 200, "Successfully failed over to \"node2\"");
-}
-END_TEST
-
-START_TEST(a_failover_that_ends_elsewhere_says_so)
-{
-	int fd = begin_failover("{\"candidate\":\"node2\"}");
-
-	recorded(true);
-	assigned("node3");
-	ended(true, "");
-	writes(2);
-	answered(fd, 200, "Failed over to \"node3\" instead of \"node2\"");
-	fake.n_proposed = 0;
-	fd = begin_failover("{\"candidate\":\"node2\"}");
-	recorded(true);
-	ended(false, "Failover failed: node2: silent");
-	answered(fd, 503, "Failover failed: node2: silent");
-}
-END_TEST
-
-START_TEST(that_a_loss_is_accepted_is_recorded)
-{
-	int fd =
-	    begin_failover("{\"candidate\":\"node2\",\"accept_loss\":true}");
-
-	ck_assert(fake.cmd.u.request_put.accept_loss);
-	recorded(true);
-	not_answered(fd);
-	ended(false, "Failover failed: nobody");
-	answered(fd, 503, "Failover failed: nobody");
-}
-END_TEST
-
-START_TEST(a_failover_with_a_leader_is_a_switchover)
-{
-	int fd = begin_failover(BODY);
-
-	ck_assert_int_eq(fake.cmd.u.request_put.kind, MT_REQUEST_SWITCHOVER);
-	ck_assert_str_eq(fake.cmd.u.request_put.leader, "node1");
-	recorded(true);
-	assigned("node2");
-	ended(true, "");
-	writes(1);
-	answered(fd, 200, "Successfully switched over to \"node2\"");
-}
-END_TEST
-
-START_TEST(a_failover_to_who_may_not_lead_is_refused)
-{
-	fake_report(1)->nofailover = true;
-	read_answer(send_ask("POST", "/failover", "{\"candidate\":\"node2\"}"));
-	ck_assert_int_eq(status, 412);
-	ck_assert_str_eq(answer_body, "failover is not possible: no good "
-				      "candidates have been found");
-}
-END_TEST
-
 /* ---- scheduled -------------------------------------------------------- */
 
 #define LATER \
@@ -593,93 +422,6 @@ START_TEST(what_is_scheduled_is_taken_back)
 }
 END_TEST
 
-/* ---- dry runs --------------------------------------------------------- */
-
-static json_t *
-dry(const char *path, const char *body)
-{
-	json_t *doc;
-
-	read_answer(send_ask("POST", path, body));
-	ck_assert_int_eq(status, 200);
-	ck_assert_int_eq(fake.n_proposed, 0);
-	doc = json_loads(answer_body, 0, NULL);
-	ck_assert_ptr_nonnull(doc);
-	return doc;
-}
-
-START_TEST(a_dry_run_tells_who_and_why_and_proposes_nothing)
-{
-	json_t *doc, *members;
-
-	for (int i = 1; i < 3; i++)
-		mt_copy(fake_report(i)->sysid, MT_SYSID_MAX, fake.state.sysid);
-	fake_report(2)->nofailover = true;
-	doc = dry("/switchover", "{\"leader\":\"node1\",\"dry_run\":true,"
-				 "\"candidate\":\"node2\"}");
-	members = json_object_get(doc, "members");
-	ck_assert_uint_eq(json_array_size(members), 3);
-	ck_assert_json(json_array_get(members, 1),
-		       "{'name':'node2','verdict':'chosen','rule':'chosen',"
-		       "'checks':{'asked':'ok','reachable':'ok','tags':'ok',"
-		       "'running':'ok','position':'ok','sync':'ok',"
-		       "'timeline':'ok','lag':'ok'},'timeline':2,"
-		       "'lsn':'0/5000000','lag':256}");
-	ck_assert_json(
-	    json_object_get(json_array_get(members, 2), "checks"),
-	    "{'asked':'not-asked-for','reachable':'ok','tags':'nofailover',"
-	    "'running':'ok','position':'ok','sync':'ok','timeline':'ok',"
-	    "'lag':'ok'}");
-	json_object_del(doc, "members");
-	ck_assert_json(doc, "{'dry_run':true,'action':'switchover',"
-			    "'leader':'node1','leader_lives':true,"
-			    "'candidate':'node2','forced':false,"
-			    "'possible':true,'winner':'node2',"
-			    "'instead':false,'refused':null}");
-	json_decref(doc);
-}
-END_TEST
-
-START_TEST(a_dry_run_of_what_would_be_refused_says_so)
-{
-	json_t *doc;
-
-	fake.reports.seen[1].gone = true;
-	doc = dry("/failover", "{\"candidate\":\"node2\",\"dry_run\":true}");
-	ck_assert_str_eq(json_string_value(json_object_get(doc, "refused")),
-			 "failover is not possible: no good candidates have "
-			 "been found");
-	ck_assert(json_is_null(json_object_get(doc, "winner")));
-	ck_assert(json_is_false(json_object_get(doc, "possible")));
-	json_decref(doc);
-}
-END_TEST
-
-START_TEST(a_dry_run_without_a_leader_goes_by_the_synchronous_set)
-{
-	json_t *doc, *members;
-
-	for (int i = 0; i < 3; i++)
-		mt_copy(fake_report(i)->sysid, MT_SYSID_MAX, fake.state.sysid);
-	fake_sync(MT_SYNC_ON);
-	fake.state.sync.n = 1; /* node2 */
-	fake.reports.seen[0].gone = true;
-	doc = dry("/failover", "{\"candidate\":\"node3\",\"dry_run\":true}");
-	ck_assert(json_is_false(json_object_get(doc, "possible")));
-	ck_assert_ptr_nonnull(
-	    strstr(json_string_value(json_object_get(doc, "refused")),
-		   "of the 1 synchronous standbys that have to be heard"));
-	members = json_object_get(doc, "members");
-	ck_assert_str_eq(json_string_value(json_object_get(
-			     json_array_get(members, 1), "rule")),
-			 "not-fenced");
-	ck_assert_str_eq(json_string_value(json_object_get(
-			     json_array_get(members, 2), "rule")),
-			 "not-in-sync");
-	json_decref(doc);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -712,21 +454,9 @@ main(void)
 	tcase_add_test(tc, a_client_that_left_leaves_nothing_behind);
 	tcase_add_test(tc, a_proposal_may_end_within_its_call);
 	tcase_add_test(tc, no_outcome_in_time_is_unknown);
-	tcase_add_loop_test(tc,
-			    a_bad_failover_is_refused_and_nothing_is_proposed,
-			    0, (int)MT_COUNT(failover_refusals));
-	tcase_add_test(tc, a_failover_needs_no_leader_and_has_its_own_words);
-	tcase_add_test(tc, a_failover_that_ends_elsewhere_says_so);
-	tcase_add_test(tc, that_a_loss_is_accepted_is_recorded);
-	tcase_add_test(tc, a_failover_with_a_leader_is_a_switchover);
-	tcase_add_test(tc, a_failover_to_who_may_not_lead_is_refused);
 	tcase_add_test(tc, what_is_scheduled_is_answered_once_it_is_known_here);
 	tcase_add_test(tc, in_pause_nothing_is_scheduled);
 	tcase_add_test(tc, what_is_scheduled_is_taken_back);
-	tcase_add_test(tc, a_dry_run_tells_who_and_why_and_proposes_nothing);
-	tcase_add_test(tc, a_dry_run_of_what_would_be_refused_says_so);
-	tcase_add_test(tc,
-		       a_dry_run_without_a_leader_goes_by_the_synchronous_set);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -2,7 +2,7 @@
 /*
  * What a member finds out about a holder that is silent: when it tries the
  * port, and what it makes of that. What the controller makes of the findings
- * is in check_controller_sync.c.
+ * is in check_controller_suspected.c.
  */
 #include "core/suspect.h"
 

@@ -118,6 +118,13 @@ names_are(const struct mt_names *have, const char *members, int k)
 }
 
 static inline bool
+waits_for_nobody(const struct mt_names *names)
+{
+	return names->n == 1 && names->k == 1 &&
+	       strcmp(names->names[0], MT_SYNC_PLACEHOLDER) == 0;
+}
+
+static inline bool
 log_is(const struct mt_sync *have, const char *members, int k)
 {
 	int i = 0;

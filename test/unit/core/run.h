@@ -10,18 +10,18 @@
 static inline int
 run_tests(const char *name, const TTest **tests, size_t n)
 {
-	Suite *s = suite_create(name);
+	Suite *suite = suite_create(name);
 	TCase *tc = tcase_create(name);
-	SRunner *sr;
+	SRunner *runner;
 	int failed;
 
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

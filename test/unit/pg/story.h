@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * One story about real servers, told by tests that follow one another in one
+ * process: what its chapters share. They are in check_jobs.c and
+ * story_session.c.
+ */
+#ifndef MT_TEST_PG_STORY_H
+#define MT_TEST_PG_STORY_H
+
+#include <check.h>
+
+#include "pg/bins.h"
+#include "pg/jobs.h"
+#include "pg/session.h"
+
+struct node {
+	struct mt_conf *conf;
+	json_t *parameters;
+	char url[64];
+	struct mt_child *server;
+	struct mt_session *session;
+	struct mt_pg_job_result result;
+	uint64_t data_id;
+};
+
+extern char top[64]; /* the folder of all of them */
+extern uv_loop_t loop;
+extern struct mt_pg_bins bins;
+extern struct node a, b;
+extern int done, progress, accepting;
+extern struct mt_err last_err;
+extern struct mt_pg_info info;
+extern char value[256];
+extern bool telling;
+
+/* Runs the loop until *flag is set. */
+void wait_for(const int *flag);
+/* Its configuration and folder; free_node() frees the former. */
+void make_node(struct node *n, const char *name);
+void free_node(struct node *n);
+/* For a job of this node: done is set, and its result is in the node. */
+struct mt_pg_job_options job_options(struct node *n, const char *source);
+void expect_unfinished(struct node *n, const char *what);
+void start_server(struct node *n, const struct node *upstream);
+void stop_server(struct node *n, int signo);
+void stmt_done(void *arg, const struct mt_session_result *r);
+/* The code of its end; the first value is in value. */
+int ask(struct node *n, const char *sql, int64_t timeout_ms);
+/* What the session sees is in info. */
+void look(struct node *n);
+/* Looks until it is so; false: not in time. */
+bool until(struct node *n, bool (*is_so)(void));
+bool is_streaming(void);
+bool is_primary(void);
+void make_session(struct node *n);
+/* No chapter after one that went wrong: each begins here, and sets telling to
+ * false as its last act. */
+void begin(void);
+
+/* The chapters about the session, with a running. */
+void add_session_chapters(TCase *t);
+
+#endif
