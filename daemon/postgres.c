@@ -439,10 +439,11 @@ mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
 	pg->closing++;
 	uv_close((uv_handle_t *)&pg->again, again_closed_cb);
 	postgres__end_cancel(pg);
-	pg->closing += 4 + postgres__file_close(pg) + postgres__hang_close(pg);
+	pg->closing += 5 + postgres__file_close(pg) + postgres__hang_close(pg);
 	mt_session_close(pg->probe, postgres__one_closed, pg);
 	mt_session_close(pg->session, postgres__one_closed, pg);
 	mt_session_close(pg->worker, postgres__one_closed, pg);
 	mt_session_close(pg->settler, postgres__one_closed, pg);
+	mt_session_close(pg->identifier, postgres__one_closed, pg);
 	postgres__one_closed(pg);
 }

@@ -64,6 +64,7 @@ enum sync_step {
 	SYNC_NUDGE,
 	SYNC_MARK,
 	SYNC_FENCE,
+	SYNC_IDENTIFY,
 	SYNC_PAUSE,
 	SYNC_POSITION,
 	SYNC_RESUME,
@@ -123,10 +124,11 @@ struct mt_postgres {
 	int64_t pending_ms;    /* when it was last asked for */
 
 	/* sessions */
-	struct mt_session *session; /* looks and short statements */
-	struct mt_session *worker;  /* checkpoints before a switchover */
-	struct mt_session *settler; /* the one after a promotion */
-	struct mt_pg_info info;     /* of this postmaster; at_ms 0 = none */
+	struct mt_session *session;    /* looks and short statements */
+	struct mt_session *worker;     /* checkpoints before a switchover */
+	struct mt_session *settler;    /* the one after a promotion */
+	struct mt_session *identifier; /* where a standby's data ends */
+	struct mt_pg_info info;        /* of this postmaster; at_ms 0 = none */
 	struct mt_position at; /* the furthest it was seen at, see look_cb */
 	bool looking;
 	int64_t look_ms;    /* when the next look is due */
@@ -153,8 +155,9 @@ struct mt_postgres {
 	char members[MT_NODES_MAX][MT_NAME_MAX];
 	enum sync_step sync_step;
 	uv_timer_t again;
-	int quiet;    /* looks in a row that found no walreceiver */
-	bool at_end;  /* the replay has come to the end of what is there */
+	int quiet;         /* looks in a row that found no walreceiver */
+	bool at_end;       /* the replay has come to the end of what is there */
+	uint64_t received; /* by this life's walreceivers, while it is fenced */
 	bool adopted; /* this server's life did not begin before our eyes */
 
 	/* the long action */

@@ -288,6 +288,9 @@ postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err)
 	    .on_accepting = on_accepting,
 	};
 	static const struct mt_session_options works;
+	static const struct mt_session_options identifies = {
+	    .replication = true,
+	};
 	int rv = postgres__open_session(pg, &pg->session, &looks, err);
 
 	if (rv != 0)
@@ -295,6 +298,9 @@ postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err)
 	rv = postgres__open_session(pg, &pg->worker, &works, err);
 	if (rv == 0)
 		rv = postgres__open_session(pg, &pg->settler, &works, err);
+	if (rv == 0)
+		rv = postgres__open_session(pg, &pg->identifier, &identifies,
+					    err);
 	if (rv == 0)
 		rv = postgres__hang_open(pg, err);
 	if (rv == 0)
@@ -304,6 +310,8 @@ postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err)
 		mt_session_close(pg->worker, NULL, NULL);
 	if (pg->settler != NULL)
 		mt_session_close(pg->settler, NULL, NULL);
+	if (pg->identifier != NULL)
+		mt_session_close(pg->identifier, NULL, NULL);
 	return rv;
 }
 
@@ -331,4 +339,5 @@ postgres__server_down(struct mt_postgres *pg)
 	mt_session_want(pg->session, false);
 	mt_session_want(pg->worker, false);
 	mt_session_want(pg->settler, false);
+	mt_session_want(pg->identifier, false);
 }

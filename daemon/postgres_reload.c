@@ -120,8 +120,8 @@ take_fencing(struct mt_postgres *pg, bool fencing)
 void
 mt_postgres_take(struct mt_postgres *pg, const struct mt_conf *conf)
 {
-	struct mt_session *const sessions[] = {pg->session, pg->worker,
-					       pg->settler, pg->probe};
+	struct mt_session *const sessions[] = {
+	    pg->session, pg->worker, pg->settler, pg->identifier, pg->probe};
 	const struct mt_conf_user *user = &conf->postgresql.superuser;
 	bool fenced = pg->conf->fencing;
 
@@ -142,8 +142,8 @@ mt_postgres_take(struct mt_postgres *pg, const struct mt_conf *conf)
 void
 postgres__retarget(struct mt_postgres *pg)
 {
-	struct mt_session *const sessions[] = {pg->session, pg->worker,
-					       pg->settler, pg->probe};
+	struct mt_session *const sessions[] = {
+	    pg->session, pg->worker, pg->settler, pg->identifier, pg->probe};
 	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
 	struct mt_pg_target target;
 

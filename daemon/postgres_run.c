@@ -84,6 +84,7 @@ mt_postgres_stop(struct mt_postgres *pg, bool immediate)
 	}
 	mt_session_want(pg->session, false);
 	mt_session_want(pg->worker, false);
+	mt_session_want(pg->identifier, false);
 	pg->info.at_ms = 0;
 	if (immediate) {
 		if (mt_guard_kill(pg->guard) != 0)

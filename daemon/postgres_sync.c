@@ -45,6 +45,7 @@ static void
 fail(struct mt_postgres *pg, const struct mt_err *err)
 {
 	mt_session_want(pg->worker, false);
+	mt_session_want(pg->identifier, false);
 	postgres__job_end(pg, err);
 }
 
@@ -65,7 +66,8 @@ again(struct mt_postgres *pg)
 }
 
 static void
-ask(struct mt_postgres *pg, const char *sql, mt_session_cb cb)
+ask_on(struct mt_postgres *pg, struct mt_session *session, const char *sql,
+       mt_session_cb cb)
 {
 	struct mt_session_stmt stmt = {
 	    .sql = sql,
@@ -75,10 +77,16 @@ ask(struct mt_postgres *pg, const char *sql, mt_session_cb cb)
 	};
 	struct mt_err err;
 
-	if (mt_session_query(pg->worker, &stmt) != 0)
+	if (mt_session_query(session, &stmt) != 0)
 		return;
 	mt_err_set(&err, MT_ENOMEM, "out of memory");
 	fail(pg, &err);
+}
+
+static void
+ask(struct mt_postgres *pg, const char *sql, mt_session_cb cb)
+{
+	ask_on(pg, pg->worker, sql, cb);
 }
 
 static void
@@ -226,6 +234,7 @@ resumed_cb(void *arg, const struct mt_session_result *r)
 		return;
 	}
 	mt_session_want(pg->worker, false);
+	mt_session_want(pg->identifier, false);
 	pg->stopped = pg->fence;
 	mt_info("no WAL is received any more, fence %llu, position %u/%llX",
 		(unsigned long long)pg->fence, pg->at.timeline,
@@ -233,31 +242,51 @@ resumed_cb(void *arg, const struct mt_session_result *r)
 	postgres__job_end(pg, NULL);
 }
 
+/*
+ * Where the data ends. Of all that PostgreSQL tells about a standby, only this
+ * names the timeline of the position: after a restart the control file may know
+ * of an older one, and a walreceiver that just began names the one that it is
+ * to bring. It is the end of the replay, or what was received beyond it on the
+ * same timeline; what was received on a newer one has to be replayed first.
+ */
 static void
-position_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
+identify_cb(void *arg, const struct mt_session_result *r)
 {
 	struct mt_postgres *pg = arg;
+	struct mt_position at = {
+	    .timeline = (uint32_t)strtoul(mt_session_value(r, 0, 1), NULL, 10),
+	};
+	struct mt_err err = r->err;
 
 	if (!still(pg))
 		return;
-	if (info == NULL) {
-		fail(pg, err);
-		return;
+	if (err.code == 0 &&
+	    (mt_lsn_parse(mt_session_value(r, 0, 2), &at.lsn) != 0 ||
+	     at.timeline == 0))
+		mt_err_set(&err, MT_EPROTO,
+			   "PostgreSQL does not tell where its data ends");
+	if (err.code != 0) {
+		fail(pg, &err);
+	} else if (at.lsn < pg->received) {
+		again(pg);
+	} else if (pg->sync_step == SYNC_IDENTIFY) {
+		go(pg, SYNC_PAUSE);
+	} else {
+		pg->at = at;
+		go(pg, SYNC_RESUME);
 	}
-	pg->info = *info;
-	postgres__take_position(pg);
-	go(pg, SYNC_RESUME);
 }
 
-/* Columns: conninfo, walreceiver's pid, pause state, received anything in this
- * life, what the startup process waits for. */
+/* Columns: conninfo, walreceiver's pid, pause state, received in this life,
+ * what the startup process waits for. */
 static void
 fence_cb(void *arg, const struct mt_session_result *r)
 {
 	struct mt_postgres *pg = arg;
 	pid_t receiver = (pid_t)atoi(mt_session_value(r, 0, 1));
 	bool paused = strcmp(mt_session_value(r, 0, 2), "paused") == 0;
-	bool streamed = strcmp(mt_session_value(r, 0, 3), "t") == 0;
+	bool streamed =
+	    mt_lsn_parse(mt_session_value(r, 0, 3), &pg->received) == 0;
 
 	if (!still(pg))
 		return;
@@ -280,7 +309,7 @@ fence_cb(void *arg, const struct mt_session_result *r)
 		again(pg);
 	} else if (!paused) {
 		pg->at_end = true;
-		go(pg, SYNC_PAUSE);
+		go(pg, SYNC_IDENTIFY);
 	} else if (++pg->quiet < 3) {
 		again(pg); /* one that was just forked shows itself */
 	} else {
@@ -303,27 +332,22 @@ paused_cb(void *arg, const struct mt_session_result *r)
 	again(pg);
 }
 
+#define FENCE_SQL(pause_state) \
+	"SELECT current_setting('primary_conninfo')," \
+	" (SELECT pid FROM pg_stat_activity" \
+	"  WHERE backend_type = 'walreceiver')," pause_state \
+	", pg_last_wal_receive_lsn()," \
+	" (SELECT wait_event FROM pg_stat_activity" \
+	"  WHERE backend_type = 'startup')"
+
 static void
 ask_fence(struct mt_postgres *pg)
 {
-	bool has_state = pg->bins.version_num >= 140000;
-
 	ask(pg,
-	    has_state
-		? "SELECT current_setting('primary_conninfo'),"
-		  " (SELECT pid FROM pg_stat_activity"
-		  "  WHERE backend_type = 'walreceiver'),"
-		  " pg_get_wal_replay_pause_state(),"
-		  " pg_last_wal_receive_lsn() IS NOT NULL,"
-		  " (SELECT wait_event FROM pg_stat_activity"
-		  "  WHERE backend_type = 'startup')"
-		: "SELECT current_setting('primary_conninfo'),"
-		  " (SELECT pid FROM pg_stat_activity"
-		  "  WHERE backend_type = 'walreceiver'),"
-		  " CASE WHEN pg_is_wal_replay_paused() THEN 'paused' END,"
-		  " pg_last_wal_receive_lsn() IS NOT NULL,"
-		  " (SELECT wait_event FROM pg_stat_activity"
-		  "  WHERE backend_type = 'startup')",
+	    pg->bins.version_num >= 140000
+		? FENCE_SQL(" pg_get_wal_replay_pause_state()")
+		: FENCE_SQL(" CASE WHEN pg_is_wal_replay_paused()"
+			    " THEN 'paused' END"),
 	    fence_cb);
 }
 
@@ -499,9 +523,9 @@ step(struct mt_postgres *pg)
 	case SYNC_PAUSE:
 		ask(pg, "SELECT pg_wal_replay_pause()", paused_cb);
 		break;
+	case SYNC_IDENTIFY:
 	case SYNC_POSITION:
-		mt_session_look(pg->worker, STATEMENT_TIMEOUT_MS, position_cb,
-				pg);
+		ask_on(pg, pg->identifier, "IDENTIFY_SYSTEM", identify_cb);
 		break;
 	case SYNC_RESUME:
 		ask(pg, "SELECT pg_wal_replay_resume()", resumed_cb);
@@ -578,6 +602,8 @@ mt_postgres_fence(struct mt_postgres *pg, uint64_t epoch)
 	pg->fence = epoch;
 	pg->quiet = 0;
 	pg->at_end = false;
+	pg->received = 0;
+	mt_session_want(pg->identifier, true);
 	memset(&pg->follow, 0, sizeof(pg->follow));
 	pg->upstream[0] = '\0';
 	begin(pg, MT_JOB_FENCE, FENCE_TIMEOUT_MS, SYNC_FENCE);

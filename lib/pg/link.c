@@ -446,6 +446,8 @@ start_connection(struct mt_session *s)
 	if (s->password && s->password[0])
 		ADD("password", s->password);
 	ADD("dbname", s->database);
+	if (s->o.replication)
+		ADD("replication", "database");
 	ADD("application_name", s->application_name);
 	ADD("client_encoding", "UTF8");
 	ADD("gssencmode", "disable");

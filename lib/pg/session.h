@@ -29,6 +29,9 @@ struct mt_session_options {
 	const char *database;
 	const char *application_name; /* NULL: "Matriarch" */
 	int64_t connect_timeout_ms;   /* 0: 3 s */
+	/* Replication commands are understood, too (replication=database), and
+	 * statements have no parameters. */
+	bool replication;
 	/* Connected and answering, or not any more; only changes are told, and
 	 * not those that mt_session_want(false) makes. err says why not,
 	 * borrowed, NULL when accepting. May close. */

@@ -20,7 +20,7 @@ from conftest import Pool
 from harness import wait_for
 from netns import Network
 from test_sync import (GONE, check_nothing_lost, client_of, clients, go_on,
-                       local_clients, settled, sync_record)
+                       local_clients, settled, switch_to, sync_record)
 
 TTL = 20
 FAST = 10.0     # well before the lease can end, on a busy machine too
@@ -259,6 +259,40 @@ def test_fence_of_a_standby_outlives_its_daemon():
             check_nothing_lost(cluster, made, new)
             assert time.monotonic() < killed + TTL
             assert decision_for(new, new)["rule"] == "holder-suspected"
+
+
+def test_fenced_standby_knows_the_timeline_of_its_data():
+    """It followed a new timeline, and died before it had a restart point on
+    it: the control file knows of the old one alone."""
+    with harness.Cluster(dcs={**DCS,
+                              "synchronous_mode": "quorum"}) as cluster:
+        cluster.start_and_form()
+        old = cluster.create_table()
+        settled(cluster)
+        others = cluster.others(old)
+        with clients(cluster) as made:
+            new = switch_to(cluster, old, others[0])
+            timeline = new.timeline()
+            left = cluster.others(new)
+            settled(cluster)
+            go_on(made, time.monotonic(), FAST)
+            for node in (left[0], left[1], new):
+                node.kill()
+            since = {node.name: node.log_size() for node in left}
+            for node in left:
+                node.start()
+            third = cluster.primary(3 * TTL, among=left)
+            for node in left:
+                fenced = [line for line in
+                          node.log(since[node.name]).splitlines()
+                          if "no WAL is received any more" in line]
+                assert fenced, node.tail()
+                assert all(f"position {timeline:X}/" in line
+                           for line in fenced), fenced
+            check_nothing_lost(cluster, made, third)
+            new.start()
+            assert cluster.wait_healthy() is third
+        check_nothing_lost(cluster, made, third)
 
 
 @pytest.fixture(scope="module")

@@ -32,13 +32,18 @@ check_acknowledged(struct node *n, uint64_t lsn)
 {
 	struct sim *w = n->sim;
 	struct branch *b = &w->branches[n->pg.branch];
+	bool is_left =
+	    w->line >= 0 && !pg_is_ancestor(w, n->pg.branch, lsn, w->line);
 
 	if (lsn <= b->acked || lsn <= b->fork_lsn)
 		return;
+	/* Who wakes up after another was promoted, and has no synchronous
+	 * standbys, may say a last word: the price, as in check_survival. */
+	if (is_left && !w->line_is_sync)
+		return;
 	b->acked = lsn;
 	w->stats.acks++;
-	if (w->line_is_sync && w->line >= 0 &&
-	    !pg_is_ancestor(w, n->pg.branch, lsn, w->line))
+	if (is_left)
 		sim_fail(w,
 			 "%s acknowledges %" PRIx64
 			 " of timeline %u: lost, it is not in timeline %u",
