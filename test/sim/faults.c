@@ -84,11 +84,13 @@ void
 fault_draw_clocks(struct sim *w)
 {
 	bool extremes = sim_chance(w, 40);
+	int64_t slow = 1000000 - INT64_C(10000) * w->options.drift_percent;
+	int64_t fast = 1000000 + INT64_C(10000) * w->options.drift_percent;
 
 	for (int i = 0; i < w->n; i++)
 		node_set_rate(&w->nodes[i],
-			      extremes ? sim_chance(w, 50) ? 990000 : 1010000
-				       : sim_between(w, 990000, 1010000));
+			      extremes ? sim_chance(w, 50) ? slow : fast
+				       : sim_between(w, slow, fast));
 }
 
 void

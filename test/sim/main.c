@@ -5,6 +5,7 @@
  *   --seeds A-B       each seed of the range, on all processors; N is 1-N. Of
  *                     those that fail the first few are made smaller
  *   --seed N          one, with its trace; the same to the byte each time
+ *   --drift N         clocks run up to N percent wrong, not 1
  *   --keep 3,7,9      of its faults only these ("none": none)
  *   --schedule NAME   a written schedule (with --seed's number as its chance)
  *   --schedules       all of them
@@ -195,6 +196,7 @@ usage(void)
 	fprintf(
 	    stderr,
 	    "usage: matriarch-sim --seeds A-B [--jobs N] [--stop] [--lease]\n"
+	    "                     [--drift N]\n"
 	    "       matriarch-sim --seed N [--keep 3,7,9] [--lease] "
 	    "[--quiet]\n"
 	    "       matriarch-sim --schedule NAME [--seed N] [--quiet] "
@@ -250,7 +252,7 @@ main(int argc, char **argv)
 {
 	static struct sim w;
 	static bool keep[SIM_FAULTS_MAX];
-	struct sim_options o = {.seed = 1};
+	struct sim_options o = {.seed = 1, .drift_percent = 1};
 	uint64_t first = 0, last = 0;
 	long jobs = sysconf(_SC_NPROCESSORS_ONLN);
 	bool one = false, quiet = false, stop = false;
@@ -281,6 +283,8 @@ main(int argc, char **argv)
 		} else if (strcmp(argv[i], "--seed") == 0) {
 			o.seed = strtoull(arg, NULL, 10);
 			one = true;
+		} else if (strcmp(argv[i], "--drift") == 0) {
+			o.drift_percent = atoi(arg);
 		} else if (strcmp(argv[i], "--keep") == 0) {
 			if (!shrink_parse(arg, keep))
 				return usage();

@@ -6,7 +6,8 @@
 # of what the rule prevents: by a written schedule, or by a drawn seed. A patch
 # that does not apply any more is a failure, too: the rule has moved. Above the
 # patch may stand "dies of: seed 5551", for a rare death, which is tried first;
-# and "liveness": it has to die of a cluster that does not come back.
+# "liveness": it has to die of a cluster that does not come back; or "holds with
+# --drift 5": it is no mutant, and has to hold where the program does not.
 #
 #	test/sim/mutants.sh [NAME...]
 #
@@ -95,11 +96,29 @@ kill_mutant() {
 	died "$program" --seeds "$SEEDS" --jobs 1 --stop $only
 }
 
+# hold NAME: no mutant, but a variant, which bears what the program does not
+hold() {
+	deadly=$DEADLY
+	with=$(note "$1" 'holds with ')
+	# shellcheck disable=SC2086	# arguments
+	if how=$(died "$B/test/sim/matriarch-sim" --seeds 2000 --jobs 1 \
+		--lease --stop $with) &&
+		"$B/test/sim/mutants/$1/matriarch-sim" --seeds 2000 --jobs 1 \
+			--stop $with >/dev/null; then
+		printf '%-20s holds with %s; else: %s\n' "$1" "$with" "$how"
+		return 0
+	fi
+	echo "$1: does not hold with $with, or the program does, too: $how"
+	return 1
+}
+
 if [ "${1:-}" = --one ]; then
 	if ! build "$2"; then
 		echo "$2: does not build:"
 		cat "$B/test/sim/mutants/$2/log"
 		exit 1
+	elif [ -n "$(note "$2" 'holds with ')" ]; then
+		hold "$2"
 	elif how=$(kill_mutant "$2"); then
 		printf '%-20s %s\n' "$2" "$how"
 	else

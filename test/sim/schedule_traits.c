@@ -18,11 +18,25 @@ number(const struct sim *w, uint64_t purpose)
 	return mt_hash(MT_HASH_SEED, f, sizeof(f)) >> 16;
 }
 
+/* The less usual ones. */
+static void
+draw_shape(const struct sim *w, struct setup *s)
+{
+	static const uint8_t shapes[][2] = {{4, 4}, {5, 4}, {4, 2}, {5, 2}};
+	uint64_t four = number(w, 4);
+
+	if (s->n_data < 2 || four % 8 != 0)
+		return;
+	s->n = shapes[four / 8 % MT_COUNT(shapes)][0];
+	s->n_data = shapes[four / 8 % MT_COUNT(shapes)][1];
+}
+
 void
 schedule_draw_traits(struct sim *w, struct setup *s)
 {
 	uint64_t one = number(w, 1), two = number(w, 2), three = number(w, 3);
 
+	draw_shape(w, s);
 	s->hang_s = 2 + (int)(three / 16 % 9);
 	if (three % 3 == 0) {
 		s->weights[F_ONE_WAY] = (int)(three / 3 % 4);

@@ -305,8 +305,9 @@ struct sim_options {
 	uint64_t seed;
 	const char *schedule; /* NULL = drawn */
 	bool trace;
-	bool lease_only;  /* what a mutant is to die of */
-	const bool *keep; /* only these faults, by number; NULL = all */
+	bool lease_only;   /* what a mutant is to die of */
+	int drift_percent; /* of clocks, at most */
+	const bool *keep;  /* only these faults, by number; NULL = all */
 };
 
 struct sim_stats {
