@@ -9,7 +9,8 @@
  *
  * Failure modes: a message that would be undefined behaviour in our state is
  * dropped and counted; Raft repeats what matters. libraft's refusal of an
- * accepted message means that committed logs differ: the driver closes.
+ * accepted message, or another entry than one that is committed, means that
+ * committed logs differ: the driver closes.
  *
  * It does not: check bytes; that is codec.c.
  */
@@ -47,6 +48,27 @@ step_message(struct mt_driver *d, struct raft_message *m)
 	driver__close(d, false, &err);
 }
 
+/* libraft's commit index may fall back, and with it goes its refusal of what
+ * contradicts a committed entry. Ours does not: closes the driver, and true, if
+ * another entry than the committed one is said to be there. */
+static bool
+contradicts(struct mt_driver *d, uint64_t from, uint64_t index, uint64_t term)
+{
+	uint64_t ours = mt_image_term_at(&d->image, index);
+	struct mt_err err;
+
+	if ((index > d->commit && index > d->machine_index) || ours == 0 ||
+	    ours == term)
+		return false;
+	mt_err_set(&err, MT_EPROTO,
+		   "server %llu has entry %llu of term %llu, and here the one "
+		   "of term %llu is committed",
+		   (unsigned long long)from, (unsigned long long)index,
+		   (unsigned long long)term, (unsigned long long)ours);
+	driver__close(d, false, &err);
+	return true;
+}
+
 static bool
 receive_snapshot(struct mt_driver *d, struct driver_input *in)
 {
@@ -61,6 +83,9 @@ receive_snapshot(struct mt_driver *d, struct driver_input *in)
 	if (v->term == raft_current_term(&d->raft) &&
 	    raft_state(&d->raft) == RAFT_LEADER)
 		return drop(d);
+	if (v->term >= raft_current_term(&d->raft) &&
+	    contradicts(d, in->id, v->last_index, v->last_term))
+		return true;
 	MT_ASSERT(raft_configuration_decode(&conf, &v->conf) == 0);
 	v->data.len = in->message.data.n;
 	v->data.base = raft_malloc(v->data.len + 1);
@@ -176,6 +201,21 @@ step_piece(struct mt_driver *d, struct driver_input *in, unsigned n)
 	free(entries);
 }
 
+/* The entries that are left to be stepped. */
+static bool
+any_contradicts(struct mt_driver *d, const struct driver_input *in)
+{
+	const struct raft_append_entries *v = &in->message.raft.append_entries;
+
+	if (v->term < raft_current_term(&d->raft))
+		return false; /* libraft refuses it as late */
+	for (unsigned i = in->stepped; i < v->n_entries; i++)
+		if (contradicts(d, in->id, v->prev_log_index + 1 + i,
+				in->message.entries[i].term))
+			return true;
+	return false;
+}
+
 /* Remember what the leader said is committed. */
 static void
 hear(struct mt_driver *d, const struct raft_append_entries *v)
@@ -203,6 +243,8 @@ receive_append(struct mt_driver *d, struct driver_input *in)
 		return drop(d);
 	if (in->stepped == 0 && !in->headed)
 		skip_compacted(d, in);
+	if (any_contradicts(d, in))
+		return true;
 	prev = v->prev_log_index + in->stepped;
 	prev_term = in->stepped == 0
 			? v->prev_log_term

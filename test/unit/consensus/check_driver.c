@@ -223,6 +223,55 @@ START_TEST(a_command_that_cannot_be_applied_closes_for_good)
 }
 END_TEST
 
+/* After a restart libraft knows of no commit, and would let a lie of a newer
+ * term take away what was applied here. */
+START_TEST(another_entry_than_the_committed_one_closes_for_good)
+{
+	struct mt_image image;
+	struct mt_blob bytes = {0};
+	struct raft_message m;
+	struct node *l, *f;
+	uint64_t index;
+
+	bootstrap(3);
+	l = elect();
+	f = &nodes[l->id % 3 + 1];
+	say(l, "a");
+	say(l, "b");
+	pass_ms(5 * HEARTBEAT_MS);
+	f->disk_fails = true;
+	say(l, "c");
+	ck_assert(f->closed_by_disk);
+	cut[f->id] = true;
+	f->disk_fails = false;
+	mt_image_copy(&image, &f->disk);
+	ck_assert_int_eq(mt_driver_restart(f->d, &image, NULL), 0);
+	index = mt_driver_applied_index(f->d);
+	ck_assert_str_eq(f->text, "ab");
+
+	mt_image_copy(&image, &f->disk);
+	mt_image_truncate(&image, index);
+	mt_image_append(&image, 99, MT_ENTRY_COMMAND, "lie", 3);
+	memset(&m, 0, sizeof m);
+	m.type = RAFT_APPEND_ENTRIES;
+	m.append_entries = (struct raft_append_entries){
+	    .term = 99,
+	    .prev_log_index = index - 1,
+	    .prev_log_term = mt_image_term_at(&image, index - 1),
+	    .n_entries = 1};
+	ck_assert_int_eq(mt_message_encode(&m, &image, &bytes, NULL), 0);
+	mt_image_release(&image);
+	f->closed_by_disk = false;
+	ck_assert_int_eq(mt_driver_receive(f->d, l->id, bytes.p, bytes.n, NULL),
+			 0);
+	mt_blob_release(&bytes);
+	ck_assert_int_eq((int)mt_driver_role(f->d), (int)MT_RAFT_CLOSED);
+	ck_assert(!f->closed_by_disk);
+	ck_assert_str_eq(f->text, "ab");
+	ck_assert_uint_eq(mt_image_last(&f->disk), index);
+}
+END_TEST
+
 START_TEST(a_replaced_entry_is_lost_and_says_so)
 {
 	struct node *old, *new;
@@ -324,6 +373,8 @@ main(void)
 	tcase_add_test(tc, nothing_leaves_before_it_is_durable);
 	tcase_add_test(tc, a_failed_write_closes_and_a_restart_goes_on);
 	tcase_add_test(tc, a_command_that_cannot_be_applied_closes_for_good);
+	tcase_add_test(tc,
+		       another_entry_than_the_committed_one_closes_for_good);
 	tcase_add_test(tc, a_replaced_entry_is_lost_and_says_so);
 	tcase_add_test(tc, freeing_completes_what_is_outstanding);
 	tcase_add_test(tc, hostile_bytes_are_counted_and_change_nothing);
