@@ -24,17 +24,18 @@ lib/http|base http|uv openssl/ h2o jansson
 lib/client|base client|curl/ jansson
 daemon|base conf core consensus peer pg http daemon|uv openssl/ h2o libpq raft sqlite3 jansson yaml systemd/
 cli|base conf core client cli|libpq curses ncurses jansson yaml
-test/unit/base|base|check jansson yaml
-test/unit/conf|base conf|check jansson yaml
-test/unit/core|base conf core|check jansson
-test/unit/consensus|base consensus|check raft sqlite3 jansson
-test/unit/peer|base peer|check uv openssl/ jansson
-test/unit/pg|base conf pg|check uv libpq jansson
-test/unit/http|base http|check uv openssl/ h2o jansson
-test/unit/client|base client|check curl/ jansson
-test/unit/api|base conf core consensus peer pg http daemon|check uv openssl/ h2o libpq raft sqlite3 jansson yaml
-test/unit/daemon|base conf core consensus peer pg http daemon|check uv openssl/ h2o libpq raft sqlite3 jansson yaml
-test/unit/cli|base conf core client cli|check libpq curses ncurses jansson yaml
+test/unit|test|check
+test/unit/base|base test|check jansson yaml
+test/unit/conf|base conf test|check jansson yaml
+test/unit/core|base conf core test|check jansson
+test/unit/consensus|base consensus test|check raft sqlite3 jansson
+test/unit/peer|base peer test|check uv openssl/ jansson
+test/unit/pg|base conf pg test|check uv libpq jansson
+test/unit/http|base http test|check uv openssl/ h2o jansson
+test/unit/client|base client test|check curl/ jansson
+test/unit/api|base conf core consensus peer pg http daemon test|check uv openssl/ h2o libpq raft sqlite3 jansson yaml
+test/unit/daemon|base conf core consensus peer pg http daemon test|check uv openssl/ h2o libpq raft sqlite3 jansson yaml
+test/unit/cli|base conf core client cli test|check libpq curses ncurses jansson yaml
 test/sim|base conf core consensus daemon test|raft jansson
 test/faults|base conf core consensus peer pg http daemon test|uv jansson
 test/fuzz|base conf core consensus peer pg http client daemon cli test|uv openssl/ h2o libpq raft sqlite3 curl/ jansson yaml

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Routing and documents, asked over HTTP from a node made up in memory. */
 #include "fake.h"
+#include "test/unit/run.h"
 
 static const struct {
 	const char *method, *path;
@@ -488,8 +489,6 @@ main(void)
 {
 	Suite *suite = suite_create("api");
 	TCase *tc = tcase_create("api");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
 	tcase_add_loop_test(tc, a_request_finds_its_handler, 0,
@@ -518,9 +517,5 @@ main(void)
 	tcase_add_test(tc,
 		       the_state_has_the_synchronous_set_as_scripts_know_it);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* PATCH and PUT /config, asked over HTTP from a node made up in memory. */
 #include "fake.h"
+#include "test/unit/run.h"
 
 static int fd;
 
@@ -220,8 +221,6 @@ main(void)
 {
 	Suite *suite = suite_create("config");
 	TCase *tc = tcase_create("config");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
 	tcase_add_loop_test(tc, a_bad_body_is_refused, 0,
@@ -239,9 +238,5 @@ main(void)
 	tcase_add_test(tc, the_end_of_the_daemon_answers);
 	tcase_add_test(tc, a_client_that_leaves_does_not_end_its_change);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

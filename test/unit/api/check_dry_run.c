@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Dry runs of a switchover and a failover: told, and not proposed. */
 #include "fake.h"
+#include "test/unit/run.h"
 
 static json_t *
 dry(const char *path, const char *body)
@@ -92,8 +93,6 @@ main(void)
 {
 	Suite *suite = suite_create("dry_run");
 	TCase *tc = tcase_create("dry_run");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
 	tcase_add_test(tc, a_dry_run_tells_who_and_why_and_proposes_nothing);
@@ -101,9 +100,5 @@ main(void)
 	tcase_add_test(tc,
 		       a_dry_run_without_a_leader_goes_by_the_synchronous_set);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

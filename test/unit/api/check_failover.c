@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* POST /failover: its checks, and its words for what becomes of it. */
 #include "asked.h"
+#include "test/unit/run.h"
 
 static const struct {
 	const char *body;
@@ -123,8 +124,6 @@ main(void)
 {
 	Suite *suite = suite_create("failover");
 	TCase *tc = tcase_create("failover");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
 	tcase_add_loop_test(tc,
@@ -136,9 +135,5 @@ main(void)
 	tcase_add_test(tc, a_failover_with_a_leader_is_a_switchover);
 	tcase_add_test(tc, a_failover_to_who_may_not_lead_is_refused);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

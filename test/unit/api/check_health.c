@@ -3,9 +3,9 @@
 #include "daemon/api/health.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 #include "base/text.h"
+#include "test/unit/run.h"
 
 static const struct {
 	const char *path;
@@ -331,8 +331,6 @@ main(void)
 {
 	Suite *suite = suite_create("health");
 	TCase *tc = tcase_create("health");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, a_path_has_its_check, 0, (int)MT_COUNT(paths));
 	tcase_add_loop_test(tc, a_lag_is_a_number_with_a_unit, 0,
@@ -350,9 +348,5 @@ main(void)
 	    tc, who_may_be_displaced_is_primary_while_a_majority_supports_it);
 	tcase_add_test(tc, paused_and_cut_off_the_role_alone_counts);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "test/unit/run.h"
+
 /* Names that others' dashboards know, in their order. */
 static const char *const known[] = {
     "patroni_version",
@@ -266,8 +268,6 @@ main(void)
 {
 	Suite *suite = suite_create("metrics");
 	TCase *tc = tcase_create("metrics");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
 	tcase_add_test(tc, the_known_names_come_in_the_known_order);
@@ -279,9 +279,5 @@ main(void)
 	tcase_add_test(tc, the_log_and_its_members_are_told);
 	tcase_add_test(tc, labels_are_written_so_that_they_can_be_read);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

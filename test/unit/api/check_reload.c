@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* POST /reload, asked over HTTP from a node made up in memory. */
 #include "fake.h"
+#include "test/unit/run.h"
 
 static int fd;
 
@@ -69,8 +70,6 @@ main(void)
 {
 	Suite *suite = suite_create("reload");
 	TCase *tc = tcase_create("reload");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
 	tcase_add_test(tc, what_could_be_read_is_accepted);
@@ -79,9 +78,5 @@ main(void)
 	tcase_add_test(tc, a_client_that_leaves_does_not_matter);
 	tcase_add_test(tc, it_is_only_for_post);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "asked.h"
+#include "test/unit/run.h"
 
 /* The clock of this program can be wound: these stand in for base/clock.c. */
 static int64_t skew_ms;
@@ -427,8 +428,6 @@ main(void)
 {
 	Suite *suite = suite_create("switchover");
 	TCase *tc = tcase_create("switchover");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
 	tcase_add_loop_test(tc,
@@ -458,9 +457,5 @@ main(void)
 	tcase_add_test(tc, in_pause_nothing_is_scheduled);
 	tcase_add_test(tc, what_is_scheduled_is_taken_back);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

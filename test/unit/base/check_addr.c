@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Addresses: canonical form and refusals. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
 #include "base/text.h"
+#include "test/unit/run.h"
 
 static struct mt_err err;
 
@@ -143,23 +143,11 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("addr");
-	TCase *tc = tcase_create("addr");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, two_spellings_of_one_address_are_equal_bytes);
-	tcase_add_test(tc, an_empty_host_is_the_wildcard);
-	tcase_add_test(tc,
-		       a_port_may_be_left_out_only_where_there_is_a_default);
-	tcase_add_test(tc, nonsense_is_refused_and_leaves_the_result_alone);
-	tcase_add_test(tc, a_host_as_long_as_the_array_is_refused);
-	tcase_add_test(tc, loopback_is_the_whole_net_and_localhost);
-	tcase_add_test(tc, a_host_and_a_port_give_the_same_text_as_the_whole);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	RUN_TESTS("addr", two_spellings_of_one_address_are_equal_bytes,
+		  an_empty_host_is_the_wildcard,
+		  a_port_may_be_left_out_only_where_there_is_a_default,
+		  nonsense_is_refused_and_leaves_the_result_alone,
+		  a_host_as_long_as_the_array_is_refused,
+		  loopback_is_the_whole_net_and_localhost,
+		  a_host_and_a_port_give_the_same_text_as_the_whole);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "test/unit/run.h"
 
 START_TEST(what_is_put_comes_back_big_endian)
 {
@@ -111,20 +112,9 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("bytes");
-	TCase *tc = tcase_create("bytes");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, what_is_put_comes_back_big_endian);
-	tcase_add_test(tc, a_full_writer_is_bad_and_stays_so);
-	tcase_add_test(tc, a_string_that_does_not_fit_writes_nothing);
-	tcase_add_test(tc, reading_past_the_end_gives_zeros_for_good);
-	tcase_add_test(tc, a_read_string_fits_and_holds_no_zero);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	RUN_TESTS("bytes", what_is_put_comes_back_big_endian,
+		  a_full_writer_is_bad_and_stays_so,
+		  a_string_that_does_not_fit_writes_nothing,
+		  reading_past_the_end_gives_zeros_for_good,
+		  a_read_string_fits_and_holds_no_zero);
 }

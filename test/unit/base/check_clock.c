@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "test/unit/run.h"
 
 static int64_t
 ms_of(clockid_t id)
@@ -92,20 +93,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("clock");
-	TCase *tc = tcase_create("clock");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, it_never_goes_back);
-	tcase_add_test(tc, it_counts_time_that_passes);
-	tcase_add_test(tc, it_is_raw_plus_the_time_in_suspend);
-	tcase_add_test(tc, another_process_reads_the_same_clock);
-	tcase_add_test(tc, wall_times_are_written_in_utc_with_microseconds);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	RUN_TESTS("clock", it_never_goes_back, it_counts_time_that_passes,
+		  it_is_raw_plus_the_time_in_suspend,
+		  another_process_reads_the_same_clock,
+		  wall_times_are_written_in_utc_with_microseconds);
 }

@@ -3,11 +3,11 @@
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/log.h"
+#include "test/unit/run.h"
 
 static char seen[8192];
 static int seen_level;
@@ -86,20 +86,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("err");
-	TCase *tc = tcase_create("err");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, an_error_keeps_its_code_and_gets_context_in_front);
-	tcase_add_test(tc, a_system_error_ends_in_the_kernels_words);
-	tcase_add_test(tc, an_error_may_quote_itself);
-	tcase_add_test(tc, long_texts_are_cut_and_terminated);
-	tcase_add_test(tc, a_log_line_stays_one_line);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	RUN_TESTS("err", an_error_keeps_its_code_and_gets_context_in_front,
+		  a_system_error_ends_in_the_kernels_words,
+		  an_error_may_quote_itself, long_texts_are_cut_and_terminated,
+		  a_log_line_stays_one_line);
 }

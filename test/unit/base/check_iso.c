@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* ISO times: what is one, and which. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/iso.h"
 #include "base/text.h"
+#include "test/unit/run.h"
 
 static const struct {
 	const char *text;
@@ -96,16 +96,10 @@ main(void)
 {
 	Suite *s = suite_create("iso");
 	TCase *tc = tcase_create("iso");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_loop_test(tc, a_time_is_read, 0, (int)MT_COUNT(good));
 	tcase_add_loop_test(tc, what_is_none_is_refused, 0, (int)MT_COUNT(bad));
 	tcase_add_test(tc, it_reads_what_the_clock_writes);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Strings, hashes, LSNs, random numbers. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "test/unit/run.h"
 
 START_TEST(a_copy_is_terminated_and_tells_if_it_was_cut)
 {
@@ -77,21 +77,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("text");
-	TCase *tc = tcase_create("text");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, a_copy_is_terminated_and_tells_if_it_was_cut);
-	tcase_add_test(tc, an_lsn_comes_back);
-	tcase_add_test(tc, what_is_no_lsn_is_refused);
-	tcase_add_test(tc, hashes_differ_by_order_seed_and_length);
-	tcase_add_test(tc, hashes_do_not_change_between_versions);
-	tcase_add_test(tc, random_numbers_differ);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	RUN_TESTS("text", a_copy_is_terminated_and_tells_if_it_was_cut,
+		  an_lsn_comes_back, what_is_no_lsn_is_refused,
+		  hashes_differ_by_order_seed_and_length,
+		  hashes_do_not_change_between_versions, random_numbers_differ);
 }

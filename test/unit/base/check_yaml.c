@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "base/yaml.h"
+#include "test/unit/run.h"
 
 static struct mt_yaml y;
 static struct mt_err err;
@@ -214,30 +215,17 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("yaml");
-	TCase *tc = tcase_create("yaml");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, plain_scalars_have_the_types_of_yaml_1_1);
-	tcase_add_test(tc, what_only_looks_like_a_number_is_text);
-	tcase_add_test(tc, quoted_and_tagged_scalars_are_text);
-	tcase_add_test(tc, the_slip_of_the_guide_is_two_keys);
-	tcase_add_test(tc, every_key_and_item_has_its_place);
-	tcase_add_test(tc, of_a_key_that_stands_twice_the_last_one_counts);
-	tcase_add_test(tc, aliases_are_copies_and_merge_keys_work);
-	tcase_add_test(tc, an_alias_to_its_own_parent_is_refused);
-	tcase_add_test(tc, errors_name_line_and_column);
-	tcase_add_test(tc, on_an_error_the_result_is_untouched);
-	tcase_add_test(tc, an_empty_file_is_null);
-	tcase_add_test(tc, depth_size_and_anchors_are_bounded);
-	tcase_add_test(tc, aliases_of_aliases_do_not_fill_the_memory);
-	tcase_add_test(tc, bytes_that_are_no_utf8_are_refused);
-	tcase_add_test(tc, a_file_that_cannot_be_read_is_named);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	RUN_TESTS(
+	    "yaml", plain_scalars_have_the_types_of_yaml_1_1,
+	    what_only_looks_like_a_number_is_text,
+	    quoted_and_tagged_scalars_are_text,
+	    the_slip_of_the_guide_is_two_keys, every_key_and_item_has_its_place,
+	    of_a_key_that_stands_twice_the_last_one_counts,
+	    aliases_are_copies_and_merge_keys_work,
+	    an_alias_to_its_own_parent_is_refused, errors_name_line_and_column,
+	    on_an_error_the_result_is_untouched, an_empty_file_is_null,
+	    depth_size_and_anchors_are_bounded,
+	    aliases_of_aliases_do_not_fill_the_memory,
+	    bytes_that_are_no_utf8_are_refused,
+	    a_file_that_cannot_be_read_is_named);
 }

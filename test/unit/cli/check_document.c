@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/yaml.h"
 #include "cli/document.h"
+#include "test/unit/run.h"
 
 static json_t *
 read_yaml(const char *text)
@@ -133,17 +134,11 @@ main(void)
 {
 	Suite *s = suite_create("document");
 	TCase *tc = tcase_create("document");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(tc, yaml_is_sorted_and_comes_back);
 	tcase_add_loop_test(tc, a_pair_sets_or_removes, 0,
 			    (int)MT_COUNT(pairs));
 	tcase_add_test(tc, a_diff_shows_what_changes_and_what_is_around);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

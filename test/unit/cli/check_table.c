@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cli/members.h"
 #include "cli/table.h"
+#include "test/unit/run.h"
 
 /* Print a table into a string and compare. */
 static void
@@ -318,31 +319,18 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("table");
-	TCase *tc = tcase_create("table");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_test(tc,
-		       the_table_of_the_guide_is_printed_as_the_guide_shows_it);
-	tcase_add_test(tc,
-		       the_header_tells_the_system_identifier_or_how_far_it_is);
-	tcase_add_test(tc, ports_are_shown_for_all_as_soon_as_one_is_unusual);
-	tcase_add_test(tc, a_synchronous_standby_is_told_from_a_replica);
-	tcase_add_test(tc, ports_are_shown_where_two_members_share_a_host);
-	tcase_add_test(tc, lag_is_rounded_to_the_nearest_megabyte);
-	tcase_add_test(tc, json_is_one_line_without_empty_values);
-	tcase_add_test(tc, yaml_quotes_what_could_be_read_as_something_else);
-	tcase_add_test(tc, topology_puts_replicas_below_whom_they_follow);
-	tcase_add_test(
-	    tc, a_header_that_is_longer_than_the_columns_widens_the_last_one);
-	tcase_add_test(tc, cells_of_several_lines_put_rulers_between_all_rows);
-	tcase_add_test(tc, the_footer_names_witnesses_and_unfenced_members);
-	tcase_add_test(tc, an_unknown_format_is_refused_with_the_known_ones);
-	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	RUN_TESTS("table",
+		  the_table_of_the_guide_is_printed_as_the_guide_shows_it,
+		  the_header_tells_the_system_identifier_or_how_far_it_is,
+		  ports_are_shown_for_all_as_soon_as_one_is_unusual,
+		  a_synchronous_standby_is_told_from_a_replica,
+		  ports_are_shown_where_two_members_share_a_host,
+		  lag_is_rounded_to_the_nearest_megabyte,
+		  json_is_one_line_without_empty_values,
+		  yaml_quotes_what_could_be_read_as_something_else,
+		  topology_puts_replicas_below_whom_they_follow,
+		  a_header_that_is_longer_than_the_columns_widens_the_last_one,
+		  cells_of_several_lines_put_rulers_between_all_rows,
+		  the_footer_names_witnesses_and_unfenced_members,
+		  an_unknown_format_is_refused_with_the_known_ones);
 }

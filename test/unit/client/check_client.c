@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "client/http.h"
+#include "test/unit/run.h"
 
 #define OK "HTTP/1.1 200 OK\r\nConnection: close\r\n"
 
@@ -350,8 +351,6 @@ main(void)
 {
 	Suite *suite = suite_create("client");
 	TCase *tc = tcase_create("http");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_get_gives_status_body_and_json);
@@ -367,9 +366,5 @@ main(void)
 	tcase_add_test(tc, an_answer_without_an_end_is_cut_off);
 	tcase_add_test(tc, servers_are_urls_and_doubles_count_once);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return run_suite(suite);
 }

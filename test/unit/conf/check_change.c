@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "conf/change.h"
 #include "conf/options.h"
+#include "test/unit/run.h"
 
 #define BASE \
 	"scope: batman\n" \
@@ -207,23 +208,10 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("change");
-	TCase *tc = tcase_create("change");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(
-	    tc, what_is_written_otherwise_and_means_the_same_is_no_change);
-	tcase_add_test(tc, each_change_is_said_by_what_it_takes);
-	tcase_add_test(tc, identity_and_addresses_stay_and_wait);
-	tcase_add_test(tc, a_witness_stays_one);
-	tcase_add_test(tc, every_option_that_needs_a_restart_keeps_its_value);
-	tcase_add_test(
-	    tc, what_the_first_document_asks_for_and_the_cluster_has_not);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	RUN_TESTS("change",
+		  what_is_written_otherwise_and_means_the_same_is_no_change,
+		  each_change_is_said_by_what_it_takes,
+		  identity_and_addresses_stay_and_wait, a_witness_stays_one,
+		  every_option_that_needs_a_restart_keeps_its_value,
+		  what_the_first_document_asks_for_and_the_cluster_has_not);
 }

@@ -11,6 +11,7 @@
 #include "base/yaml.h"
 #include "conf/conf.h"
 #include "conf/options.h"
+#include "test/unit/run.h"
 
 #define GUIDE "test/unit/conf/guide.yml"
 #define SAMPLE "etc/matriarch.yml"
@@ -521,39 +522,25 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("conf");
-	TCase *tc = tcase_create("conf");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, the_guides_file_loads_with_a_raft_section);
-	tcase_add_test(tc, the_guides_slips_are_mended_and_said_once_each);
-	tcase_add_test(tc, what_is_not_given_has_defaults);
-	tcase_add_test(tc, a_file_without_postgresql_is_a_witness);
-	tcase_add_test(tc,
-		       an_unknown_key_is_warned_of_with_the_nearest_known_one);
-	tcase_add_test(tc, sections_of_named_methods_are_no_unknown_keys);
-	tcase_add_test(tc, missing_keys_are_named_with_an_example);
-	tcase_add_test(
-	    tc, a_missing_raft_section_is_shown_as_a_line_that_can_be_pasted);
-	tcase_add_test(tc, wrong_types_and_values_are_refused_at_their_place);
-	tcase_add_test(tc, the_store_must_not_lie_in_the_data_directory);
-	tcase_add_test(tc,
-		       plain_connections_beyond_loopback_need_the_users_word);
-	tcase_add_test(tc, partners_are_the_other_members_once_each);
-	tcase_add_test(tc, listen_takes_several_addresses);
-	tcase_add_test(tc, passwords_never_stand_in_messages);
-	tcase_add_test(tc, tags_that_contradict_are_said_and_nofailover_wins);
-	tcase_add_test(tc, nosync_and_its_priority_agree_and_nosync_wins);
-	tcase_add_test(tc, values_below_the_minimum_are_said);
-	tcase_add_test(tc, a_local_setting_wins_over_the_clusters);
-	tcase_add_test(tc, the_sample_loads_without_a_word);
-	tcase_add_test(tc, the_page_has_exactly_the_effective_options);
-	tcase_add_test(tc, the_sample_has_exactly_the_effective_options);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	RUN_TESTS("conf", the_guides_file_loads_with_a_raft_section,
+		  the_guides_slips_are_mended_and_said_once_each,
+		  what_is_not_given_has_defaults,
+		  a_file_without_postgresql_is_a_witness,
+		  an_unknown_key_is_warned_of_with_the_nearest_known_one,
+		  sections_of_named_methods_are_no_unknown_keys,
+		  missing_keys_are_named_with_an_example,
+		  a_missing_raft_section_is_shown_as_a_line_that_can_be_pasted,
+		  wrong_types_and_values_are_refused_at_their_place,
+		  the_store_must_not_lie_in_the_data_directory,
+		  plain_connections_beyond_loopback_need_the_users_word,
+		  partners_are_the_other_members_once_each,
+		  listen_takes_several_addresses,
+		  passwords_never_stand_in_messages,
+		  tags_that_contradict_are_said_and_nofailover_wins,
+		  nosync_and_its_priority_agree_and_nosync_wins,
+		  values_below_the_minimum_are_said,
+		  a_local_setting_wins_over_the_clusters,
+		  the_sample_loads_without_a_word,
+		  the_page_has_exactly_the_effective_options,
+		  the_sample_has_exactly_the_effective_options);
 }

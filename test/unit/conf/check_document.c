@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "conf/document.h"
+#include "test/unit/run.h"
 
 static const struct {
 	const char *document, *patch, *want; /* quotes written as ' */
@@ -85,15 +86,9 @@ main(void)
 {
 	Suite *s = suite_create("document");
 	TCase *tc = tcase_create("document");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_loop_test(tc, a_patch_is_merged_by_the_known_rules, 0,
 			    (int)MT_COUNT(rows));
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

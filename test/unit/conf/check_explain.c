@@ -14,6 +14,7 @@
 #include "conf/options.h"
 #include "conf/pgconf.h"
 #include "conf/settings.h"
+#include "test/unit/run.h"
 
 #define BASE \
 	"scope: batman\n" \
@@ -309,22 +310,11 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("explain");
-	TCase *tc = tcase_create("explain");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(
-	    tc, each_value_has_the_source_that_the_loading_code_took_it_from);
-	tcase_add_test(tc, each_parameter_is_told_by_itself);
-	tcase_add_test(tc, what_waits_for_a_restart_is_told_with_both_values);
-	tcase_add_test(tc, every_effective_option_is_told_once);
-	tcase_add_test(tc, a_witness_has_nothing_of_postgresql);
-	tcase_add_test(tc, the_document_means_what_the_settings_make_of_it);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	RUN_TESTS("explain",
+		  each_value_has_the_source_that_the_loading_code_took_it_from,
+		  each_parameter_is_told_by_itself,
+		  what_waits_for_a_restart_is_told_with_both_values,
+		  every_effective_option_is_told_once,
+		  a_witness_has_nothing_of_postgresql,
+		  the_document_means_what_the_settings_make_of_it);
 }

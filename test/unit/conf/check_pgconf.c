@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* PostgreSQL's effective parameters. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "conf/pgconf.h"
+#include "test/unit/run.h"
 
 static char seen[8192];
 
@@ -227,23 +227,12 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("pgconf");
-	TCase *tc = tcase_create("pgconf");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, the_controlled_parameters_have_defaults);
-	tcase_add_test(tc, local_parameters_win_but_for_the_controlled_ones);
-	tcase_add_test(tc, bad_controlled_values_have_the_default_and_are_said);
-	tcase_add_test(tc, kept_wal_has_the_name_and_unit_of_the_version);
-	tcase_add_test(tc, wal_level_has_the_name_of_the_version);
-	tcase_add_test(tc, managed_parameters_and_nested_values_are_left_out);
-	tcase_add_test(tc, the_command_line_has_all_that_must_not_be_altered);
-	tcase_add_test(tc, other_files_are_the_members_or_else_the_clusters);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	RUN_TESTS("pgconf", the_controlled_parameters_have_defaults,
+		  local_parameters_win_but_for_the_controlled_ones,
+		  bad_controlled_values_have_the_default_and_are_said,
+		  kept_wal_has_the_name_and_unit_of_the_version,
+		  wal_level_has_the_name_of_the_version,
+		  managed_parameters_and_nested_values_are_left_out,
+		  the_command_line_has_all_that_must_not_be_altered,
+		  other_files_are_the_members_or_else_the_clusters);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The dynamic document as settings. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "conf/options.h"
 #include "conf/settings.h"
+#include "test/unit/run.h"
 
 static struct mt_settings got;
 
@@ -154,23 +154,12 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("settings");
-	TCase *tc = tcase_create("settings");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, without_a_document_all_are_defaults);
-	tcase_add_test(tc, times_are_numbers_or_text_with_a_unit);
-	tcase_add_test(tc, what_is_too_low_has_its_minimum);
-	tcase_add_test(tc, what_cannot_be_read_has_its_default);
-	tcase_add_test(tc, old_names_count_where_the_new_one_is_absent);
-	tcase_add_test(tc, truths_and_modes_have_many_spellings);
-	tcase_add_test(tc, every_default_in_the_table_is_a_value_of_its_type);
-	tcase_add_test(tc, no_option_stands_twice_or_is_a_section_too);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	RUN_TESTS("settings", without_a_document_all_are_defaults,
+		  times_are_numbers_or_text_with_a_unit,
+		  what_is_too_low_has_its_minimum,
+		  what_cannot_be_read_has_its_default,
+		  old_names_count_where_the_new_one_is_absent,
+		  truths_and_modes_have_many_spellings,
+		  every_default_in_the_table_is_a_value_of_its_type,
+		  no_option_stands_twice_or_is_a_section_too);
 }

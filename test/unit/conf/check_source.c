@@ -15,6 +15,7 @@
 #include "conf/environ.h"
 #include "conf/sample.h"
 #include "conf/source.h"
+#include "test/unit/run.h"
 
 #define BASE \
 	"scope: batman\n" \
@@ -366,8 +367,6 @@ main(void)
 {
 	Suite *s = suite_create("source");
 	TCase *tc = tcase_create("source");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, make_dir, remove_dir);
 	tcase_add_test(tc, all_errors_are_found_in_one_run);
@@ -382,9 +381,5 @@ main(void)
 	tcase_add_test(tc, what_is_in_force_is_shown_without_secrets);
 	tcase_add_test(tc, the_sample_that_is_printed_is_the_trees);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

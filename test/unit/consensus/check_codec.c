@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/unit/run.h"
+
 static struct mt_image image;
 
 static void
@@ -389,8 +391,6 @@ main(void)
 {
 	Suite *s = suite_create("codec");
 	TCase *tc = tcase_create("messages");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, make_image, drop_image);
 	tcase_add_test(tc, votes_come_out_as_they_went_in);
@@ -410,9 +410,5 @@ main(void)
 	    tc, configurations_survive_a_round_trip_and_hostile_bytes_do_not);
 	tcase_add_test(tc, members_of_a_new_cluster_agree_on_its_first_image);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include "consensus/driver.h"
 
 #include "nodes.h"
+#include "test/unit/run.h"
 
 START_TEST(three_nodes_elect_one_leader_and_apply_the_same)
 {
@@ -360,8 +361,6 @@ main(void)
 {
 	Suite *s = suite_create("driver");
 	TCase *tc = tcase_create("nodes");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, three_nodes_elect_one_leader_and_apply_the_same);
@@ -380,9 +379,5 @@ main(void)
 	tcase_add_test(tc, hostile_bytes_are_counted_and_change_nothing);
 	tcase_add_test(tc, an_image_that_breaks_the_rules_is_refused);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include "consensus/driver.h"
 
 #include "nodes.h"
+#include "test/unit/run.h"
 
 static void
 add_server(struct mt_configuration *c, unsigned id, enum mt_server_role role)
@@ -277,8 +278,6 @@ main(void)
 {
 	Suite *s = suite_create("driver_change");
 	TCase *tc = tcase_create("nodes");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_server_joins_catches_up_and_votes);
@@ -289,9 +288,5 @@ main(void)
 	tcase_add_test(tc, a_snapshot_that_arrives_twice_is_installed_once);
 	tcase_add_test(tc, old_entries_below_the_snapshot_change_nothing);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -20,6 +20,7 @@
 
 #include "base/text.h"
 #include "consensus/writer.h"
+#include "test/unit/run.h"
 
 static char dir[64], db[96];
 static struct mt_err err;
@@ -571,8 +572,6 @@ main(void)
 {
 	Suite *s = suite_create("store");
 	TCase *tc = tcase_create("store");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 600); /* with CHECK_STORE_ALL */
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -588,9 +587,5 @@ main(void)
 	tcase_add_test(tc, what_was_acknowledged_survives_kills);
 	tcase_add_test(tc, the_writer_completes_each_job_once_and_in_order);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -7,7 +7,7 @@
 
 #include "decide.h"
 #include "given_sync.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 START_TEST(a_witness_does_nothing_but_end)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the holder does for a scheduled switchover and for a failover. */
 #include "decide.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 #define LATE_MS INT64_C(15000) /* 1.5 times loop_wait */
 

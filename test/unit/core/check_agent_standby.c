@@ -7,7 +7,7 @@
 
 #include "decide.h"
 #include "given_sync.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 static bool
 goes_to(const char *name)

@@ -6,7 +6,7 @@
 #include "core/agent.h"
 
 #include "agent_sync.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 #define PUT (&w_plan.command.u.sync_put.sync)
 

@@ -7,7 +7,7 @@
 #include "core/agent.h"
 
 #include "agent_sync.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 START_TEST(a_standby_of_the_set_has_names_before_it_is_promoted)
 {

@@ -6,7 +6,7 @@
 #include "core/agent.h"
 
 #include "decide.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 #define FIT_WITHIN_MS 15000
 #define PROMOTE_WITHIN_MS 60000

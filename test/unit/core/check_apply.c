@@ -5,7 +5,7 @@
  * check_apply_request.c, what the holder tells is in check_apply_holder.c.
  */
 #include "apply.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 /* ---- members ----------------------------------------------------------- */
 

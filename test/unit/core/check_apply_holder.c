@@ -4,7 +4,7 @@
  * document, and the synchronous sets.
  */
 #include "apply.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 /* ---- what the holder tells --------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Requests in the state: which may stand, and what settles them. */
 #include "apply.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 START_TEST(one_request_stands_at_a_time)
 {

@@ -3,7 +3,7 @@
 #include "core/candidate.h"
 
 #include "given.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 static struct mt_candidates found;
 

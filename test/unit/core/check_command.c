@@ -4,7 +4,7 @@
 
 #include "given_command.h"
 #include "hostile.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 static json_t *config;
 

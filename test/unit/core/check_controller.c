@@ -6,7 +6,7 @@
 #include "core/controller.h"
 
 #include "control.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 /* ---- who leads --------------------------------------------------------- */
 

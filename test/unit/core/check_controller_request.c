@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the controller does for people where nobody has the turn. */
 #include "control.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 #define WAIT_MS 8000 /* for the candidate */
 

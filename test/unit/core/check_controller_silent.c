@@ -6,7 +6,7 @@
 #include "core/controller.h"
 
 #include "control.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 START_TEST(a_silent_holder_is_fenced)
 {

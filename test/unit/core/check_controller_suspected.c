@@ -6,7 +6,7 @@
 #include "core/controller.h"
 
 #include "control_sync.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 static void
 finds(int number, enum mt_port port)

@@ -8,7 +8,7 @@
 #include "core/controller.h"
 
 #include "control_sync.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 /* node1 released its turn without a clean end; the log counts on these. */
 static void

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "run.h"
+#include "test/unit/run.h"
 
 static struct mt_events e;
 static struct mt_local l;

@@ -3,7 +3,7 @@
 #include "core/command.h"
 
 #include "given_command.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 static struct mt_state s;
 

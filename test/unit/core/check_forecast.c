@@ -3,7 +3,7 @@
 #include "core/forecast.h"
 
 #include "given_sync.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 static struct mt_forecast f;
 

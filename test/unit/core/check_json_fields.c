@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-#include "run.h"
+#include "test/unit/run.h"
 
 static json_t *
 parse(const char *text)

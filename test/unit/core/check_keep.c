@@ -8,7 +8,7 @@
 #include "base/text.h"
 
 #include "keeping.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 /* ---- asking ------------------------------------------------------------ */
 

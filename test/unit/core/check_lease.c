@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-#include "run.h"
+#include "test/unit/run.h"
 
 #define T0 INT64_C(1000000)
 #define TTL INT64_C(5000)

@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 #include "hostile.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 #define BIG UINT64_C(0xfedcba9876543210)
 

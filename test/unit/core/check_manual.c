@@ -10,7 +10,7 @@
 #include "core/agent.h"
 #include "core/controller.h"
 
-#include "run.h"
+#include "test/unit/run.h"
 
 #define MANUAL "man/matriarchd.8"
 

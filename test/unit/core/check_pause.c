@@ -7,7 +7,7 @@
 #include "core/agent.h"
 
 #include "decide.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 #define OWN_INCARNATION 10
 

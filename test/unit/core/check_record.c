@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "hostile.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 static const struct mt_record sample = {
     .incarnation = 1,

@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 #include "hostile.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 /* Every byte of it is set, or zero where a text ends. */
 static struct mt_report

@@ -3,7 +3,7 @@
 #include "core/request.h"
 
 #include "given_sync.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 static struct mt_preview seen;
 

@@ -7,7 +7,7 @@
 #include "core/suspect.h"
 
 #include "given_sync.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 static struct mt_probing probing;
 static char url[MT_URL_MAX];

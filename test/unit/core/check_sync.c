@@ -11,7 +11,7 @@
 #include "core/sync.h"
 
 #include "hostile.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 #define HOLDER UINT32_C(1)
 #define STEPS_MAX 8

@@ -10,7 +10,7 @@
 #include "core/sync.h"
 
 #include "given_sync.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 /* ---- the text of the names ---------------------------------------------- */
 

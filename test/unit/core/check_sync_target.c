@@ -7,7 +7,7 @@
 #include "core/sync.h"
 
 #include "given_sync.h"
-#include "run.h"
+#include "test/unit/run.h"
 
 #define TARGET(mode, count, in, k, what, members, want, ...) \
 	do { \

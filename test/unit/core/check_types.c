@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-#include "run.h"
+#include "test/unit/run.h"
 
 START_TEST(the_timeline_comes_before_the_lsn)
 {

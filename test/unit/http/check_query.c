@@ -3,7 +3,8 @@
 #include "http/query.h"
 
 #include <check.h>
-#include <stdlib.h>
+
+#include "test/unit/run.h"
 
 static const struct {
 	const char *query, *key, *value; /* NULL = not found */
@@ -72,8 +73,6 @@ main(void)
 {
 	Suite *suite = suite_create("query");
 	TCase *tc = tcase_create("query");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc,
 			    a_parameter_has_its_first_value_that_is_not_blank,
@@ -81,9 +80,5 @@ main(void)
 	tcase_add_test(tc, a_value_that_does_not_fit_is_cut);
 	tcase_add_test(tc, a_walk_sees_each_pair);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

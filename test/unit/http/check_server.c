@@ -11,12 +11,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "test/unit/run.h"
 
 static uv_loop_t loop;
 static struct mt_http_server *server;
@@ -500,8 +500,6 @@ main(void)
 {
 	Suite *suite = suite_create("server");
 	TCase *tc = tcase_create("served"), *hosts_tc = tcase_create("hosts");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_connection_is_kept_and_answers_have_lengths);
@@ -524,9 +522,5 @@ main(void)
 			    (int)MT_COUNT(hosts));
 	suite_add_tcase(suite, tc);
 	suite_add_tcase(suite, hosts_tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

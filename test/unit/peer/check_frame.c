@@ -11,6 +11,7 @@
 #include <check.h>
 
 #include "base/text.h"
+#include "test/unit/run.h"
 
 #define ALL_KINDS UINT32_MAX
 #define MAX_SEEN 8
@@ -259,22 +260,11 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("frame");
-	TCase *tc = tcase_create("frame");
-	SRunner *sr;
-	int n_failed;
-
-	tcase_add_test(tc, frames_come_out_the_same_split_at_every_byte);
-	tcase_add_test(tc, frames_come_out_the_same_in_pieces_of_any_size);
-	tcase_add_test(tc, every_kind_goes_through_at_its_bound_and_not_beyond);
-	tcase_add_test(tc, every_other_kind_and_version_is_refused);
-	tcase_add_test(tc, a_kind_not_allowed_now_costs_no_memory);
-	tcase_add_test(tc, the_callback_can_stop_the_feeding);
-	tcase_add_test(tc, random_bytes_never_break_the_decoder);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	n_failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return n_failed != 0;
+	RUN_TESTS("frame", frames_come_out_the_same_split_at_every_byte,
+		  frames_come_out_the_same_in_pieces_of_any_size,
+		  every_kind_goes_through_at_its_bound_and_not_beyond,
+		  every_other_kind_and_version_is_refused,
+		  a_kind_not_allowed_now_costs_no_memory,
+		  the_callback_can_stop_the_feeding,
+		  random_bytes_never_break_the_decoder);
 }

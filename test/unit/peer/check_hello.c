@@ -7,6 +7,7 @@
 #include <check.h>
 
 #include "base/text.h"
+#include "test/unit/run.h"
 
 static struct mt_hello
 make(const char *name, const char *addr, uint64_t nonce)
@@ -310,30 +311,15 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("hello");
-	TCase *tc = tcase_create("hello");
-	SRunner *sr;
-	int n_failed;
-
-	tcase_add_test(tc, a_hello_comes_back_as_it_was);
-	tcase_add_test(tc, the_largest_hello_fits_its_frame);
-	tcase_add_test(tc, the_list_does_not_depend_on_its_order);
-	tcase_add_test(tc, every_truncation_and_every_tail_is_refused);
-	tcase_add_test(
-	    tc, random_and_flipped_bytes_give_a_hello_in_form_or_an_error);
-	tcase_add_test(tc,
-		       names_and_addresses_with_odd_characters_are_out_of_form);
-	tcase_add_test(tc, another_protocol_version_is_refused_in_words);
-	tcase_add_test(tc,
-		       two_nodes_must_differ_in_process_name_address_and_id);
-	tcase_add_test(
-	    tc, unformed_nodes_need_one_list_and_formed_ones_one_cluster);
-	tcase_add_test(tc, a_newer_incarnation_or_a_later_stream_replaces);
-	tcase_add_test(tc, what_a_third_member_has_is_taken);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	n_failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return n_failed != 0;
+	RUN_TESTS("hello", a_hello_comes_back_as_it_was,
+		  the_largest_hello_fits_its_frame,
+		  the_list_does_not_depend_on_its_order,
+		  every_truncation_and_every_tail_is_refused,
+		  random_and_flipped_bytes_give_a_hello_in_form_or_an_error,
+		  names_and_addresses_with_odd_characters_are_out_of_form,
+		  another_protocol_version_is_refused_in_words,
+		  two_nodes_must_differ_in_process_name_address_and_id,
+		  unformed_nodes_need_one_list_and_formed_ones_one_cluster,
+		  a_newer_incarnation_or_a_later_stream_replaces,
+		  what_a_third_member_has_is_taken);
 }

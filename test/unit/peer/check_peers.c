@@ -5,6 +5,7 @@
  * sockets that misbehave are in check_peers_raw.c.
  */
 #include "nodes.h"
+#include "test/unit/run.h"
 
 START_TEST(three_nodes_connect_and_exchange_frames)
 {
@@ -313,8 +314,6 @@ main(void)
 {
 	Suite *suite = suite_create("peers");
 	TCase *tc = tcase_create("peers");
-	SRunner *sr;
-	int n_failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
@@ -336,9 +335,5 @@ main(void)
 	tcase_add_test(tc, plain_text_beyond_loopback_is_refused_in_words);
 	tcase_add_test(tc, closing_in_the_midst_of_everything_leaves_nothing);
 	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	n_failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return n_failed != 0;
+	return run_suite(suite);
 }

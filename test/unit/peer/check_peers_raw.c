@@ -12,6 +12,7 @@
 
 #include "nodes.h"
 #include "peer/peers_internal.h"
+#include "test/unit/run.h"
 
 /* A socket that speaks for itself, without blocking. */
 static int
@@ -370,8 +371,6 @@ main(void)
 {
 	Suite *suite = suite_create("peers_raw");
 	TCase *tc = tcase_create("peers_raw");
-	SRunner *sr;
-	int n_failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
@@ -388,9 +387,5 @@ main(void)
 	tcase_add_test(
 	    tc, a_peer_that_does_not_read_is_closed_when_the_queue_is_full);
 	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	n_failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return n_failed != 0;
+	return run_suite(suite);
 }

@@ -2,12 +2,12 @@
 /* Socket addresses: told from names, spelled as base/addr.h spells them. */
 #include "peer/sockaddr.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <check.h>
 
 #include "base/text.h"
+#include "test/unit/run.h"
 
 START_TEST(loopback_is_told_in_all_its_forms)
 {
@@ -58,17 +58,6 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("sockaddr");
-	TCase *tc = tcase_create("sockaddr");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, loopback_is_told_in_all_its_forms);
-	tcase_add_test(tc, the_text_is_the_canonical_one);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	RUN_TESTS("sockaddr", loopback_is_told_in_all_its_forms,
+		  the_text_is_the_canonical_one);
 }

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "pg/command.h"
+#include "test/unit/run.h"
 
 static const struct {
 	const char *text;
@@ -94,8 +95,6 @@ main(void)
 {
 	Suite *suite = suite_create("argv");
 	TCase *tc = tcase_create("argv");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, words_are_cut_as_a_shell_cuts_them, 0,
 			    (int)MT_COUNT(good));
@@ -104,9 +103,5 @@ main(void)
 	tcase_add_test(tc, a_bare_name_is_looked_for_in_the_path);
 	tcase_add_test(tc, words_come_behind_what_is_there);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pg/command.h"
+#include "test/unit/run.h"
 
 struct seen {
 	char out[4096], err[4096];
@@ -270,8 +271,6 @@ main(void)
 {
 	Suite *s = suite_create("command");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, lines_of_both_outputs_and_the_status_arrive);
 	tcase_add_test(t, a_failure_says_the_line_that_tells_most);
@@ -287,8 +286,5 @@ main(void)
 	tcase_add_loop_test(
 	    t, refused_options_and_their_short_forms_are_refused, 0, 6);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "pg/conninfo.h"
+#include "test/unit/run.h"
 
 static struct mt_conf_postgresql *
 make_pg(void)
@@ -190,8 +191,6 @@ main(void)
 {
 	Suite *s = suite_create("conninfo");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, slot_names_are_made_as_patroni_makes_them);
 	tcase_add_test(t, values_are_quoted_where_libpq_needs_it);
@@ -201,8 +200,5 @@ main(void)
 	tcase_add_loop_test(
 	    t, the_local_server_is_reached_by_literal_address_or_socket, 0, 8);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

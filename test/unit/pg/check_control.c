@@ -9,6 +9,7 @@
 #include "pg/bins.h"
 #include "pg/control.h"
 #include "pg/params.h"
+#include "test/unit/run.h"
 
 static const char standby[] =
     "pg_control version number:            1300\n"
@@ -180,8 +181,6 @@ main(void)
 {
 	Suite *s = suite_create("control");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, all_fields_of_a_standby_are_read);
 	tcase_add_loop_test(t, every_state_has_its_value, 0, 6);
@@ -190,8 +189,5 @@ main(void)
 	tcase_add_test(t, a_standby_gets_what_its_primary_had_if_that_is_more);
 	tcase_add_test(t, the_postmaster_gets_the_controlled_parameters);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "pg/files.h"
+#include "test/unit/run.h"
 
 static char dir[64];
 
@@ -407,8 +408,6 @@ main(void)
 {
 	Suite *s = suite_create("files");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_file_is_written_whole_and_read_bounded);
@@ -430,8 +429,5 @@ main(void)
 	tcase_add_test(t, copies_of_the_configuration_replace_what_is_missing);
 	tcase_add_test(t, the_password_file_has_a_line_for_each_user_and_host);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

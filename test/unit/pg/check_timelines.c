@@ -10,6 +10,7 @@
 #include <check.h>
 
 #include "pg/files.h"
+#include "test/unit/run.h"
 
 static char dir[] = "/tmp/check_timelines.XXXXXX";
 
@@ -111,8 +112,6 @@ main(void)
 {
 	Suite *s = suite_create("timelines");
 	TCase *t = tcase_create("timelines");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, the_numbers_between_are_taken_and_no_others);
@@ -121,9 +120,5 @@ main(void)
 	    t, only_what_is_above_the_newest_true_history_is_given_back);
 	tcase_add_test(t, without_a_directory_there_are_words);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -10,6 +10,7 @@
 #include <check.h>
 
 #include "pg/files.h"
+#include "test/unit/run.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -124,17 +125,11 @@ main(void)
 {
 	Suite *s = suite_create("walend");
 	TCase *tc = tcase_create("walend");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_loop_test(tc, the_most_telling_position_is_taken, 0,
 			    sizeof(lines) / sizeof(lines[0]));
 	tcase_add_test(tc, a_segments_name_is_its_position);
 	tcase_add_test(tc, the_newest_timelines_first_segment_is_found);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

@@ -1,28 +1,37 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* One program, one list of tests. */
-#ifndef MT_TEST_CORE_RUN_H
-#define MT_TEST_CORE_RUN_H
+/*
+ * One program, one suite: RUN_TESTS for a plain list of tests, run_suite() for
+ * what needs fixtures or loops. The result of each is that of main().
+ */
+#ifndef MT_TEST_UNIT_RUN_H
+#define MT_TEST_UNIT_RUN_H
 
 #include <check.h>
 #include <stdlib.h>
 
-/* Runs them all; the result is that of main(). */
+/* Runs and frees it. */
+static inline int
+run_suite(Suite *suite)
+{
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static inline int
 run_tests(const char *name, const TTest **tests, size_t n)
 {
 	Suite *suite = suite_create(name);
 	TCase *tc = tcase_create(name);
-	SRunner *runner;
-	int failed;
 
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }
 
 #define RUN_TESTS(name, ...) \
