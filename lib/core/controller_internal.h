@@ -32,6 +32,23 @@ bool controller__begin_sync_fence(struct mt_controller *c,
 				  const struct mt_view *v,
 				  struct mt_control_plan *p);
 
+/* controller_command.c */
+/* found NULL: the same holder goes on. */
+void controller__plan_assign(const struct mt_view *v, struct mt_control_plan *p,
+			     enum mt_ground ground, const char *holder,
+			     const struct mt_candidates *found);
+/* At least 1: 0 is "not known". */
+int64_t controller__lasted(int64_t from_ms, int64_t to_ms);
+void controller__plan_phases(const struct mt_controller *c,
+			     const struct mt_view *v,
+			     struct mt_control_plan *p);
+/* What was asked for cannot be done, or nobody could for long enough. */
+void controller__plan_clear(const struct mt_view *v, struct mt_control_plan *p,
+			    const char *why);
+void controller__plan_clear_found(const struct mt_view *v,
+				  struct mt_control_plan *p,
+				  const struct mt_candidates *found);
+
 /* controller_turn.c: rules; true if it is the one */
 bool controller__released(struct mt_controller *c, const struct mt_view *v,
 			  struct mt_control_plan *p);

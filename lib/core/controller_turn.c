@@ -58,90 +58,7 @@ holder_is_heard(const struct mt_controller *c, const struct mt_view *v)
 					       v->settings->suspect_timeout_ms);
 }
 
-static void
-plan_assign(const struct mt_view *v, struct mt_control_plan *p,
-	    enum mt_ground ground, const char *holder,
-	    const struct mt_candidates *found)
-{
-	const struct mt_leader *l = &v->state->leader;
-	struct mt_command *c = &p->command;
-	struct mt_decision *d = &c->u.assign.decision;
-	struct mt_candidates all;
-
-	p->propose = true;
-	c->kind = MT_CMD_LEADER_ASSIGN;
-	c->u.assign.expect_epoch = l->epoch;
-	c->u.assign.expect_released = l->released;
-	c->u.assign.expect_sync = v->state->sync.version;
-	c->u.assign.ground = ground;
-	mt_copy(c->u.assign.holder, sizeof(c->u.assign.holder), holder);
-	c->u.assign.ttl_ms = v->settings->ttl_ms;
-	c->u.assign.continues = found == NULL;
-	d->at_ms = v->wall_ms;
-	mt_copy(d->rule, sizeof(d->rule), p->rule);
-	mt_copy(d->from, sizeof(d->from), l->holder);
-	mt_copy(d->to, sizeof(d->to), holder);
-	mt_copy(d->why, sizeof(d->why), p->why);
-	d->optime = mt_primary_position(v);
-	if (found == NULL) {
-		mt_candidates_seen(v, &all);
-		found = &all;
-	} else {
-		c->u.assign.min = found->verdicts[found->best].at;
-	}
-	d->n_verdicts = found->n;
-	memcpy(d->verdicts, found->verdicts, sizeof(d->verdicts));
-}
-
-/* At least 1: 0 is "not known". */
-static int64_t
-lasted(int64_t from_ms, int64_t to_ms)
-{
-	return to_ms > from_ms ? to_ms - from_ms : 1;
-}
-
-static void
-plan_phases(const struct mt_controller *c, const struct mt_view *v,
-	    struct mt_control_plan *p)
-{
-	struct mt_phases *ph = &p->command.u.assign.decision.phases;
-
-	ph->fenced_ms = lasted(c->suspect_ms, c->fenced_ms);
-	ph->assigned_ms = lasted(c->suspect_ms, v->now_ms);
-}
-
 /* ---- ground R ---- */
-
-/* What was asked for cannot be done, or nobody could for long enough. */
-static void
-plan_clear(const struct mt_view *v, struct mt_control_plan *p, const char *why)
-{
-	const struct mt_request *r = &v->state->request;
-	struct mt_request_result *o = &p->command.u.request_clear;
-
-	p->propose = true;
-	p->command.kind = MT_CMD_REQUEST_CLEAR;
-	o->id = r->id;
-	mt_format(o->text, sizeof(o->text), "%s failed: %s",
-		  r->kind == MT_REQUEST_FAILOVER ? "Failover" : "Switchover",
-		  why);
-	mt_copy(p->why, sizeof(p->why), o->text);
-	p->command.seen.at_ms = v->wall_ms;
-	p->command.seen.optime = mt_primary_position(v);
-}
-
-static void
-plan_clear_found(const struct mt_view *v, struct mt_control_plan *p,
-		 const struct mt_candidates *found)
-{
-	char text[MT_WHY_MAX - 48];
-
-	mt_candidates_text(found, text, sizeof(text));
-	plan_clear(v, p, text);
-	p->command.seen.n_verdicts = found->n;
-	memcpy(p->command.seen.verdicts, found->verdicts,
-	       sizeof(found->verdicts));
-}
 
 /* Would this one, with synchronous_mode on, go before the best so far? */
 static bool
@@ -260,17 +177,19 @@ take_with_loss(struct mt_controller *c, const struct mt_view *v,
 		return false;
 	mt_candidates_judge(v, &rules, &found);
 	if (found.best < 0) {
-		plan_clear_found(v, p, &found);
+		controller__plan_clear_found(v, p, &found);
 	} else if (!controller__majority_fenced(c, v, MT_FENCE_NORMAL)) {
 		controller__plan_fence(c, v, MT_FENCE_NORMAL, p);
 	} else {
 		mt_request_loss(v, &found.verdicts[found.best], &loss, p->why,
 				sizeof(p->why));
-		plan_assign(v, p, MT_GROUND_PROMISES,
-			    found.verdicts[found.best].name, &found);
+		controller__plan_assign(v, p, MT_GROUND_PROMISES,
+					found.verdicts[found.best].name,
+					&found);
 		p->command.u.assign.decision.loss = loss;
 		p->command.u.assign.decision.phases.assigned_ms =
-		    lasted(0, controller__waited(c, "asked", v->now_ms));
+		    controller__lasted(
+			0, controller__waited(c, "asked", v->now_ms));
 	}
 	return true;
 }
@@ -291,7 +210,7 @@ plan_more(struct mt_controller *c, const struct mt_view *v,
 	if (mt_state_is_asked(v->state) &&
 	    controller__waited(c, "asked", v->now_ms) >= SWITCH_WAIT_MS) {
 		mt_format(why, sizeof(why), "%s", p->why);
-		plan_clear(v, p, why);
+		controller__plan_clear(v, p, why);
 	}
 }
 
@@ -305,7 +224,7 @@ may_choose(const struct mt_view *v, struct mt_control_plan *p)
 	mt_copy(p->why, sizeof(p->why),
 		"paused: nobody gets the turn without being asked for");
 	if (mt_state_is_asked(v->state))
-		plan_clear(v, p, "in pause it needs a candidate");
+		controller__plan_clear(v, p, "in pause it needs a candidate");
 	return false;
 }
 
@@ -349,10 +268,11 @@ controller__released(struct mt_controller *c, const struct mt_view *v,
 			plan_more(c, v, MT_FENCE_SYNC, p);
 			return true;
 		}
-		plan_assign(v, p, MT_GROUND_RELEASE,
-			    found.verdicts[found.best].name, &found);
+		controller__plan_assign(v, p, MT_GROUND_RELEASE,
+					found.verdicts[found.best].name,
+					&found);
 		p->command.u.assign.decision.phases.assigned_ms =
-		    lasted(0, long_ms);
+		    controller__lasted(0, long_ms);
 		return true;
 	}
 	if (found.best < 0) {
@@ -378,12 +298,12 @@ controller__released(struct mt_controller *c, const struct mt_view *v,
 		ground = MT_GROUND_PROMISES;
 	}
 	if (found.best >= 0) {
-		plan_assign(v, p, ground, found.verdicts[found.best].name,
-			    &found);
+		controller__plan_assign(
+		    v, p, ground, found.verdicts[found.best].name, &found);
 		p->command.u.assign.decision.phases.assigned_ms =
-		    lasted(0, long_ms);
+		    controller__lasted(0, long_ms);
 	} else if (asked) {
-		plan_clear_found(v, p, &found);
+		controller__plan_clear_found(v, p, &found);
 	}
 	return true;
 }
@@ -415,7 +335,7 @@ controller__repair(struct mt_controller *c, const struct mt_view *v,
 	mt_format(p->why, sizeof(p->why),
 		  "\"%s\" has fenced epoch %" PRIu64 ", but \"%s\" is well",
 		  who, l->epoch, l->holder);
-	plan_assign(v, p, MT_GROUND_CONTINUE, l->holder, NULL);
+	controller__plan_assign(v, p, MT_GROUND_CONTINUE, l->holder, NULL);
 	return true;
 }
 
@@ -432,7 +352,7 @@ controller__ttl(struct mt_controller *c, const struct mt_view *v,
 	mt_format(p->why, sizeof(p->why),
 		  "ttl changes from %" PRId64 " to %" PRId64 " ms", l->ttl_ms,
 		  v->settings->ttl_ms);
-	plan_assign(v, p, MT_GROUND_CONTINUE, l->holder, NULL);
+	controller__plan_assign(v, p, MT_GROUND_CONTINUE, l->holder, NULL);
 	return true;
 }
 
@@ -480,7 +400,7 @@ is_held_back(const struct mt_controller *c, const struct mt_view *v,
 		char why[MT_WHY_MAX - 48];
 
 		mt_format(why, sizeof(why), "%s", p->why);
-		plan_clear(v, p, why);
+		controller__plan_clear(v, p, why);
 	}
 	return true;
 }
@@ -508,7 +428,7 @@ judge_silent(struct mt_controller *c, const struct mt_view *v,
 			mt_candidates_judge(v, &rules, found);
 		}
 		if (found->best < 0)
-			plan_clear_found(v, p, found);
+			controller__plan_clear_found(v, p, found);
 	}
 }
 
@@ -567,9 +487,10 @@ controller__suspected(struct mt_controller *c, const struct mt_view *v,
 		  "acknowledge nothing more: a majority and %d of the "
 		  "synchronous standbys have fenced epoch %" PRIu64,
 		  l->holder, mt_sync_needed(&v->state->sync), l->epoch);
-	plan_assign(v, p, is_clear ? MT_GROUND_PROMISES : MT_GROUND_SYNC_FENCE,
-		    found.verdicts[found.best].name, &found);
-	plan_phases(c, v, p);
+	controller__plan_assign(
+	    v, p, is_clear ? MT_GROUND_PROMISES : MT_GROUND_SYNC_FENCE,
+	    found.verdicts[found.best].name, &found);
+	controller__plan_phases(c, v, p);
 	return true;
 }
 
@@ -638,8 +559,8 @@ controller__silent(struct mt_controller *c, const struct mt_view *v,
 	mt_format(p->why, sizeof(p->why),
 		  "\"%s\" %s, and a majority has fenced epoch %" PRIu64,
 		  l->holder, does, l->epoch);
-	plan_assign(v, p, MT_GROUND_PROMISES, found.verdicts[found.best].name,
-		    &found);
-	plan_phases(c, v, p);
+	controller__plan_assign(v, p, MT_GROUND_PROMISES,
+				found.verdicts[found.best].name, &found);
+	controller__plan_phases(c, v, p);
 	return true;
 }
