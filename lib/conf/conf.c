@@ -91,6 +91,7 @@ raft_missing(struct mt_conf_source *src, const struct mt_conf *c)
 	    c->scope[0] != '\0' ? c->scope : "cluster_1");
 }
 
+/* text NULL: it is no text */
 static int
 add_partner(struct mt_conf_source *src, struct mt_conf_raft *r, size_t i,
 	    const char *text)
@@ -103,6 +104,10 @@ add_partner(struct mt_conf_source *src, struct mt_conf_raft *r, size_t i,
 	mt_format(path, sizeof(path), "raft.partner_addrs[%zu]", i);
 	if (mt_conf_source_part(src, path, src->n, &place) == NULL)
 		mt_copy(path, sizeof(path), "raft.partner_addrs");
+	if (text == NULL)
+		return mt_conf_fail(src, path,
+				    "\"raft.partner_addrs\" needs addresses, "
+				    "such as 10.0.0.2:7500");
 	if (mt_addr_parse(&a, text, 0, &why) != 0)
 		return mt_conf_fail(src, path, "\"raft.partner_addrs\": %s",
 				    why.text);

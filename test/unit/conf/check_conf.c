@@ -325,6 +325,9 @@ START_TEST(partners_are_the_other_members_once_each)
 	refused(BASE "raft: {self_addr: '127.0.0.1:1',\n"
 		     "  partner_addrs: ['localhost:2', x]}\n",
 		"5:34", "\"x\" has no port");
+	refused(BASE "raft: {self_addr: '127.0.0.1:1',\n"
+		     "  partner_addrs: ['localhost:2', 1429496729600]}\n",
+		"5:3", "must be a list of text");
 }
 END_TEST
 
