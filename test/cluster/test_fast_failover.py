@@ -42,9 +42,10 @@ def cluster(pool):
 
 
 def decision_for(node, new):
-    """The newest assignment of the turn to that member."""
+    """The newest assignment of the turn to that member; who rejoined it since
+    has a record of his own."""
     return next(one for one in node.json("/decisions?limit=10")
-                if one["to"] == new.name)
+                if one["to"] == new.name and one["rule"] != "rejoin")
 
 
 def show(capsys, what, seconds):
