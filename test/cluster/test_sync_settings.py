@@ -263,7 +263,7 @@ def test_operator_accepts_the_loss(fresh):
     assert cluster.primary(5, among=[third]) is third
     assert cluster.missing(client, third)
     decision = next(one for one in third.json("/decisions")
-                    if one["to"] == third.name)
+                    if one["to"] == third.name and one["rule"] != "rejoin")
     assert "accepted loss" in decision["why"]
     assert decision["lost"]["from"]
     # Those who had it follow: the operator's word stands.
