@@ -49,6 +49,18 @@ fail(struct mt_postgres *pg, const struct mt_err *err)
 	postgres__job_end(pg, err);
 }
 
+/* The statement went well and its action goes on; else that was seen to. */
+static bool
+went_well(struct mt_postgres *pg, const struct mt_session_result *r)
+{
+	if (!still(pg))
+		return false;
+	if (r->err.code == 0)
+		return true;
+	fail(pg, &r->err);
+	return false;
+}
+
 static void
 again_cb(uv_timer_t *timer)
 {
@@ -109,12 +121,14 @@ static void
 mark_cb(void *arg, const struct mt_session_result *r)
 {
 	struct mt_postgres *pg = arg;
+	struct mt_err err;
 
-	if (!still(pg))
+	if (!went_well(pg, r))
 		return;
-	if (r->err.code != 0 ||
-	    mt_lsn_parse(mt_session_value(r, 0, 0), &pg->names_mark) != 0) {
-		fail(pg, &r->err);
+	if (mt_lsn_parse(mt_session_value(r, 0, 0), &pg->names_mark) != 0) {
+		mt_err_set(&err, MT_EPROTO,
+			   "PostgreSQL does not tell how far it has flushed");
+		fail(pg, &err);
 		return;
 	}
 	mt_session_want(pg->worker, false);
@@ -127,27 +141,15 @@ mark_cb(void *arg, const struct mt_session_result *r)
 static void
 checkpoint_cb(void *arg, const struct mt_session_result *r)
 {
-	struct mt_postgres *pg = arg;
-
-	if (!still(pg))
-		return;
-	if (r->err.code != 0)
-		fail(pg, &r->err);
-	else
-		go(pg, SYNC_NUDGE);
+	if (went_well(arg, r))
+		go(arg, SYNC_NUDGE);
 }
 
 static void
 nudged_cb(void *arg, const struct mt_session_result *r)
 {
-	struct mt_postgres *pg = arg;
-
-	if (!still(pg))
-		return;
-	if (r->err.code != 0)
-		fail(pg, &r->err);
-	else
-		go(pg, SYNC_MARK);
+	if (went_well(arg, r))
+		go(arg, SYNC_MARK);
 }
 
 /* Rows are the walsenders that are older than this session. */
@@ -156,11 +158,9 @@ older_cb(void *arg, const struct mt_session_result *r)
 {
 	struct mt_postgres *pg = arg;
 
-	if (!still(pg))
+	if (!went_well(pg, r))
 		return;
-	if (r->err.code != 0)
-		fail(pg, &r->err);
-	else if (r->n_rows > 0)
+	if (r->n_rows > 0)
 		again(pg);
 	else
 		go(pg, SYNC_CHECKPOINT);
@@ -178,11 +178,9 @@ shown_cb(void *arg, const struct mt_session_result *r)
 	    strcmp(mt_session_value(r, 0, 0), text != NULL ? text : "") == 0;
 
 	json_decref(p);
-	if (!still(pg))
+	if (!went_well(pg, r))
 		return;
-	if (r->err.code != 0) {
-		fail(pg, &r->err);
-	} else if (!shown) {
+	if (!shown) {
 		renew_session(pg);
 		again(pg);
 	} else if (pg->names_managed &&
@@ -227,12 +225,8 @@ resumed_cb(void *arg, const struct mt_session_result *r)
 {
 	struct mt_postgres *pg = arg;
 
-	if (!still(pg))
+	if (!went_well(pg, r))
 		return;
-	if (r->err.code != 0) {
-		fail(pg, &r->err);
-		return;
-	}
 	mt_session_want(pg->worker, false);
 	mt_session_want(pg->identifier, false);
 	pg->stopped = pg->fence;
@@ -288,11 +282,9 @@ fence_cb(void *arg, const struct mt_session_result *r)
 	bool streamed =
 	    mt_lsn_parse(mt_session_value(r, 0, 3), &pg->received) == 0;
 
-	if (!still(pg))
+	if (!went_well(pg, r))
 		return;
-	if (r->err.code != 0) {
-		fail(pg, &r->err);
-	} else if (mt_session_value(r, 0, 0)[0] != '\0') {
+	if (mt_session_value(r, 0, 0)[0] != '\0') {
 		renew_session(pg);
 		again(pg);
 	} else if (receiver > 0) {
@@ -322,12 +314,8 @@ paused_cb(void *arg, const struct mt_session_result *r)
 {
 	struct mt_postgres *pg = arg;
 
-	if (!still(pg))
+	if (!went_well(pg, r))
 		return;
-	if (r->err.code != 0) {
-		fail(pg, &r->err);
-		return;
-	}
 	pg->sync_step = SYNC_FENCE;
 	again(pg);
 }
@@ -538,12 +526,8 @@ reloaded_cb(void *arg, const struct mt_session_result *r)
 {
 	struct mt_postgres *pg = arg;
 
-	if (!still(pg))
+	if (!went_well(pg, r))
 		return;
-	if (r->err.code != 0) {
-		fail(pg, &r->err);
-		return;
-	}
 	renew_session(pg);
 	step(pg);
 }
