@@ -135,6 +135,8 @@ run(struct slot *s)
 	int rv;
 
 	s->waits = false;
+	if (command == NULL)
+		return; /* a reload took it away while it waited */
 	s->running = s->next.kind;
 	rv = mt_argv_add_words(&argv, command, &err);
 	if (rv == 0) {
