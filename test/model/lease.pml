@@ -28,7 +28,7 @@
  * clock wanders, by one unit to and fro; DELAY; NORESTART and NORELEASE leave
  * those steps out, NOFALLBACK keeps applied[] over restarts. Extensions by -D:
  *	TTL2=n	assignments choose TTL or TTL2, epoch 1 has TTL (rule 10)
- *	EXEMPT	leader.exempt, of pause and failsafe (rule 21), not built yet
+ *	EXEMPT	leader.exempt, as a pause uses it (rule 21)
  *	SYNC	ground Y beside the timed lease; sync.pml shows that whom Y
  *		displaces acknowledges nothing any more
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Synchronous sets and ground Y: a silent primary is replaced without waiting
- * for its lease, and nothing acknowledged is lost. This is designed and not
- * built: the model is what the code will be written after.
+ * for its lease, and nothing acknowledged is lost. lib/core/sync.c, agent_sync.c,
+ * sync_target.c and controller_fence.c are the same in C.
  *
  * Node 0 is the primary of epoch 1. A commit is a position 1..COMMITS on the
  * timeline of its epoch. Primaries that were replaced live on and acknowledge
