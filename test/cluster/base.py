@@ -79,10 +79,20 @@ def wait_for(condition, deadline, what, period=0.05):
 _taken = set()
 
 
+def worker():
+    """Which of the processes that share the tests this one is, from 0."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
+
+
 def free_port(address="127.0.0.1"):
-    """A port below the ephemeral range that nobody listens on."""
+    """A port below the ephemeral range that nobody listens on.
+
+    Each worker draws from a range of its own: a port is only bound when the
+    daemon starts, and another worker must not take it until then.
+    """
+    first = 20000 + 1500 * worker()
     while True:
-        port = random.randint(20000, 32000)
+        port = random.randrange(first, first + 1500)
         if port in _taken:
             continue
         with socket.socket() as probe:
@@ -97,7 +107,8 @@ def free_port(address="127.0.0.1"):
 
 def loopback_addresses(n):
     """Addresses that nobody else uses, so that all ports are free there."""
-    net = f"127.{random.randint(64, 254)}.{random.randint(1, 254)}"
+    net = f"127.{64 + 20 * worker() + random.randrange(20)}"
+    net = f"{net}.{random.randint(1, 254)}"
     return [f"{net}.{i}" for i in range(1, n + 1)]
 
 

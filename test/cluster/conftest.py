@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """Fixtures that share a cluster between tests, and what a failure shows."""
 
+import collections
 import contextlib
 import sys
 
@@ -19,6 +20,13 @@ def pytest_sessionstart(session):
         if not program.exists():
             pytest.exit(f"{program} is missing: run make first", returncode=1)
     procs.adopt_orphans()
+
+
+def pytest_collection_modifyitems(items):
+    """Modules with many tests first: a worker takes a whole module, and none
+    shall begin a long one when the others are done."""
+    tests = collections.Counter(item.path for item in items)
+    items.sort(key=lambda item: -tests[item.path])
 
 
 @pytest.hookimpl(hookwrapper=True)

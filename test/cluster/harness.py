@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """Clusters of real daemons with real PostgreSQL, for tests.
 
-Cluster makes a scratch directory in /tmp, a configuration file for each node,
-and Node objects that start, stop, kill and freeze. All waiting has a deadline
-and a condition. Run as root, the daemons are started as postgres, else nobody.
+Cluster makes a directory in MT_SCRATCH (/tmp), a configuration file for each
+node, and Node objects that start, stop, kill and freeze. All waiting has a
+deadline and a condition. Run as root, the daemons are started as postgres, else nobody.
 MT_BUILD names the build directory (default: build/ of this tree).
 
 Tests import from here; base.py, node.py, procs.py, netns.py and writer.py are
@@ -24,12 +24,13 @@ from base import (ADMIN_PASSWORD, CLI, DAEMON, FAILOVER_DEADLINE,
                   FORM_DEADLINE, REJOIN_DEADLINE, REPLICATION_PASSWORD,
                   SECRETS, SUPERUSER_PASSWORD, TTL, become, free_port,
                   loopback_addresses, merge, run_user, wait_for)
+from netns import SCRATCH
 from node import Node
 
 __all__ = ["ADMIN_PASSWORD", "CLI", "DAEMON", "FAILOVER_DEADLINE",
            "FORM_DEADLINE", "LIVE", "REJOIN_DEADLINE", "REPLICATION_PASSWORD",
-           "SECRETS", "SUPERUSER_PASSWORD", "TTL", "Cluster", "Node", "become",
-           "cli", "free_port", "loopback_addresses", "wait_for"]
+           "SCRATCH", "SECRETS", "SUPERUSER_PASSWORD", "TTL", "Cluster", "Node",
+           "become", "cli", "free_port", "loopback_addresses", "wait_for"]
 
 REPLICA_ROLES = ("replica", "sync_standby", "quorum_standby")
 LIVE = []       # clusters that have not been closed: for the report
@@ -48,7 +49,7 @@ class Cluster:
         for program in (DAEMON, CLI):
             assert program.exists(), f"{program} is missing: run make first"
         self.user = run_user()
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="mt-", dir="/tmp"))
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="mt-", dir=SCRATCH))
         os.chown(self.dir, self.user.pw_uid, self.user.pw_gid)
         self.scope = "demo"
         self.dcs = dcs or {}

@@ -4,10 +4,13 @@
 import contextlib
 import ctypes
 import os
+import pathlib
 import subprocess
 import threading
 
 CLONE_NEWNET = 0x40000000
+# Where a run keeps all that it makes; see sweep.py.
+SCRATCH = pathlib.Path(os.environ.get("MT_SCRATCH", "/tmp"))
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -56,9 +59,12 @@ class Network:
 
     def __init__(self, n):
         pid = os.getpid()
+        self.file = SCRATCH / f"net-{pid}"
         self.prefix = f"10.213.{pid % 250 + 1}"
         self.bridge = f"mtb{pid}"
         self.names = []
+        names = [self.bridge, *(f"mt{pid}n{i}" for i in range(1, n + 1))]
+        self.file.write_text(" ".join(names))
         try:
             ip("link", "add", self.bridge, "type", "bridge")
             ip("link", "set", self.bridge, "up")
@@ -89,10 +95,17 @@ class Network:
         ip("link", "set", f"v{name}", "master", self.bridge)
 
     def remove(self):
-        for name in self.names:
-            with contextlib.suppress(OSError):
-                ip("link", "del", f"v{name}")
-            with contextlib.suppress(OSError):
-                ip("netns", "del", name)
+        remove([self.bridge, *self.names])
+        self.file.unlink(missing_ok=True)
+
+
+def remove(names):
+    """A bridge, and the namespaces at it."""
+    bridge, *rest = names
+    for name in rest:
         with contextlib.suppress(OSError):
-            ip("link", "del", self.bridge)
+            ip("link", "del", f"v{name}")
+        with contextlib.suppress(OSError):
+            ip("netns", "del", name)
+    with contextlib.suppress(OSError):
+        ip("link", "del", bridge)

@@ -12,14 +12,14 @@ import tempfile
 import pytest
 
 import procs
-from harness import CLI, run_user, wait_for
+from harness import CLI, SCRATCH, run_user, wait_for
 
 
 class Demo:
     """matriarch demo in an empty directory, started as who runs the tests."""
 
     def __init__(self, *words):
-        self.parent = pathlib.Path(tempfile.mkdtemp(prefix="mt-", dir="/tmp"))
+        self.parent = pathlib.Path(tempfile.mkdtemp(prefix="mt-", dir=SCRATCH))
         self.parent.chmod(0o755)
         self.dir = self.parent / "demo"
         self.output = self.parent / "output"
