@@ -184,11 +184,14 @@ unit: $(UNIT_BINS)
 	done; \
 	[ -z "$$bad" ] || { echo "unit tests failed:$$bad" >&2; exit 1; }
 
-# SEEDS=A-B, or N for the first N: a million before a release.
+# SEEDS=A-B, or N for the first N: a million before a release. Each ends after
+# 30 simulated seconds; some more go on until all works again.
 SEEDS ?= 20000
+LIVENESS_SEEDS ?= 1000
 sim: $(SIMS)
 	MT_BUILD=$(abspath $(B)) test/sim/replay.sh
 	MT_BUILD=$(abspath $(B)) test/sim/run --schedules
+	MT_BUILD=$(abspath $(B)) test/sim/run --liveness --seeds $(LIVENESS_SEEDS)
 	MT_BUILD=$(abspath $(B)) test/sim/run --seeds $(SEEDS)
 RAFT_SEEDS ?= 1-5000
 # Raft alone, and each of the driver's guards against the schedule it is for.

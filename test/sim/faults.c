@@ -313,6 +313,17 @@ fault_end(struct sim *w, struct node *n, enum fault f)
 		node_boot_in(n, down_us);
 }
 
+static void
+fault_sleep(struct sim *w, struct node *n)
+{
+	int64_t us = sim_between(w, 50 * SIM_MS, 3 * w->setup.ttl_s * SIM_S);
+
+	/* When all is healed a seed may not have the time to wait for it. */
+	if (w->end_us != 0 && us > w->setup.faults_until_us - w->now_us)
+		us = w->setup.faults_until_us - w->now_us;
+	node_sleep(n, us);
+}
+
 void
 fault_inject(struct sim *w, enum fault f)
 {
@@ -391,8 +402,7 @@ fault_inject(struct sim *w, enum fault f)
 		pg_lose_sentinel(n);
 		break;
 	case F_SLEEP:
-		node_sleep(
-		    n, sim_between(w, 50 * SIM_MS, 3 * w->setup.ttl_s * SIM_S));
+		fault_sleep(w, n);
 		break;
 	case F_HANG:
 		pg_hang(n, sim_between(w, 100 * SIM_MS, 20 * SIM_S),

@@ -5,6 +5,9 @@
  *   --seeds A-B       each seed of the range, on all processors; N is 1-N. Of
  *                     those that fail the first few are made smaller
  *   --seed N          one, with its trace; the same to the byte each time
+ *   --liveness        drawn seeds heal for as long as it takes, and one fault
+ *                     more and a loss come after that; else none lasts longer
+ *                     than 30 simulated seconds
  *   --drift N         clocks run up to N percent wrong, not 1
  *   --keep 3,7,9      of its faults only these ("none": none)
  *   --schedule NAME   a written schedule (with --seed's number as its chance)
@@ -33,6 +36,7 @@ struct result {
 	uint64_t runs, failed;
 	uint64_t first_failed;
 	struct sim_stats sum;
+	int64_t run_us;     /* the longest run */
 	int64_t longest_us; /* until all worked again */
 	int64_t outage_us; /* without writing, by one fault while all is well */
 };
@@ -45,6 +49,8 @@ sim_run(struct sim *w, const struct sim_options *o)
 		schedule_run(w);
 	else if (!scenario_run(w, o->schedule))
 		sim_fail(w, "there is no schedule \"%s\"", o->schedule);
+	if (w->end_us != 0 && w->now_us > w->end_us)
+		sim_fail(w, "the run goes on beyond its end");
 	sim_release(w);
 	return !w->failed;
 }
@@ -73,6 +79,9 @@ add(struct sim_stats *to, const struct sim_stats *s)
 	to->probes += s->probes;
 	to->fast_turns += s->fast_turns;
 	to->losses += s->losses;
+	to->digests += s->digests;
+	to->healed += s->healed;
+	to->outages += s->outages;
 	to->simulated_us += s->simulated_us;
 }
 
@@ -102,6 +111,8 @@ work(struct sim *w, const struct sim_options *base, uint64_t first,
 		bool ok = sim_run(w, &o);
 
 		add(&r->sum, &w->stats);
+		if (w->stats.simulated_us > r->run_us)
+			r->run_us = w->stats.simulated_us;
 		if (w->stats.converge_us > r->longest_us)
 			r->longest_us = w->stats.converge_us;
 		if (w->stats.outage_us > r->outage_us)
@@ -148,9 +159,13 @@ print(const struct result *r, double took_s)
 	       " times, accepted losses %" PRIu64 "\n",
 	       s->puts, s->stopped, s->probes, s->fast_turns, s->sync_turns,
 	       s->acks, s->wipes, s->hopeless, s->losses);
-	printf("longest way back to normal: %.1f s; longest without a primary "
-	       "after one fault: %.1f s\n",
-	       (double)r->longest_us / 1e6, (double)r->outage_us / 1e6);
+	printf(
+	    "states compared %" PRIu64 " times; healing judged %" PRIu64
+	    " times, the longest way back to normal: %.1f s; one fault %" PRIu64
+	    " times, the longest without a primary: %.1f s; the longest "
+	    "run: %.1f s\n",
+	    s->digests, s->healed, (double)r->longest_us / 1e6, s->outages,
+	    (double)r->outage_us / 1e6, (double)r->run_us / 1e6);
 }
 
 static int
@@ -179,6 +194,8 @@ run_range(struct sim *w, const struct sim_options *o, uint64_t first,
 		sum.runs += all[i].runs;
 		sum.failed += all[i].failed;
 		add(&sum.sum, &all[i].sum);
+		if (all[i].run_us > sum.run_us)
+			sum.run_us = all[i].run_us;
 		if (all[i].longest_us > sum.longest_us)
 			sum.longest_us = all[i].longest_us;
 		if (all[i].outage_us > sum.outage_us)
@@ -196,9 +213,9 @@ usage(void)
 	fprintf(
 	    stderr,
 	    "usage: matriarch-sim --seeds A-B [--jobs N] [--stop] [--lease]\n"
-	    "                     [--drift N]\n"
+	    "                     [--liveness] [--drift N]\n"
 	    "       matriarch-sim --seed N [--keep 3,7,9] [--lease] "
-	    "[--quiet]\n"
+	    "[--liveness] [--quiet]\n"
 	    "       matriarch-sim --schedule NAME [--seed N] [--quiet] "
 	    "[--lease]\n"
 	    "       matriarch-sim --schedules | --list\n");
@@ -271,6 +288,9 @@ main(int argc, char **argv)
 			continue;
 		} else if (strcmp(argv[i], "--lease") == 0) {
 			o.lease_only = true;
+			continue;
+		} else if (strcmp(argv[i], "--liveness") == 0) {
+			o.liveness = true;
 			continue;
 		} else if (strcmp(argv[i], "--stop") == 0) {
 			stop = true;

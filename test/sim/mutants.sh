@@ -6,8 +6,9 @@
 # of what the rule prevents: by a written schedule, or by a drawn seed. A patch
 # that does not apply any more is a failure, too: the rule has moved. Above the
 # patch may stand "dies of: seed 5551", for a rare death, which is tried first;
-# "liveness": it has to die of a cluster that does not come back; or "holds with
-# --drift 5": it is no mutant, and has to hold where the program does not.
+# "liveness": it has to die of a cluster that does not come back, in seeds that
+# wait for that; or "holds with --drift 5": it is no mutant, and has to hold
+# where the program does not.
 #
 #	test/sim/mutants.sh [NAME...]
 #
@@ -78,9 +79,11 @@ kill_mutant() {
 	program=$B/test/sim/mutants/$1/matriarch-sim
 	deadly=$DEADLY
 	only=--lease
+	lease=--lease
 	if grep -qx liveness "test/sim/mutants/$1.patch"; then
 		deadly='no primary|does not work again'
-		only=
+		only=--liveness
+		lease=
 	fi
 	s=$(note "$1" 'dies of: seed ')
 	if [ -n "$s" ] &&
@@ -88,7 +91,7 @@ kill_mutant() {
 		return 0
 	fi
 	for s in $("$program" --list); do
-		if how=$(died "$program" --schedule "$s" --quiet $only); then
+		if how=$(died "$program" --schedule "$s" --quiet $lease); then
 			echo "$s: ${how#failed }"
 			return 0
 		fi

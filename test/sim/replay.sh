@@ -30,9 +30,10 @@ twice() {
 }
 
 if [ $# -eq 0 ]; then
-	for seed in 1 2 3 4 5; do
+	for seed in 1 2 3 4 5 6 7 8; do
 		twice --seed "$seed"
 	done
+	twice --liveness --seed 9
 	twice --schedule late-answers
 	echo "the same seed gives the same trace"
 	exit 0

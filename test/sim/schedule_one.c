@@ -168,7 +168,7 @@ break_it(struct sim *w, struct node *n, enum loss loss, int64_t limit)
 	}
 }
 
-void
+bool
 schedule_one(struct sim *w)
 {
 	struct node *n = fault_some_node(w);
@@ -178,9 +178,16 @@ schedule_one(struct sim *w)
 	/* Where little lag is allowed, who is left may rightly not do. */
 	if (w->setup.max_lag < SIM_MAX_LAG)
 		loss = L_TERMINATE;
-	TRACE(w, n, "all is well, and %s", losses[loss].name);
 	limit = limit_ms(w, n, loss);
+	if (limit * SIM_MS > sim_left_us(w)) {
+		loss = L_CRASH; /* has not so long a bound */
+		limit = limit_ms(w, n, loss);
+	}
+	if (limit * SIM_MS > sim_left_us(w))
+		return false;
+	TRACE(w, n, "all is well, and %s", losses[loss].name);
 	break_it(w, n, loss, limit);
+	w->stats.outages++;
 	if (!sim_run_until(w, is_served, losses[loss].rest ? n->i : -1,
 			   limit * SIM_MS) &&
 	    !w->failed && !w->options.lease_only && !check_sync_hopeless(w))
@@ -190,4 +197,5 @@ schedule_one(struct sim *w)
 		w->stats.outage_us = w->now_us - begin_us;
 	n->absent = false;
 	schedule_heal(w);
+	return !w->failed;
 }

@@ -92,8 +92,9 @@ print_command(const struct sim_options *o, const bool *keep)
 			printf("%s%d", before, k);
 			before = ",";
 		}
-	printf("%s%s", *before == '\0' ? "none" : "",
-	       o->lease_only ? " --lease" : "");
+	printf("%s%s%s", *before == '\0' ? "none" : "",
+	       o->lease_only ? " --lease" : "",
+	       o->liveness ? " --liveness" : "");
 	if (o->drift_percent != 1)
 		printf(" --drift %d", o->drift_percent);
 	putchar('\n');

@@ -24,8 +24,8 @@
 #include "core/suspect.h"
 #include "core/sync.h"
 #include "daemon/api/health.h"
+#include "test/sim/pg.h"
 
-#define SIM_NODES_MAX 5
 #define SIM_NOBODY (UINT32_C(1) << 30) /* in a set: the placeholder */
 #define SIM_BRANCHES_MAX 512
 #define SIM_LOG_MAX 8192
@@ -34,6 +34,8 @@
 #define SIM_EPOCHS_MAX 2048
 #define SIM_MS INT64_C(1000)
 #define SIM_S INT64_C(1000000)
+/* No drawn seed lasts longer, but where it is run for its liveness. */
+#define SIM_SEED_US (30 * SIM_S)
 
 struct sim;
 struct node;
@@ -73,8 +75,7 @@ struct event {
 	struct message *message; /* owned */
 };
 
-/* ---- network (net.c) ------------------------------------------------------
- */
+/* ---- network (net.c) ----------------------------------------------------- */
 
 enum message_class {
 	CLASS_RAFT = 1,
@@ -113,70 +114,7 @@ struct net {
 	int twice_percent;         /* delivered twice, lease messages only */
 };
 
-/* ---- PostgreSQL (postgres.c) ------------------------------------------------
- */
-
-/* One timeline as it was written by one primary: same timeline, other branch =
- * other content. */
-struct branch {
-	uint32_t timeline;
-	int parent; /* -1 = the first of a cluster */
-	uint64_t fork_lsn;
-	int writer;     /* node */
-	uint64_t acked; /* clients were told that all up to here is there */
-};
-
-enum pg_phase { PG_DOWN, PG_STARTING, PG_UP, PG_PROMOTING, PG_STOPPING };
-
-struct pg {
-	/* data directory */
-	enum mt_data_kind data;
-	bool bootstrapped; /* by initdb, and not yet taken by the cluster */
-	char sysid[MT_SYSID_MAX];
-	uint64_t data_id;
-	int branch;
-	uint64_t lsn;            /* end of its log */
-	uint32_t known_timeline; /* newest whose history it has seen */
-	bool restored;           /* and not started since */
-	enum mt_control_state control;
-	uint64_t checkpoint_lsn;
-	int upstream; /* node that it follows, -1 = none */
-	/* server */
-	enum pg_phase phase;
-	uint32_t gen; /* of its life */
-	bool as_primary;
-	bool asked_to_stop; /* by us */
-	bool fast;          /* the stop under way is clean */
-	int64_t phase_end_us;
-	bool writable; /* out of recovery: counts for the invariant */
-	/* What the local log held at the start is shown bit by bit. */
-	uint64_t replayed_lsn;
-	int64_t replayed_us;
-	/* its walreceiver; another one after each change */
-	uint32_t receiver;
-	int64_t receives_us; /* none before this time */
-	int64_t heard_ms;    /* when the last WAL came, by its own clock */
-	/* Whom it may be waiting for: bits are nodes. While a reload is under
-	 * way the worst mix of all that may be in effect. */
-	struct mt_sync_conf waits;
-	struct {
-		uint64_t flushed;  /* the most that it ever confirmed */
-		uint32_t receiver; /* of the present connection, and what */
-		uint64_t lsn;      /* it has confirmed */
-	} standbys[SIM_NODES_MAX];
-	/* its sentinel: alive as long as the server */
-	bool armed, fired;
-	bool exempt;         /* armed for never */
-	bool unguarded;      /* it died, and the server ends */
-	int64_t hangs_us;    /* until this time */
-	bool volume_hangs;   /* then it cannot be killed either */
-	bool killed;         /* and was */
-	int64_t deadline_ms; /* of the machine's clock */
-	int64_t sentinel_us; /* its timer is set for this time; 0 = none */
-};
-
-/* ---- one node (node.c)
- * ----------------------------------------------------------- */
+/* ---- one node (node.c) --------------------------------------------------- */
 
 struct job {
 	enum mt_job kind;
@@ -284,8 +222,7 @@ struct node {
 	int n_backlog, cap_backlog;
 };
 
-/* ---- the world
- * -------------------------------------------------------------------- */
+/* ---- the world ----------------------------------------------------------- */
 
 #define SIM_VARIANTS 4
 
@@ -294,6 +231,7 @@ struct logged {
 	uint64_t seen_term;  /* it was committed in this term or before */
 	uint64_t chain;      /* hash of everything applied up to here */
 	uint64_t digest;     /* of the state after it, 0 = not taken */
+	uint64_t whole;      /* the same by mt_state_digest() */
 	bool applied;
 	/* entries that were ever written at this index */
 	struct {
@@ -304,6 +242,7 @@ struct logged {
 struct sim_options {
 	uint64_t seed;
 	const char *schedule; /* NULL = drawn */
+	bool liveness;        /* drawn, with as long to heal as it takes */
 	bool trace;
 	bool lease_only;   /* what a mutant is to die of */
 	int drift_percent; /* of clocks, at most */
@@ -314,13 +253,25 @@ struct sim_stats {
 	uint64_t events, promotions, assignments, fences, releases, boots;
 	uint64_t writes, faults, writes_failed, snapshots, renewals, clones,
 	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns, probes,
-	    fast_turns, losses;
+	    fast_turns, losses, digests;
+	/* How often it was judged that all works again, and that writing went
+	 * on after one fault, each within its bound. */
+	uint64_t healed, outages;
 	int64_t simulated_us;
 	int64_t converge_us;
 	int64_t outage_us; /* the longest without writing, of one fault */
 };
 
+/* What a seed is about; schedule.c says how long each part may take. */
+enum sim_kind {
+	KIND_STORM, /* faults nearly to the end */
+	KIND_HEAL,  /* faults that end early: all has to work again */
+	KIND_CALM,  /* all is well, then one fault: writing has to go on */
+	KIND_LONG,  /* all three, one after the other: of a liveness run */
+};
+
 struct setup {
+	enum sim_kind kind;
 	int n, n_data, n_spare;
 	int ttl_s, loop_wait_s;
 	bool rewind, start_in_place;
@@ -334,7 +285,7 @@ struct setup {
 	int64_t sync_lag;        /* maximum_lag_on_syncnode */
 	int64_t lag_us, late_us; /* upper bounds: of streaming, of news */
 	int64_t fault_every_us;
-	bool digests;
+	bool digests; /* those of the code under test, too */
 	bool slow_pg;
 	bool idle;         /* no client writes */
 	bool sees_streams; /* daemons notice soon that WAL arrives */
@@ -350,6 +301,7 @@ struct sim {
 	struct setup setup;
 	uint64_t rng;
 	int64_t now_us;
+	int64_t end_us; /* no run goes on beyond this time; 0 = no bound */
 	struct event *heap;
 	size_t n_heap, cap_heap;
 	uint64_t event_seq;
@@ -403,8 +355,11 @@ int64_t node_true_us(const struct node *n, int64_t ms);
 void node_set_rate(struct node *n, int64_t ppm);
 void sim_init(struct sim *w, const struct sim_options *o);
 void sim_release(struct sim *w);
-/* Until this time, or a failure. */
+/* Until this time, the end, or a failure. */
 void sim_run_to(struct sim *w, int64_t until_us);
+bool sim_is_over(const struct sim *w);
+/* So much is left until the end; INT64_MAX where there is none. */
+int64_t sim_left_us(const struct sim *w);
 /* Until it holds: true; or limit passes: false. */
 bool sim_run_until(struct sim *w, bool (*holds)(struct sim *w, int arg),
 		   int arg, int64_t limit_us);
@@ -423,62 +378,6 @@ void net_heal_all(struct sim *w);
 void net_isolate(struct sim *w, int node, unsigned classes, bool hold);
 bool net_passes(const struct sim *w, int from, int to, unsigned class);
 void net_release(struct sim *w);
-
-/* postgres.c */
-void pg_init(struct node *n);
-bool pg_is_running(const struct node *n);
-bool pg_is_accepting(const struct node *n);
-bool pg_in_recovery(const struct node *n);
-bool pg_streams(const struct sim *w, const struct node *standby);
-struct mt_position pg_position(const struct sim *w, const struct node *n);
-uint32_t pg_timeline(const struct sim *w, const struct pg *pg);
-int pg_history(const struct sim *w, const struct node *n,
-	       struct mt_history *lines, int max);
-void pg_initdb(struct node *n);
-void pg_wipe(struct node *n, enum mt_data_kind kind);
-/* An earlier copy of its own data, under another data id. */
-void pg_restore(struct node *n, uint64_t bytes_back);
-bool pg_recover(struct node *n);          /* a crashed primary: shut down */
-bool pg_copy(struct node *n, int source); /* clone, rewind: the end of it */
-void pg_start(struct node *n, bool primary);
-void pg_promote(struct node *n, uint32_t timeline);
-void pg_stop(struct node *n, bool fast);
-void pg_die(struct node *n, const char *why); /* at once, unasked */
-void pg_on_event(struct node *n, const struct event *e);
-bool pg_is_ancestor(const struct sim *w, int branch, uint64_t lsn, int of);
-
-void pg_enter(struct node *n, enum pg_phase phase, int64_t after_us);
-
-/* sentinel.c */
-void pg_arm(struct node *n, int64_t deadline_ms);
-void pg_exempt(struct node *n, bool exempt);
-void pg_on_sentinel(struct node *n); /* its timer */
-void pg_lose_sentinel(struct node *n);
-
-/* troubles.c */
-void node_sleep(struct node *n, int64_t for_us);
-bool node_sleeps(const struct node *n);
-bool sleep_puts_off(struct node *n, struct event *e); /* e->message is taken */
-void sleep_on_awake(struct node *n);
-/* Is it a primary that can do something? */
-bool node_acts(const struct node *n);
-void pg_hang(struct node *n, int64_t for_us, bool volume);
-bool pg_hangs(const struct node *n);
-void pg_go_on(struct node *n);
-bool pg_outlasts(struct node *n);
-void hang_observe(struct node *n, struct mt_local *l);
-
-/* pg_sync.c */
-void pg_follow(struct node *n, int upstream); /* -1 = receive no more */
-void pg_wait_for(struct node *n, struct mt_sync_conf names);
-void pg_waits_for(struct node *n, struct mt_sync_conf names); /* it is proven */
-void pg_end_walsenders(struct node *n);
-void pg_acknowledge(struct node *n);
-void pg_send(struct node *n, struct node *standby);
-/* Is what arrived for the present walreceiver? Then to be confirmed. */
-bool pg_is_received(const struct node *n, const struct event *e);
-void pg_confirm(struct node *n, const struct event *e);
-void pg_confirmed(struct node *n, const struct event *e);
 
 /* node.c: life */
 void node_init(struct sim *w, int i);
@@ -543,6 +442,9 @@ void check_record(struct node *n, const struct mt_record *next);
 void check_restored(struct node *n, uint64_t index);
 bool check_converged(struct sim *w, int arg);
 
+/* digest.c */
+uint64_t digest_of(const struct node *n);
+
 /* check_choice.c */
 void check_choice(struct node *n, const struct mt_view *view,
 		  const struct mt_command *assign);
@@ -577,7 +479,9 @@ void schedule_draw(struct sim *w);
 void schedule_fault(struct sim *w);
 void schedule_heal(struct sim *w);
 void schedule_run(struct sim *w);
-void schedule_one(struct sim *w); /* schedule_one.c */
+/* schedule_one.c */
+/* False: too little is left for it, or the run has failed. */
+bool schedule_one(struct sim *w);
 /* An operator begins or ends the pause, on this node. */
 void sim_pause(struct node *n, bool pause);
 void schedule_form(struct sim *w);

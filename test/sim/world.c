@@ -172,9 +172,23 @@ handle(struct sim *w, struct event *e)
 			node_step(&w->nodes[i]);
 }
 
+bool
+sim_is_over(const struct sim *w)
+{
+	return w->failed || sim_left_us(w) <= 0;
+}
+
+int64_t
+sim_left_us(const struct sim *w)
+{
+	return w->end_us != 0 ? w->end_us - w->now_us : INT64_MAX;
+}
+
 void
 sim_run_to(struct sim *w, int64_t until_us)
 {
+	if (w->end_us != 0 && until_us > w->end_us)
+		until_us = w->end_us;
 	while (!w->failed && w->n_heap > 0 && w->heap[0].at_us <= until_us) {
 		struct event e = pop(w);
 
@@ -190,18 +204,20 @@ bool
 sim_run_until(struct sim *w, bool (*holds)(struct sim *w, int arg), int arg,
 	      int64_t limit_us)
 {
-	int64_t end_us = w->now_us + limit_us;
+	int64_t until_us = w->now_us + limit_us;
 
+	if (w->end_us != 0 && until_us > w->end_us)
+		until_us = w->end_us;
 	for (;;) {
 		if (w->failed)
 			return false;
 		if (holds(w, arg))
 			return true;
-		if (w->n_heap == 0 || w->heap[0].at_us > end_us)
+		if (w->n_heap == 0 || w->heap[0].at_us > until_us)
 			break;
 		sim_run_to(w, w->heap[0].at_us);
 	}
-	sim_run_to(w, end_us);
+	sim_run_to(w, until_us);
 	return false;
 }
 
@@ -254,6 +270,8 @@ sim_init(struct sim *w, const struct sim_options *o)
 		for (int k = 0; k < SIM_NODES_MAX; k++)
 			w->net.links[i][k].hold_end = &w->net.links[i][k].hold;
 	w->now_us = SIM_S;
+	if (o->schedule == NULL && !o->liveness)
+		w->end_us = w->now_us + SIM_SEED_US;
 	w->net.least_us = 100;
 	w->net.most_us = 2000;
 	schedule_draw(w);
