@@ -55,9 +55,8 @@ check_writable(struct node *n)
 				 w->nodes[i].name, n->name);
 }
 
-/* May this node act as primary for some time yet, as far as it knows? */
-static bool
-has_lease(const struct node *n)
+bool
+check_has_lease(const struct node *n)
 {
 	int64_t now_ms;
 
@@ -121,11 +120,11 @@ check_lease(struct node *n)
 	}
 	n->seen_lease_end_ms = end_ms;
 	w->stats.renewals++;
-	if (!has_lease(n))
+	if (!check_has_lease(n))
 		return;
 	check_support(n);
 	for (int i = 0; i < w->n; i++)
-		if (i != n->i && has_lease(&w->nodes[i]) &&
+		if (i != n->i && check_has_lease(&w->nodes[i]) &&
 		    !check_may_displace(
 			w, later(lease_epoch(n), lease_epoch(&w->nodes[i]))))
 			sim_fail(w,

@@ -80,6 +80,8 @@ add(struct sim_stats *to, const struct sim_stats *s)
 	to->fast_turns += s->fast_turns;
 	to->losses += s->losses;
 	to->digests += s->digests;
+	to->cancels += s->cancels;
+	to->reads += s->reads;
 	to->healed += s->healed;
 	to->outages += s->outages;
 	to->simulated_us += s->simulated_us;
@@ -154,11 +156,11 @@ print(const struct result *r, double took_s)
 	printf("synchronous: %" PRIu64 " changes of the sets, %" PRIu64
 	       " standbys fenced, %" PRIu64 " ports tried, %" PRIu64
 	       " holders displaced, %" PRIu64 " promotions, %" PRIu64
-	       " acknowledgements, %" PRIu64
-	       " disks lost, with too little left %" PRIu64
+	       " acknowledgements, %" PRIu64 " cancelled, %" PRIu64
+	       " reads, %" PRIu64 " disks lost, with too little left %" PRIu64
 	       " times, accepted losses %" PRIu64 "\n",
 	       s->puts, s->stopped, s->probes, s->fast_turns, s->sync_turns,
-	       s->acks, s->wipes, s->hopeless, s->losses);
+	       s->acks, s->cancels, s->reads, s->wipes, s->hopeless, s->losses);
 	printf(
 	    "states compared %" PRIu64 " times; healing judged %" PRIu64
 	    " times, the longest way back to normal: %.1f s; one fault %" PRIu64

@@ -18,7 +18,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 B=${MT_BUILD:-build}
 SEEDS=${SEEDS:-1-10000}
-DEADLY='two leases|two writable primaries|becomes primary|two contents|lost|coexist|justified|without an exemption|unfit|has (no )?ground|another state|is taken while|200 to .primary'
+DEADLY='two leases|two writable primaries|becomes primary|two contents|lost|coexist|justified|without an exemption|unfit|has (no )?ground|another state|is taken while|200 to .primary|does not see'
 
 value() {
 	sed -n "s/^$1 = //p" "$B/config.mk"

@@ -172,11 +172,7 @@ start(struct node *n, const struct mt_view *v, const struct mt_plan *plan,
 	n->promote_sent_ms = 0;
 	pg_follow(n, primary ? -1 : sim_node_by_name(n->sim, plan->member));
 	n->knows_upstream = true;
-	n->stopped = 0;
-	n->names_file = n->names;
-	n->names_file_any = n->names_any;
-	n->names_settled = false;
-	n->pg.waits = n->names;
+	sync_start(n);
 	pg_start(n, primary);
 	n->saw_running = true;
 	if (primary)

@@ -46,6 +46,17 @@ names_of(const struct sim *w, struct mt_sync_conf c, struct mt_names *names)
 	names->k = c.k;
 }
 
+/* What is written for PostgreSQL to read. */
+static const char *
+text_of(const struct node *n)
+{
+	static char text[MT_SYNC_TEXT_MAX];
+	struct mt_names names;
+
+	names_of(n->sim, n->names, &names);
+	return mt_sync_text(text, &names, n->names_any);
+}
+
 /* ---- life ------------------------------------------------------------- */
 
 void
@@ -67,6 +78,16 @@ sync_server_down(struct node *n)
 	n->names_settled = false;
 	n->stopped = 0;
 	n->knows_upstream = false;
+}
+
+void
+sync_start(struct node *n)
+{
+	n->stopped = 0;
+	n->names_file = n->names;
+	n->names_file_any = n->names_any;
+	n->names_settled = false;
+	pg_start_with(n, text_of(n));
 }
 
 void
@@ -110,7 +131,7 @@ sync_names(struct node *n, const struct mt_plan *plan)
 	n->names = names;
 	n->names_any = n->settings.synchronous_mode == MT_SYNC_QUORUM;
 	n->names_settled = false;
-	pg_wait_for(n, names);
+	pg_wait_for(n, text_of(n));
 	exec_begin_child(n, MT_JOB_NAMES, 1, 30);
 }
 
@@ -154,7 +175,7 @@ names_phase(struct node *n)
 		n->job.failed = sim_chance(n->sim, 2);
 		if (n->job.failed)
 			return true;
-		pg_waits_for(n, n->names);
+		pg_waits_for(n, text_of(n));
 		n->names_settled = true;
 		n->names_from_nowhere = false;
 		n->names_before = n->names;

@@ -28,6 +28,15 @@ struct branch {
 	uint64_t acked; /* clients were told that all up to here is there */
 };
 
+/* synchronous_standby_names. */
+struct pg_names {
+	bool first; /* the first k that are connected; else any k */
+	int k, n;
+	int8_t standbys[SIM_NODES_MAX + 1]; /* in order; -1 = no node */
+};
+
+#define SIM_CLIENTS_MAX 64
+
 enum pg_phase { PG_DOWN, PG_STARTING, PG_UP, PG_PROMOTING, PG_STOPPING };
 
 struct pg {
@@ -61,11 +70,24 @@ struct pg {
 	/* Whom it may be waiting for: bits are nodes. While a reload is under
 	 * way the worst mix of all that may be in effect. */
 	struct mt_sync_conf waits;
+	struct pg_names names; /* in effect, unless mixed */
+	bool mixed;            /* a reload is under way: any of waits count */
 	struct {
 		uint64_t flushed;  /* the most that it ever confirmed */
 		uint32_t receiver; /* of the present connection, and what */
-		uint64_t lsn;      /* it has confirmed */
+		uint64_t lsn;      /* it has confirmed, */
+		int64_t heard_us;  /* the last time then */
 	} standbys[SIM_NODES_MAX];
+	/* its clients: commits that wait, oldest first; up to here all see
+	 * all; what a reader saw last, in this life of a standby */
+	uint64_t waiting[SIM_CLIENTS_MAX];
+	int n_waiting;
+	uint64_t shown;
+	struct {
+		uint32_t gen;
+		int branch;
+		uint64_t lsn;
+	} read;
 	/* its sentinel: alive as long as the server */
 	bool armed, fired;
 	bool exempt;         /* armed for never */
@@ -123,8 +145,10 @@ void hang_observe(struct node *n, struct mt_local *l);
 
 /* pg_sync.c */
 void pg_follow(struct node *n, int upstream); /* -1 = receive no more */
-void pg_wait_for(struct node *n, struct mt_sync_conf names);
-void pg_waits_for(struct node *n, struct mt_sync_conf names); /* it is proven */
+/* synchronous_standby_names: at the start, reloaded, and proven. */
+void pg_start_with(struct node *n, const char *names);
+void pg_wait_for(struct node *n, const char *names);
+void pg_waits_for(struct node *n, const char *names);
 void pg_end_walsenders(struct node *n);
 void pg_acknowledge(struct node *n);
 void pg_send(struct node *n, struct node *standby);
@@ -132,5 +156,18 @@ void pg_send(struct node *n, struct node *standby);
 bool pg_is_received(const struct node *n, const struct event *e);
 void pg_confirm(struct node *n, const struct event *e);
 void pg_confirmed(struct node *n, const struct event *e);
+
+/* pg_names.c */
+/* As PostgreSQL reads the text; one that it refuses fails the run. */
+void pg_read_names(struct sim *w, const char *text, struct pg_names *names);
+struct mt_sync_conf pg_names_conf(const struct pg_names *names);
+
+/* clients.c */
+void clients_come(struct node *n);
+void clients_go(struct node *n);
+void clients_commit(struct node *n);
+void clients_release(struct node *n, uint64_t lsn);
+void clients_cancel(struct node *n);
+void clients_read(struct node *n);
 
 #endif

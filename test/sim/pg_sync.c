@@ -8,7 +8,8 @@
  * confirmed counts for good, and news of it may come late, from connections
  * that are gone; walreceivers and walsenders live on without their daemons.
  *
- * It does not: cancel waiting commits, or let sessions choose not to wait.
+ * clients.c has those who wait. It does not: end a walsender when the network
+ * is gone, or have two of them for one standby.
  */
 #include "test/sim/sim.h"
 
@@ -54,21 +55,33 @@ pg_end_walsenders(struct node *n)
 /* ---- names ------------------------------------------------------------ */
 
 void
-pg_wait_for(struct node *n, struct mt_sync_conf names)
+pg_start_with(struct node *n, const char *names)
 {
-	struct mt_sync_conf *waits = &n->pg.waits;
+	pg_read_names(n->sim, names, &n->pg.names);
+	n->pg.waits = pg_names_conf(&n->pg.names);
+	n->pg.mixed = false;
+}
 
-	waits->set |= names.set;
-	if (names.k < waits->k)
-		waits->k = names.k;
+void
+pg_wait_for(struct node *n, const char *text)
+{
+	struct mt_sync_conf *waits = &n->pg.waits, c;
+	struct pg_names names;
+
+	pg_read_names(n->sim, text, &names);
+	c = pg_names_conf(&names);
+	waits->set |= c.set;
+	if (c.k < waits->k)
+		waits->k = c.k;
+	n->pg.mixed = true;
 	check_coexist(n->sim);
 	pg_acknowledge(n);
 }
 
 void
-pg_waits_for(struct node *n, struct mt_sync_conf names)
+pg_waits_for(struct node *n, const char *names)
 {
-	n->pg.waits = names;
+	pg_start_with(n, names);
 	check_coexist(n->sim);
 	pg_acknowledge(n);
 }
@@ -135,20 +148,57 @@ pg_confirmed(struct node *n, const struct event *e)
 	if (n->pg.standbys[i].receiver == receiver &&
 	    n->pg.standbys[i].lsn < e->b)
 		n->pg.standbys[i].lsn = e->b;
+	if (n->pg.standbys[i].receiver == receiver)
+		n->pg.standbys[i].heard_us = n->sim->now_us;
 	pg_acknowledge(n);
 }
 
-/* ---- clients ---------------------------------------------------------- */
+/* ---- who has flushed it ------------------------------------------------ */
 
-void
-pg_acknowledge(struct node *n)
+/* Is there a walsender for its present walreceiver, which has told something?
+ * One that hangs, or cannot be reached, is still there; and one whose last word
+ * arrives just now, until it learns that it is alone. */
+static bool
+is_connected(const struct node *n, int i)
+{
+	const struct node *s = &n->sim->nodes[i];
+	uint32_t receiver = n->pg.standbys[i].receiver;
+
+	if (receiver != 0 && n->pg.standbys[i].heard_us == n->sim->now_us)
+		return true;
+	return receiver != 0 && pg_is_running(s) && s->pg.upstream == n->i &&
+	       receiver == (s->pg.receiver & 0xffffff);
+}
+
+/* FIRST: the first k of the list that are connected have all up to here. 0:
+ * they are too few. */
+static uint64_t
+first_have(const struct node *n)
+{
+	const struct pg_names *names = &n->pg.names;
+	uint64_t lsn = n->pg.lsn;
+	int count = 0;
+
+	for (int i = 0; i < names->n && count < names->k; i++) {
+		int s = names->standbys[i];
+
+		if (s < 0 || !is_connected(n, s))
+			continue;
+		if (lsn > n->pg.standbys[s].flushed)
+			lsn = n->pg.standbys[s].flushed;
+		count++;
+	}
+	return count < names->k ? 0 : lsn;
+}
+
+/* ANY: k of them have all up to here. 0: there are not so many. */
+static uint64_t
+any_have(const struct node *n)
 {
 	const struct pg *pg = &n->pg;
 	uint64_t flushed[SIM_NODES_MAX], lsn = pg->lsn;
 	int count = 0;
 
-	if (!pg->writable)
-		return;
 	for (int i = 0; i < n->sim->n; i++) {
 		int at = count;
 
@@ -161,8 +211,19 @@ pg_acknowledge(struct node *n)
 		count++;
 	}
 	if (pg->waits.k > count)
-		return;
+		return 0;
 	if (pg->waits.k > 0 && flushed[pg->waits.k - 1] < lsn)
 		lsn = flushed[pg->waits.k - 1];
-	check_acknowledged(n, lsn);
+	return lsn;
+}
+
+void
+pg_acknowledge(struct node *n)
+{
+	const struct pg *pg = &n->pg;
+
+	if (pg->writable)
+		clients_release(n, pg->mixed || !pg->names.first
+				       ? any_have(n)
+				       : first_have(n));
 }

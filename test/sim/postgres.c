@@ -2,8 +2,7 @@
 /*
  * A small model of PostgreSQL (and, in sentinel.c, of who watches over it):
  * data directory, timelines with their content, start, promotion, stop and
- * crash with their durations, clients that write wherever they can,
- * replication.
+ * crash with their durations, writing wherever it can be done, replication.
  *
  * Modelled on the strict side: a primary that is being stopped, or killed by
  * its sentinel, counts as writable until it is gone; the sentinel takes up to
@@ -269,6 +268,7 @@ go_down(struct node *n, bool clean)
 	      clean ? "clean" : "crashed", pg_timeline(n->sim, pg), pg->lsn);
 	pg->phase = PG_DOWN;
 	pg->gen++;
+	clients_go(n);
 	pg->writable = pg->as_primary = false;
 	pg->armed = pg->fired = pg->exempt = false;
 	pg->unguarded = pg->killed = false;
@@ -402,6 +402,8 @@ serve(struct node *n)
 	check_writable(n);
 	w->line = pg->branch;
 	check_coexist(w);
+	clients_come(n);
+	clients_read(n);
 }
 
 static void
@@ -474,6 +476,7 @@ write_some(struct node *n)
 {
 	struct sim *w = n->sim;
 	struct pg *pg = &n->pg;
+	uint64_t before = pg->lsn;
 
 	if (!pg->writable || pg->phase != PG_UP)
 		return;
@@ -487,6 +490,8 @@ write_some(struct node *n)
 			 w->nodes[w->branches[pg->branch].writer].name);
 	if (!w->setup.idle)
 		pg->lsn += (uint64_t)sim_between(w, 0, 4000);
+	if (pg->lsn > before)
+		clients_commit(n);
 	for (int i = 0; i < w->n; i++) {
 		struct node *s = &w->nodes[i];
 
@@ -497,6 +502,8 @@ write_some(struct node *n)
 			pg_send(n, s);
 	}
 	pg_acknowledge(n);
+	clients_cancel(n);
+	clients_read(n);
 	check_claim(n);
 	sim_push(w, w->now_us + sim_between(w, 50 * SIM_MS, 150 * SIM_MS),
 		 EV_PG_WRITE, n->i, pg->gen, 0, 0, NULL);
@@ -526,6 +533,7 @@ pg_on_event(struct node *n, const struct event *e)
 		receive(n, (int)(e->a & 0xffff), e->b);
 		pg->heard_ms = node_now_ms(n);
 		pg_confirm(n, e);
+		clients_read(n);
 		break;
 	case EV_PG_CONFIRM:
 		pg_confirmed(n, e);

@@ -58,4 +58,8 @@ void exempt_until_armed(struct sim *w);
 void exempt_anew(struct sim *w);
 void exempt_from_what_is_due(struct sim *w);
 
+/* scenario_clients.c */
+void names_in_order(struct sim *w);
+void cancelled_is_not_promised(struct sim *w);
+
 #endif

@@ -253,7 +253,8 @@ struct sim_stats {
 	uint64_t events, promotions, assignments, fences, releases, boots;
 	uint64_t writes, faults, writes_failed, snapshots, renewals, clones,
 	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns, probes,
-	    fast_turns, losses, digests;
+	    fast_turns, losses, digests, cancels, reads, members,
+	    members_waited;
 	/* How often it was judged that all works again, and that writing went
 	 * on after one fault, each within its bound. */
 	uint64_t healed, outages;
@@ -300,6 +301,7 @@ struct sim {
 	struct sim_options options;
 	struct setup setup;
 	uint64_t rng;
+	uint64_t clients; /* the chance of clients.c */
 	int64_t now_us;
 	int64_t end_us; /* no run goes on beyond this time; 0 = no bound */
 	struct event *heap;
@@ -419,6 +421,7 @@ void exec_begin_child(struct node *n, enum mt_job kind, int64_t least_ms,
 /* node_sync.c: names and fences, as daemon/postgres_sync.c */
 void sync_boot(struct node *n);
 void sync_server_down(struct node *n);
+void sync_start(struct node *n);    /* the server is about to be started */
 void sync_started(struct node *n);  /* the START job is done */
 void sync_promoted(struct node *n); /* the PROMOTE job is done */
 void sync_names(struct node *n, const struct mt_plan *plan);
@@ -430,6 +433,8 @@ void sync_fill_view(struct node *n, struct mt_view *v);
 void sim_fail(struct sim *w, const char *fmt, ...) MT_PRINTF(2, 3);
 void check_writable(struct node *n);
 void check_lease(struct node *n);
+/* May it act as primary for some time yet, as far as it knows? */
+bool check_has_lease(const struct node *n);
 void check_promotion(struct node *n, const struct mt_view *view, bool start);
 void check_exempt(struct node *n);
 void check_named(struct node *n);
@@ -450,6 +455,10 @@ void check_choice(struct node *n, const struct mt_view *view,
 		  const struct mt_command *assign);
 void check_request(struct sim *w, const struct mt_state *s);
 bool check_lags_hopelessly(const struct sim *w);
+
+/* check_read.c */
+void check_read(struct node *n);
+void check_standby_read(struct node *n);
 
 /* check_health.c */
 void check_health(struct node *n, const struct mt_view *view);

@@ -69,6 +69,7 @@ sleep_on_awake(struct node *n)
 		sim_push(w, n->waking_us, EV_AWAKE, n->i, 0, 0, 0, NULL);
 	} else if (node_acts(n)) {
 		check_writable(n);
+		clients_read(n);
 	}
 }
 

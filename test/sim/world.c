@@ -269,6 +269,7 @@ sim_init(struct sim *w, const struct sim_options *o)
 	for (int i = 0; i < SIM_NODES_MAX; i++)
 		for (int k = 0; k < SIM_NODES_MAX; k++)
 			w->net.links[i][k].hold_end = &w->net.links[i][k].hold;
+	w->clients = o->seed;
 	w->now_us = SIM_S;
 	if (o->schedule == NULL && !o->liveness)
 		w->end_us = w->now_us + SIM_SEED_US;
