@@ -11,7 +11,7 @@
  * applied at an index everywhere; equal states. Data: no timeline with two
  * contents. At the end: everything works again.
  */
-#include "test/sim/sim.h"
+#include "test/sim/members.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -356,7 +356,8 @@ check_restored(struct node *n, uint64_t index)
 static bool
 is_well(const struct sim *w, const struct node *n, const struct node *primary)
 {
-	if (n->spare)
+	if (n->spare && primary->alive &&
+	    members_role(primary, n) == MEMBER_GONE)
 		return true;
 	if (!n->alive || n->frozen || n->stopping ||
 	    !mt_driver_is_current(n->driver) ||

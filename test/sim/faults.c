@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "test/sim/faults.h"
+#include "test/sim/members.h"
 
 static struct node *
 any_node(struct sim *w)
@@ -72,6 +73,7 @@ static const char *const names[] = {
     [F_SENTINEL] = "sentinel",
     [F_SLEEP] = "sleep",
     [F_HANG] = "hang",
+    [F_MEMBER] = "member",
 };
 
 const char *
@@ -407,6 +409,9 @@ fault_inject(struct sim *w, enum fault f)
 	case F_HANG:
 		pg_hang(n, sim_between(w, 100 * SIM_MS, 20 * SIM_S),
 			sim_chance(w, 40));
+		break;
+	case F_MEMBER:
+		members_wish(w);
 		break;
 	case FAULTS:
 		break;

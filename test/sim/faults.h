@@ -32,6 +32,7 @@ enum fault {
 	F_SENTINEL,
 	F_SLEEP,
 	F_HANG,
+	F_MEMBER,
 	FAULTS,
 };
 

@@ -82,6 +82,8 @@ add(struct sim_stats *to, const struct sim_stats *s)
 	to->digests += s->digests;
 	to->cancels += s->cancels;
 	to->reads += s->reads;
+	to->members += s->members;
+	to->members_waited += s->members_waited;
 	to->healed += s->healed;
 	to->outages += s->outages;
 	to->simulated_us += s->simulated_us;
@@ -161,6 +163,9 @@ print(const struct result *r, double took_s)
 	       " times, accepted losses %" PRIu64 "\n",
 	       s->puts, s->stopped, s->probes, s->fast_turns, s->sync_turns,
 	       s->acks, s->cancels, s->reads, s->wipes, s->hopeless, s->losses);
+	printf("members changed %" PRIu64 " times, and waited to be %" PRIu64
+	       " times\n",
+	       s->members, s->members_waited);
 	printf(
 	    "states compared %" PRIu64 " times; healing judged %" PRIu64
 	    " times, the longest way back to normal: %.1f s; one fault %" PRIu64

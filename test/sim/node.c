@@ -298,12 +298,16 @@ put_off(struct node *n, struct event *e)
 	e->message = NULL;
 }
 
+/* There is no stream with one that is in no configuration. */
 static void
 on_report(struct node *n, const struct message *m)
 {
 	struct mt_report r;
 	struct mt_err err;
 
+	if (mt_configuration_find(mt_driver_configuration(n->driver),
+				  n->sim->nodes[m->from].raft_id) == NULL)
+		return;
 	if (mt_report_decode(&r, m->bytes, m->n, &err) != 0)
 		sim_fail(n->sim, "%s: %s", n->name, err.text);
 	else if (mt_reports_take(&n->reports, &r, node_now_ms(n)))

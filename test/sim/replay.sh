@@ -26,7 +26,7 @@ twice() {
 			die "$* does not run"
 	done
 	cmp -s "$dir/1" "$dir/2" || die "$*: two runs differ"
-	[ "$(wc -l <"$dir/1")" -gt 100 ] || die "$*: no trace"
+	[ "$(wc -l <"$dir/1")" -gt 50 ] || die "$*: no trace"
 }
 
 if [ $# -eq 0 ]; then

@@ -6,8 +6,7 @@
  * the holder has reported a whole round under the configuration that is
  * committed.
  */
-#include <string.h>
-
+#include "test/sim/members.h"
 #include "test/sim/scenario.h"
 
 static struct node *
@@ -25,49 +24,18 @@ static bool
 may_go_on(struct sim *w, int arg)
 {
 	const struct node *l = leader(w);
-	const struct mt_configuration *c;
-	const struct mt_seen *seen;
 
 	(void)arg;
-	if (l == NULL)
-		return false;
-	c = mt_driver_committed_configuration(l->driver);
-	seen = mt_reports_find(&l->reports, l->state->leader.holder);
-	return seen != NULL && seen->report.config_index == c->index &&
-	       seen->report.config_term == c->term;
+	return l != NULL && members_may_go_on(l);
 }
 
 static void
 change(struct sim *w, int i, enum mt_server_role role)
 {
 	struct node *l = leader(w);
-	struct mt_configuration c;
-	unsigned k = 0;
 
-	if (l == NULL)
-		return;
-	c = *mt_driver_committed_configuration(l->driver);
-	while (k < c.n && c.servers[k].id != w->nodes[i].raft_id)
-		k++;
-	if (k == c.n) {
-		c.servers[c.n].id = w->nodes[i].raft_id;
-		snprintf(c.servers[c.n].address, MT_RAFT_ADDRESS_MAX,
-			 "10.0.0.%d:2380", i + 1);
-		c.n++;
-	}
-	c.servers[k].role = role;
-	mt_driver_change(l->driver, &c, 3);
-	raft_look(l);
-}
-
-static bool
-has_role(const struct sim *w, const struct node *l, int i,
-	 enum mt_server_role role)
-{
-	const struct mt_server *s = mt_configuration_find(
-	    mt_driver_committed_configuration(l->driver), w->nodes[i].raft_id);
-
-	return s != NULL && s->role == role;
+	if (l != NULL)
+		members_change(l, &w->nodes[i], (int)role);
 }
 
 static bool
@@ -75,7 +43,7 @@ is_standby(struct sim *w, int i)
 {
 	const struct node *l = leader(w);
 
-	return l != NULL && has_role(w, l, i, MT_SERVER_STANDBY);
+	return l != NULL && members_role(l, &w->nodes[i]) == MT_SERVER_STANDBY;
 }
 
 static bool
@@ -83,7 +51,7 @@ is_voter(struct sim *w, int i)
 {
 	const struct node *l = leader(w);
 
-	return l != NULL && has_role(w, l, i, MT_SERVER_VOTER);
+	return l != NULL && members_role(l, &w->nodes[i]) == MT_SERVER_VOTER;
 }
 
 static bool

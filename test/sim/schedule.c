@@ -19,6 +19,7 @@
 
 #include "base/text.h"
 #include "test/sim/faults.h"
+#include "test/sim/members.h"
 
 #define FORM_US (8 * SIM_S)
 #define HEAL_US (18 * SIM_S)
@@ -200,6 +201,7 @@ void
 schedule_heal(struct sim *w)
 {
 	TRACE(w, NULL, "all is healed");
+	members_rest(w);
 	net_heal_all(w);
 	w->net.loss_percent = w->net.twice_percent = 0;
 	for (int i = 0; i < w->n; i++) {
@@ -322,8 +324,8 @@ schedule_run(struct sim *w)
 	int k;
 
 	schedule_form(w);
-	TRACE(w, NULL, "%d nodes, %d with data, ttl %d s%s", w->n,
-	      w->setup.n_data, w->setup.ttl_s,
+	TRACE(w, NULL, "%d nodes, %d with data, %d spare, ttl %d s%s", w->n,
+	      w->setup.n_data, w->setup.n_spare, w->setup.ttl_s,
 	      w->setup.rewind ? ", pg_rewind" : "");
 	w->setup.faults_until_us += w->now_us;
 	fault_draw_clocks(w);
@@ -338,7 +340,8 @@ schedule_run(struct sim *w)
 	(void)begin_draw(w, (uint64_t)k);
 	if (sim_chance(w, 60) && w->n >= 3 && well && is_wanted(w, k)) {
 		note(w, k, "one fault while all is well");
-		well = schedule_one(w) && converge(w);
+		schedule_one(w);
+		well = converge(w);
 	}
 	k = ++w->n_faults;
 	(void)begin_draw(w, (uint64_t)k);

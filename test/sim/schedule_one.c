@@ -168,12 +168,13 @@ break_it(struct sim *w, struct node *n, enum loss loss, int64_t limit)
 	}
 }
 
-bool
+void
 schedule_one(struct sim *w)
 {
 	struct node *n = fault_some_node(w);
 	enum loss loss = draw(w);
 	int64_t limit, begin_us = w->now_us;
+	bool judged;
 
 	/* Where little lag is allowed, who is left may rightly not do. */
 	if (w->setup.max_lag < SIM_MAX_LAG)
@@ -183,19 +184,18 @@ schedule_one(struct sim *w)
 		loss = L_CRASH; /* has not so long a bound */
 		limit = limit_ms(w, n, loss);
 	}
-	if (limit * SIM_MS > sim_left_us(w))
-		return false;
+	judged = limit * SIM_MS <= sim_left_us(w);
 	TRACE(w, n, "all is well, and %s", losses[loss].name);
 	break_it(w, n, loss, limit);
-	w->stats.outages++;
+	w->stats.outages += judged;
 	if (!sim_run_until(w, is_served, losses[loss].rest ? n->i : -1,
 			   limit * SIM_MS) &&
-	    !w->failed && !w->options.lease_only && !check_sync_hopeless(w))
+	    judged && !w->failed && !w->options.lease_only &&
+	    !check_sync_hopeless(w))
 		sim_fail(w, "no primary %d ms after it broke: %s, %s",
 			 (int)limit, n->name, losses[loss].name);
-	if (w->stats.outage_us < w->now_us - begin_us)
+	if (judged && w->stats.outage_us < w->now_us - begin_us)
 		w->stats.outage_us = w->now_us - begin_us;
 	n->absent = false;
 	schedule_heal(w);
-	return !w->failed;
 }

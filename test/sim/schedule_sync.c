@@ -154,7 +154,7 @@ schedule_lose_set(struct sim *w)
 	int to = 0;
 
 	/* Not drawn: the other seeds stay as they were. */
-	if (w->failed || w->setup.n_spare > 0 || w->options.seed % 2 != 0 ||
+	if (w->failed || w->setup.members || w->options.seed % 2 != 0 ||
 	    w->sync.k == 0 || w->stats.wipes > 0)
 		return false;
 	lost = needed_losses(w);

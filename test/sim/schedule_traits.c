@@ -31,12 +31,33 @@ draw_shape(const struct sim *w, struct setup *s)
 	s->n_data = shapes[four / 8 % MT_COUNT(shapes)][1];
 }
 
+/* Spare ones come last, and have no PostgreSQL. */
+static void
+draw_members(const struct sim *w, struct setup *s)
+{
+	static const uint8_t shapes[][3] = {
+	    {4, 3, 1}, {5, 3, 2}, {5, 3, 1}, {5, 4, 1},
+	    {4, 2, 1}, {5, 2, 2}, {5, 3, 0}, {5, 5, 0},
+	};
+	uint64_t five = number(w, 5);
+	const uint8_t *shape = shapes[five / 8 % MT_COUNT(shapes)];
+
+	if (s->n_data < 2 || five % 8 != 0)
+		return;
+	s->members = true;
+	s->n = shape[0];
+	s->n_data = shape[1];
+	s->n_spare = shape[2];
+	s->weights[F_MEMBER] = 4 + (int)(five / 64 % 12);
+}
+
 void
 schedule_draw_traits(struct sim *w, struct setup *s)
 {
 	uint64_t one = number(w, 1), two = number(w, 2), three = number(w, 3);
 
 	draw_shape(w, s);
+	draw_members(w, s);
 	s->hang_s = 2 + (int)(three / 16 % 9);
 	if (three % 3 == 0) {
 		s->weights[F_ONE_WAY] = (int)(three / 3 % 4);

@@ -61,6 +61,7 @@ enum event_kind {
 	EV_SENTINEL_KILL, /* and the end of its kill */
 	EV_FAULT,         /* the schedule's next */
 	EV_AWAKE,         /* a machine wakes */
+	EV_OPERATOR,      /* who changes the members tries again */
 };
 
 struct message;
@@ -274,6 +275,7 @@ enum sim_kind {
 struct setup {
 	enum sim_kind kind;
 	int n, n_data, n_spare;
+	bool members; /* spare ones come, votes are taken and given */
 	int ttl_s, loop_wait_s;
 	bool rewind, start_in_place;
 	unsigned snapshot_threshold;
@@ -313,6 +315,11 @@ struct sim {
 	int n_branches;
 	struct branch branches[SIM_BRANCHES_MAX];
 	json_t *bootstrap_config;
+	struct {
+		uint32_t number;
+		int node, role;
+		int64_t until_us;
+	} wish; /* of members.c */
 	struct sim_stats stats;
 	int n_faults; /* numbered from 1; the last may not have come to it */
 	struct {
@@ -489,8 +496,7 @@ void schedule_fault(struct sim *w);
 void schedule_heal(struct sim *w);
 void schedule_run(struct sim *w);
 /* schedule_one.c */
-/* False: too little is left for it, or the run has failed. */
-bool schedule_one(struct sim *w);
+void schedule_one(struct sim *w);
 /* An operator begins or ends the pause, on this node. */
 void sim_pause(struct node *n, bool pause);
 void schedule_form(struct sim *w);

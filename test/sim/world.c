@@ -8,7 +8,7 @@
  * reach. It does not: read a real clock or anything else that differs between
  * two runs.
  */
-#include "test/sim/sim.h"
+#include "test/sim/members.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -148,6 +148,9 @@ handle(struct sim *w, struct event *e)
 		break;
 	case EV_FAULT:
 		schedule_fault(w);
+		break;
+	case EV_OPERATOR:
+		members_step(w, e->gen);
 		break;
 	case EV_AWAKE:
 		sleep_on_awake(n);
