@@ -37,7 +37,8 @@ apply_member_put(struct mt_state *s, const struct mt_member *m,
 }
 
 static int
-apply_claim(struct mt_state *s, const struct mt_claim *c, struct mt_err *err)
+apply_claim(struct mt_state *s, uint64_t index, const struct mt_claim *c,
+	    struct mt_err *err)
 {
 	const struct mt_member *m = mt_state_member(s, c->member);
 
@@ -53,14 +54,18 @@ apply_claim(struct mt_state *s, const struct mt_claim *c, struct mt_err *err)
 				  "\"%s\" is no member with PostgreSQL",
 				  c->member);
 	s->claim = *c;
+	s->claim.index = index;
 	return 0;
 }
 
+/* A command may come long after it was proposed: what was to initialize under
+ * one claim must not do so under the next, when its data is gone. */
 static bool
 claim_stands(const struct mt_state *s, const struct mt_claim *c)
 {
 	return strcmp(s->claim.member, c->member) == 0 &&
-	       s->claim.incarnation == c->incarnation;
+	       s->claim.incarnation == c->incarnation &&
+	       (c->index == 0 || c->index == s->claim.index);
 }
 
 static int
@@ -514,7 +519,7 @@ apply_one(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	case MT_CMD_MEMBER_PUT:
 		return apply_member_put(s, &cmd->u.member_put, err);
 	case MT_CMD_BOOTSTRAP_CLAIM:
-		return apply_claim(s, &cmd->u.claim, err);
+		return apply_claim(s, index, &cmd->u.claim, err);
 	case MT_CMD_BOOTSTRAP_WITHDRAW:
 		return apply_withdraw(s, &cmd->u.withdraw, err);
 	case MT_CMD_CLUSTER_INITIALIZE:

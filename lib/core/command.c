@@ -17,6 +17,8 @@ claim_to(const struct mt_claim *c, json_t *o)
 {
 	mt_jset_str(o, "member", c->member);
 	mt_jset_u64(o, "incarnation", c->incarnation);
+	if (c->index != 0)
+		mt_jset_u64(o, "claim", c->index);
 }
 
 static void
@@ -24,6 +26,7 @@ claim_from(const json_t *o, struct mt_claim *c, bool *bad)
 {
 	mt_jget_str(o, "member", c->member, sizeof(c->member), bad);
 	mt_jget_u64(o, "incarnation", &c->incarnation, bad);
+	mt_jget_u64(o, "claim", &c->index, bad);
 	if (c->member[0] == '\0')
 		*bad = true;
 }

@@ -58,6 +58,9 @@ struct mt_leader {
 struct mt_claim {
 	char member[MT_NAME_MAX]; /* "" = nobody bootstraps */
 	uint64_t incarnation;
+	/* Log index of the claim: one member may claim twice in one life. In
+	 * commands 0 = whichever of that life. */
+	uint64_t index;
 };
 
 struct mt_history {

@@ -118,6 +118,7 @@ save_all(const struct mt_state *s)
 	mt_jset_str(o, "sysid", s->sysid);
 	mt_jset_str(claim, "member", s->claim.member);
 	mt_jset_u64(claim, "incarnation", s->claim.incarnation);
+	mt_jset_u64(claim, "index", s->claim.index);
 	json_object_set_new(o, "claim", claim);
 	json_object_set_new(o, "config",
 			    s->config != NULL ? json_incref(s->config)
@@ -204,6 +205,7 @@ load_all(const json_t *o, struct mt_state *s, bool *bad)
 	mt_jget_str(claim, "member", s->claim.member, sizeof(s->claim.member),
 		    bad);
 	mt_jget_u64(claim, "incarnation", &s->claim.incarnation, bad);
+	mt_jget_u64(claim, "index", &s->claim.index, bad);
 	if (json_is_object(config))
 		s->config = json_incref(config);
 	else if (!json_is_null(config))

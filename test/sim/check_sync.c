@@ -274,6 +274,17 @@ is_accepted(const struct sim *w, const char *holder)
 	       strcmp(w->request.candidate, holder) == 0;
 }
 
+/* Is there any data of the cluster that is initialized now? */
+static bool
+has_data(const struct sim *w, const struct mt_state *s)
+{
+	for (int i = 0; i < w->n; i++)
+		if (w->nodes[i].pg.data == MT_DATA_PRESENT &&
+		    strcmp(w->nodes[i].pg.sysid, s->sysid) == 0)
+			return true;
+	return false;
+}
+
 void
 check_turn(struct sim *w, const struct mt_state *s)
 {
@@ -281,6 +292,11 @@ check_turn(struct sim *w, const struct mt_state *s)
 	bool put = s->sync.version != w->sync.version;
 	int holder = sim_node_by_name(w, s->leader.holder);
 
+	if (assigned && w->leader.epoch == 0 && !has_data(w, s))
+		sim_fail(w,
+			 "the cluster is initialized by %s, which is not "
+			 "justified: nobody has its data",
+			 s->leader.holder);
 	if (assigned) {
 		w->turn_is_sync = w->sync.k > 0;
 		w->turn_displaces = w->turn_is_sync && s->leader.after_fence;

@@ -323,6 +323,53 @@ boot_hold(struct sim *w)
 	pass(w, 10000);
 }
 
+static bool
+is_claimed(struct sim *w, int arg)
+{
+	(void)arg;
+	for (int i = 0; i < w->n; i++)
+		if (w->nodes[i].state->claim.member[0] != '\0')
+			return true;
+	return false;
+}
+
+static bool
+is_not_claimed(struct sim *w, int arg)
+{
+	return !is_claimed(w, arg);
+}
+
+/* The claimant's word that it has initialized the cluster is on its way while
+ * it is taken for silent. It throws its data away, is heard, and claims again;
+ * then the word arrives. */
+static void
+claim_of_old(struct sim *w)
+{
+	int c = 0;
+
+	schedule_form(w);
+	for (int i = 0; i < w->n; i++)
+		node_boot_in(&w->nodes[i], i * 10 * SIM_MS);
+	expect(w, "a member claims", is_claimed, 0, 8000);
+	for (int i = 0; i < w->n; i++)
+		if (w->nodes[i].state->claim.member[0] != '\0')
+			c = sim_node_by_name(w,
+					     w->nodes[i].state->claim.member);
+	TRACE(w, NULL, "schedule: %s is not heard", w->nodes[c].name);
+	for (int i = 0; i < w->n; i++)
+		if (i != c) {
+			net_block(w, c, i, CLASS_PROPOSE, true);
+			net_block(w, c, i, CLASS_REPORT, false);
+		}
+	expect(w, "its claim is withdrawn", is_not_claimed, 0, 8000);
+	pass(w, 500);
+	for (int i = 0; i < w->n; i++)
+		w->net.links[c][i].blocked = 0;
+	expect(w, "a member claims again", is_claimed, 0, 8000);
+	net_heal_all(w);
+	expect(w, "the cluster works", check_converged, 0, 20000);
+}
+
 /* An idle cluster writes nothing to its Raft store. */
 static void
 idle(struct sim *w)
@@ -351,6 +398,7 @@ static const struct scenario {
 	int sync_count;
 } scenarios[] = {
     {"idle", 3, 2, 0, 2, idle, MT_SYNC_OFF, 0},
+    {"claim-of-old", 3, 1, 0, 3, claim_of_old, MT_SYNC_OFF, 0},
     {"fence-is-durable", 3, 3, 0, 3, fence_is_durable, MT_SYNC_OFF, 0},
     {"given-up-is-durable", 3, 3, 0, 3, given_up_is_durable, MT_SYNC_OFF, 0},
     {"release-is-final", 3, 3, 0, 4, release_is_final, MT_SYNC_OFF, 0},

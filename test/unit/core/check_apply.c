@@ -87,6 +87,29 @@ START_TEST(a_claim_is_withdrawn_as_it_was_made)
 }
 END_TEST
 
+/* The member was slow, so its claim was withdrawn and made anew; what it wished
+ * under the first comes now. */
+START_TEST(what_was_proposed_under_one_claim_does_nothing_under_the_next)
+{
+	json_t *config = json_pack("{s:i}", "ttl", 5);
+	struct mt_command late = initialize("a", 10, config);
+	struct mt_command again = withdraw("a", 10);
+
+	given_members(&s);
+	applied(&s, claim("a", 10));
+	late.u.initialize.claim = again.u.withdraw = s.claim;
+	ck_assert_uint_eq(s.claim.index, s.index);
+	applied(&s, again);
+	applied(&s, claim("a", 10));
+	refused("under the first", late);
+	refused("it is withdrawn already", again);
+	late.u.initialize.claim = s.claim;
+	applied(&s, late);
+	json_decref(config);
+	mt_state_release(&s);
+}
+END_TEST
+
 START_TEST(the_claimant_initializes_and_holds_epoch_1)
 {
 	json_t *config = json_pack("{s:i}", "ttl", 5);
@@ -460,6 +483,7 @@ main(void)
 	    there_is_room_for_so_many_members,
 	    one_member_with_postgresql_may_claim,
 	    a_claim_is_withdrawn_as_it_was_made,
+	    what_was_proposed_under_one_claim_does_nothing_under_the_next,
 	    the_claimant_initializes_and_holds_epoch_1,
 	    an_assignment_begins_a_turn_under_the_next_epoch,
 	    a_continued_turn_keeps_its_begin, no_two_turns_share_a_timeline,

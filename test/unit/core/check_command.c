@@ -10,7 +10,7 @@ static json_t *config;
 
 /* One of each kind, the fields as full as they can be. */
 static int
-samples(struct mt_command out[25])
+samples(struct mt_command out[27])
 {
 	int n = 0;
 
@@ -21,7 +21,11 @@ samples(struct mt_command out[25])
 	out[n++] = member_put("a", BIG);
 	out[n++] = claim("a", BIG);
 	out[n++] = withdraw("b", 1);
+	out[n] = withdraw("b", 1);
+	out[n++].u.withdraw.index = BIG;
 	out[n++] = initialize("a", 10, config);
+	out[n] = initialize("a", 10, config);
+	out[n++].u.initialize.claim.index = 7;
 	out[n++] = assign(BIG, true, "b", false);
 	out[n++] = assign(1, false, "a", true);
 	out[n++] = release(3, "a", true);
@@ -86,7 +90,7 @@ decode(const char *text)
 
 START_TEST(every_command_comes_back)
 {
-	struct mt_command all[25];
+	struct mt_command all[27];
 	int n = samples(all);
 	unsigned kinds = 0;
 
@@ -175,7 +179,7 @@ END_TEST
 
 START_TEST(every_truncation_is_refused)
 {
-	struct mt_command all[25];
+	struct mt_command all[27];
 	int n = samples(all);
 
 	for (int i = 0; i < n; i++) {
@@ -200,7 +204,7 @@ END_TEST
 
 START_TEST(damaged_commands_are_refused_or_read_in_bounds)
 {
-	struct mt_command all[25];
+	struct mt_command all[27];
 	int n = samples(all);
 	uint64_t seed = 5;
 
@@ -229,7 +233,7 @@ END_TEST
 /* A field of a wrong type makes a malformed command, never a default. */
 START_TEST(every_field_of_a_wrong_type_is_refused)
 {
-	struct mt_command all[25];
+	struct mt_command all[27];
 	int n = samples(all);
 
 	for (int i = 0; i < n; i++) {

@@ -35,6 +35,7 @@ given_full_state(void)
 	s.leader.after_fence = true;
 	applied(&s, release(s.leader.epoch, "b", true));
 	s.claim = claimed.u.claim; /* cannot be, but must come back too */
+	s.claim.index = BIG - 1;
 }
 
 static char *
@@ -146,6 +147,7 @@ START_TEST(the_digest_sees_every_part)
 	SEEN(s.index++);
 	SEEN(s.sysid[0]++);
 	SEEN(s.claim.incarnation++);
+	SEEN(s.claim.index++);
 	SEEN(s.claim.member[0]++);
 	SEEN(s.config_version++);
 	SEEN(json_object_set_new(s.config, "ttl", json_integer(8)));
