@@ -14,6 +14,7 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 B ?= build
+comma = ,
 PYTHON ?= /usr/bin/python3
 JOBS ?= $(shell nproc)
 
@@ -112,6 +113,17 @@ $(B)/sample.inc: etc/matriarch.yml
 	@mkdir -p $(@D)
 	sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< >$@
 $(B)/lib/conf/sample.o: $(B)/sample.inc
+
+# The daemon's source files, after which its loggers are named.
+ifdef CONFIGURED
+SOURCES = $(patsubst %,"%"$(comma),$(sort $(wildcard $(LAYERS:%=lib/%/*.c) \
+	daemon/*.c daemon/api/*.c)))
+ifneq ($(strip $(file <$(B)/sources.inc)),$(strip $(SOURCES)))
+$(shell mkdir -p $(B))$(file >$(B)/sources.inc,$(strip $(SOURCES)))
+endif
+$(B)/sources.inc: ;
+$(B)/lib/base/log_filter.o: $(B)/sources.inc
+endif
 
 $(B)/daemon/guard_spawn.o: MT_CPPFLAGS += -DMT_LIBEXECDIR='"$(libexecdir)"'
 

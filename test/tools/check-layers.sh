@@ -110,7 +110,8 @@ row == "" { next }
 		next
 	}
 	# what the build makes
-	if (header == "config.h" || header == "sample.inc")
+	if (header == "config.h" || header == "sample.inc" ||
+	    header == "sources.inc")
 		next
 	split(header, part, "/")
 	folder = part[1]
