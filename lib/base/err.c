@@ -2,14 +2,20 @@
 /*
  * Errors with words. Happy path: a function fills struct mt_err once and its
  * callers put context in front. Texts that do not fit are cut, never lost as a
- * whole. Does not log and allocates nothing, so it works when memory ran out.
+ * whole. Allocates nothing, so it works when memory ran out.
  */
 #include "base/err.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define LAST_WORDS_MS 500
 
 static void fill(struct mt_err *err, int code, int sys_errno, const char *fmt,
 		 va_list ap) MT_PRINTF(4, 0);
@@ -84,6 +90,13 @@ mt_err_prefix(struct mt_err *err, const char *fmt, ...)
 noreturn void
 mt_assert_failed(const char *what, const char *file, int line)
 {
-	fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, what);
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	/* What led to it comes out before it does, and a reader that hangs
+	 * keeps it for a moment only. */
+	(void)mt_log_drain(LAST_WORDS_MS);
+	if (poll(&out, 1, LAST_WORDS_MS) == 1 && (out.revents & POLLOUT) != 0)
+		fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line,
+			what);
 	abort();
 }
