@@ -14,6 +14,9 @@
 #include "daemon/node.h"
 #include "daemon/tell.h"
 
+/* How long the end waits for what the log goes to. */
+#define LAST_WORDS_MS 2000
+
 static void
 usage(FILE *to)
 {
@@ -23,6 +26,31 @@ usage(FILE *to)
 		"       matriarchd --print-config [FILE]\n"
 		"       matriarchd --generate-sample-config\n"
 		"       matriarchd --version\n");
+}
+
+/* The configuration, and the log that it asks for: what is to be said of it
+ * is said there. */
+static int
+begin(struct mt_conf **conf, const char *file, const json_t *environment,
+      struct mt_err *err)
+{
+	struct mt_findings found = {0};
+	int rv = mt_conf_read(conf, file, environment, &found);
+
+	if (rv == 0) {
+		const struct mt_log_options *o = &(*conf)->log.options;
+
+		if (o->dir[0] != '\0')
+			mt_info("the log goes to \"%s/%s\"", o->dir,
+				MT_LOG_FILE_NAME);
+		rv = mt_log_start(o, err);
+		if (rv != 0)
+			mt_conf_free(*conf);
+	}
+	if (mt_findings_log(&found, rv == 0 ? NULL : err) != 0 && rv == 0)
+		rv = MT_EINVAL;
+	mt_findings_release(&found);
+	return rv;
 }
 
 /* Without a file the configuration is that of the variables. */
@@ -41,7 +69,7 @@ run(const char *file, const json_t *environment)
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	if (mt_conf_load(&conf, file, environment, &err) != 0) {
+	if (begin(&conf, file, environment, &err) != 0) {
 		mt_critical("%s", err.text);
 		return 1;
 	}
@@ -52,6 +80,7 @@ run(const char *file, const json_t *environment)
 		mt_critical("%s", err.text);
 	else
 		mt_info("ended");
+	mt_log_stop(LAST_WORDS_MS);
 	mt_conf_free(conf);
 	return status;
 }

@@ -100,20 +100,30 @@ heartbeat(struct mt_node *n, const struct mt_view *v)
 {
 	const char *holder = n->state.leader.holder;
 	const char *paused = n->settings.pause ? "PAUSE: " : "";
+	char text[sizeof(n->heartbeat)];
 
 	if (n->pg == NULL || v->local.job != MT_JOB_NONE ||
 	    v->now_ms - n->heartbeat_ms < n->settings.loop_wait_ms)
 		return;
 	n->heartbeat_ms = v->now_ms;
 	if (v->local.as_primary && mt_state_held_by(&n->state, n->conf->name))
-		mt_info("%sno action. I am (%s), the leader with the lock",
-			paused, n->conf->name);
+		mt_format(text, sizeof(text),
+			  "%sno action. I am (%s), the leader with the lock",
+			  paused, n->conf->name);
 	else if (mt_state_held(&n->state) && v->local.accepting)
-		mt_info("%sno action. I am (%s), a secondary, and following a "
-			"leader (%s)",
-			paused, n->conf->name, holder);
+		mt_format(text, sizeof(text),
+			  "%sno action. I am (%s), a secondary, and following "
+			  "a leader (%s)",
+			  paused, n->conf->name, holder);
 	else if (n->settings.pause)
-		mt_info("%sno action. I am (%s)", paused, n->conf->name);
+		mt_format(text, sizeof(text), "%sno action. I am (%s)", paused,
+			  n->conf->name);
+	else
+		return;
+	if (n->conf->log.deduplicate_heartbeats && mt_streq(text, n->heartbeat))
+		return;
+	mt_copy(n->heartbeat, sizeof(n->heartbeat), text);
+	mt_info("%s", text);
 }
 
 static int64_t

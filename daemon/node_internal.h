@@ -138,6 +138,7 @@ struct mt_node {
 	char agent_why[MT_WHY_MAX], control_why[MT_WHY_MAX];
 	char doing[MT_WHY_MAX]; /* node__doing's, for the API */
 	int64_t heartbeat_ms;   /* of the "no action" line */
+	char heartbeat[2 * MT_CONF_NAME_MAX + 128]; /* what it said */
 
 	struct mt_peers *peers;
 	struct mt_postgres *pg;         /* NULL: witness */

@@ -169,6 +169,7 @@ take(struct mt_node *n, struct mt_conf *now)
 			 now->has_postgresql ? "is new" : "is gone");
 	} else {
 		say(&c);
+		mt_log_configure(&now->log.options);
 		n->conf = now;
 		n->backend.conf = now;
 		if (n->pg != NULL)

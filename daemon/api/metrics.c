@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/iso.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "core/forecast.h"
 
@@ -313,6 +314,18 @@ put_forecast(const struct page *p)
 	}
 }
 
+static void
+put_log(const struct page *p)
+{
+	struct mt_log_stats log;
+
+	mt_log_stats(&log);
+	counter(p, "matriarch_log_lost_total",
+		"Records of the log that nothing took in time.", log.lost);
+	gauge(p, "matriarch_log_queue",
+	      "Records of the log that wait to be written.", log.waiting);
+}
+
 void
 api__get_metrics(struct mt_api *api, struct mt_http_request *r)
 {
@@ -336,6 +349,7 @@ api__get_metrics(struct mt_api *api, struct mt_http_request *r)
 		put_lease(&p);
 		put_raft(&p);
 		put_forecast(&p);
+		put_log(&p);
 	}
 	if (p.f == NULL || fclose(p.f) != 0) {
 		api__respond_text(r, 500, "could not write the answer");

@@ -9,7 +9,10 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
+
+#define USUAL_QUEUE 2 /* records of the log that may wait unsaid */
 
 static json_t *
 text_or_null(const char *text)
@@ -170,6 +173,20 @@ about_us(const struct mt_api_backend *b, const struct mt_view *view,
 }
 
 static void
+put_log(json_t *doc)
+{
+	struct mt_log_stats log;
+
+	mt_log_stats(&log);
+	if (log.waiting > USUAL_QUEUE)
+		json_object_set_new(doc, "logger_queue_size",
+				    json_integer((json_int_t)log.waiting));
+	if (log.lost > 0)
+		json_object_set_new(doc, "logger_records_lost",
+				    json_integer((json_int_t)log.lost));
+}
+
+static void
 put_cluster(json_t *doc, const struct mt_api_backend *b,
 	    const struct mt_view *view, const struct mt_health_input *in)
 {
@@ -195,6 +212,7 @@ put_cluster(json_t *doc, const struct mt_api_backend *b,
 			    json_pack("{s:s, s:s, s:s}", "version", b->version,
 				      "scope", b->conf->scope, "name",
 				      l->name));
+	put_log(doc);
 	json_object_set_new(doc, "matriarch", about_us(b, view, in));
 }
 

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "conf/check.h"
 #include "conf/fill.h"
+#include "conf/log.h"
 #include "conf/options.h"
 
 static int
@@ -409,6 +410,7 @@ fill(struct mt_conf_source *src, struct mt_conf *c)
 	(void)fill_restapi(src, c);
 	(void)fill_postgresql(src, c);
 	fill_tags(src, c);
+	mt_fill_log(src, &c->log);
 }
 
 int

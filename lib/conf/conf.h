@@ -17,6 +17,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/log_writer.h"
 #include "conf/findings.h"
 #include "conf/settings.h"
 
@@ -28,6 +29,18 @@
 struct mt_conf_user {
 	char username[MT_CONF_NAME_MAX];
 	char password[512]; /* "" where none was given */
+};
+
+struct mt_conf_log {
+	int64_t type;  /* of its words: 0 plain, 1 json */
+	int64_t level; /* of its words */
+	char dateformat[MT_LOG_DATEFORMAT_MAX];
+	char dir[MT_LOG_DIR_MAX]; /* absolute; "": standard error */
+	int64_t max_queue_size;   /* 1000 */
+	int64_t file_num;         /* 4 */
+	int64_t file_size_bytes;  /* 25000000 */
+	bool deduplicate_heartbeats;
+	struct mt_log_options options; /* what all of it comes to */
 };
 
 struct mt_conf_restapi {
@@ -99,6 +112,7 @@ struct mt_conf {
 	char namespace[MT_CONF_NAME_MAX]; /* "service"; no slashes around */
 	char name[MT_CONF_NAME_MAX];
 	bool fencing; /* true */
+	struct mt_conf_log log;
 	struct mt_conf_restapi restapi;
 	struct mt_conf_raft raft;
 	bool has_postgresql; /* false: a witness */

@@ -66,7 +66,8 @@ default_of(const struct mt_option *o)
 {
 	if (o->def == NULL)
 		return NULL;
-	if (o->type == MT_OPT_STRING || o->type == MT_OPT_LIST)
+	if (o->type == MT_OPT_STRING || o->type == MT_OPT_LIST ||
+	    o->type == MT_OPT_ANY)
 		return json_string(o->def);
 	return mt_option_written(o, mt_option_default(o));
 }

@@ -7,6 +7,7 @@
  */
 #include "conf/options.h"
 
+#include "base/log_format.h"
 #include "base/text.h"
 
 #define NO_MIN INT64_MIN
@@ -39,32 +40,33 @@ static const struct mt_option rows[] = {
 	    "size of a pool that does not exist here"),
 
 	/* log */
-	ROW("log.type", STRING, NULL, NO_MIN, LOCAL, LIVE, KNOWN, NULL,
-	    "the log goes to standard error"),
-	ROW("log.level", STRING, NULL, NO_MIN, LOCAL, LIVE, KNOWN, NULL,
-	    "the log goes to standard error"),
+	ROW("log.type", ENUM, "plain", NO_MIN, LOCAL, LIVE, EFFECTIVE,
+	    "plain,json", "what a record looks like"),
+	ROW("log.level", ENUM, "INFO", NO_MIN, LOCAL, LIVE, EFFECTIVE,
+	    "DEBUG,INFO,WARNING,ERROR,CRITICAL,WARN,FATAL",
+	    "lesser records are left out"),
 	ROW("log.traceback_level", STRING, NULL, NO_MIN, LOCAL, LIVE, KNOWN,
-	    NULL, "the log goes to standard error"),
-	ROW("log.format", ANY, NULL, NO_MIN, LOCAL, LIVE, KNOWN, NULL,
-	    "the log goes to standard error"),
-	ROW("log.dateformat", STRING, NULL, NO_MIN, LOCAL, LIVE, KNOWN, NULL,
-	    "the log goes to standard error"),
-	ROW("log.static_fields", MAP, NULL, NO_MIN, LOCAL, LIVE, KNOWN, NULL,
-	    "the log goes to standard error"),
-	ROW("log.max_queue_size", INT, NULL, NO_MIN, LOCAL, LIVE, KNOWN, NULL,
-	    "the log goes to standard error"),
-	ROW("log.dir", STRING, NULL, NO_MIN, LOCAL, LIVE, KNOWN, NULL,
-	    "the log goes to standard error"),
-	ROW("log.mode", ANY, NULL, NO_MIN, LOCAL, LIVE, KNOWN, NULL,
-	    "the log goes to standard error"),
-	ROW("log.file_num", INT, NULL, NO_MIN, LOCAL, LIVE, KNOWN, NULL,
-	    "the log goes to standard error"),
-	ROW("log.file_size", INT, NULL, NO_MIN, LOCAL, LIVE, KNOWN, NULL,
-	    "the log goes to standard error"),
-	ROW("log.loggers", MAP, NULL, NO_MIN, LOCAL, LIVE, KNOWN, NULL,
-	    "the log goes to standard error"),
-	ROW("log.deduplicate_heartbeat_logs", BOOL, NULL, NO_MIN, LOCAL, LIVE,
-	    KNOWN, NULL, "the log goes to standard error"),
+	    NULL, "does nothing: there are no tracebacks here"),
+	ROW("log.format", ANY, MT_LOG_PATTERN, NO_MIN, LOCAL, LIVE, EFFECTIVE,
+	    NULL, "the fields of a record, and how they are printed"),
+	ROW("log.dateformat", STRING, NULL, NO_MIN, LOCAL, LIVE, EFFECTIVE,
+	    NULL, "how asctime is printed; default: with milliseconds"),
+	ROW("log.static_fields", MAP, NULL, NO_MIN, LOCAL, LIVE, EFFECTIVE,
+	    NULL, "what each JSON record has, too"),
+	ROW("log.max_queue_size", INT, "1000", 1, LOCAL, LIVE, EFFECTIVE, NULL,
+	    "records that wait to be written, before some are dropped"),
+	ROW("log.dir", STRING, NULL, NO_MIN, LOCAL, LIVE, EFFECTIVE, NULL,
+	    "directory of patroni.log; default: standard error"),
+	ROW("log.mode", INT, NULL, NO_MIN, LOCAL, LIVE, EFFECTIVE, NULL,
+	    "mode of patroni.log; default: by the umask"),
+	ROW("log.file_num", INT, "4", 0, LOCAL, LIVE, EFFECTIVE, NULL,
+	    "older files that are kept beside patroni.log"),
+	ROW("log.file_size", BYTES, "25000000", 0, LOCAL, LIVE, EFFECTIVE, NULL,
+	    "patroni.log does not grow beyond it"),
+	ROW("log.loggers", MAP, NULL, NO_MIN, LOCAL, LIVE, EFFECTIVE, NULL,
+	    "levels of single loggers"),
+	ROW("log.deduplicate_heartbeat_logs", BOOL, "off", NO_MIN, LOCAL, LIVE,
+	    EFFECTIVE, NULL, "say \"no action\" once, until it changes"),
 
 	/* restapi */
 	ROW("restapi.listen", ADDR, NULL, NO_MIN, LOCAL, START, EFFECTIVE, NULL,

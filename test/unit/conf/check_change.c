@@ -72,7 +72,8 @@ START_TEST(what_is_written_otherwise_and_means_the_same_is_no_change)
 			  BASE "# a comment\n" PG
 			       "  authentication: {superuser: {username: "
 			       "postgres}}\n"
-			       "fencing: yes\nlog: {level: DEBUG}\n"));
+			       "fencing: yes\nlog: {level: info, "
+			       "traceback_level: DEBUG}\n"));
 	lists(change.live, "");
 	lists(change.postgres, "");
 	lists(change.start, "");
