@@ -75,6 +75,24 @@ is_ordinary(const struct mt_view *v, const struct mt_plan *p)
 	       strcmp(p->rule, "state-unknown") == 0;
 }
 
+void
+node__say_holder(const struct mt_node *n, enum mt_log_level level)
+{
+	mt_log(level, "Lock owner: %s; I am %s",
+	       mt_state_held(&n->state) ? n->state.leader.holder : "None",
+	       n->conf->name);
+}
+
+static void
+log_action(const struct mt_node *n, const struct mt_plan *p)
+{
+	node__say_holder(n, MT_LOG_INFO);
+	mt_info("agent: rule=%s act=%s epoch=%" PRIu64 "%s%s%s%s", p->rule,
+		act_name(p->act), n->state.leader.epoch,
+		p->member[0] != '\0' ? " member=" : "", p->member,
+		p->why[0] != '\0' ? " why=" : "", p->why);
+}
+
 /* One line when the rule, the action or the reason changes. */
 static void
 log_plan(struct mt_node *n, const struct mt_view *v, const struct mt_plan *p)
@@ -92,10 +110,7 @@ log_plan(struct mt_node *n, const struct mt_view *v, const struct mt_plan *p)
 		mt_debug("agent: rule=%s act=%s %s", p->rule, act_name(p->act),
 			 mt_command_name(p->command.kind));
 	else if (p->act != MT_ACT_NONE)
-		mt_info("agent: rule=%s act=%s epoch=%" PRIu64 "%s%s%s%s",
-			p->rule, act_name(p->act), n->state.leader.epoch,
-			p->member[0] != '\0' ? " member=" : "", p->member,
-			p->why[0] != '\0' ? " why=" : "", p->why);
+		log_action(n, p);
 	else if (!same && p->why[0] != '\0')
 		mt_log(is_ordinary(v, p) ? MT_LOG_DEBUG : MT_LOG_INFO,
 		       "agent: rule=%s why=%s", p->rule, p->why);

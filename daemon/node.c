@@ -123,6 +123,7 @@ heartbeat(struct mt_node *n, const struct mt_view *v)
 	if (n->conf->log.deduplicate_heartbeats && mt_streq(text, n->heartbeat))
 		return;
 	mt_copy(n->heartbeat, sizeof(n->heartbeat), text);
+	node__say_holder(n, MT_LOG_DEBUG);
 	mt_info("%s", text);
 }
 

@@ -9,6 +9,7 @@
 
 #include <uv.h>
 
+#include "base/log.h"
 #include "consensus/driver.h"
 #include "consensus/store.h"
 #include "consensus/writer.h"
@@ -215,6 +216,8 @@ void node__report(struct mt_node *n, const struct mt_view *view,
 		  struct mt_report *r);
 /* The local member as it wants to be known. */
 void node__self(const struct mt_node *n, struct mt_member *m);
+/* The line about the leader that log scrapers look for. */
+void node__say_holder(const struct mt_node *n, enum mt_log_level level);
 void node__execute(struct mt_node *n, const struct mt_view *view,
 		   struct mt_plan *plan);
 void node__execute_control(struct mt_node *n,

@@ -93,9 +93,9 @@ def test_reload_changes_all_of_it(node):
     reload(node, type="plain", level="DEBUG", format=None, loggers=None,
            dateformat="%H:%M:%S", deduplicate_heartbeat_logs=False)
     wait_for(lambda: len(re.findall(
-        rf"^\d\d:\d\d:\d\d INFO: {re.escape(NO_ACTION)}$", text_of(node),
-        re.MULTILINE)) > 1 and " DEBUG: " in text_of(node), 10,
-        "plain lines of all levels")
+        r"^\d\d:\d\d:\d\d DEBUG: Lock owner: node1; I am node1\n"
+        rf"\d\d:\d\d:\d\d INFO: {re.escape(NO_ACTION)}$", text_of(node),
+        re.MULTILINE)) > 1, 10, "plain lines of all levels")
 
 
 def test_bad_configuration_leaves_it_as_it_was(node):
@@ -114,7 +114,11 @@ def test_bad_configuration_leaves_it_as_it_was(node):
 
 def test_end_is_logged_and_no_start_without_a_directory(node):
     assert node.stop() == 0
-    assert text_of(node).endswith(" INFO: ended\n")
+    text = text_of(node)
+    assert text.endswith(" INFO: ended\n")
+    # What was done at the end, behind the line that log scrapers look for.
+    assert re.search(r" INFO: Lock owner: node1; I am node1\n"
+                     r".* INFO: agent: rule=\S+ act=stop-fast ", text)
     since = node.log_size()
     node.start()
     assert node.wait() == 1
