@@ -177,7 +177,7 @@ endif
 programs: all $(SIMS) $(UNIT_BINS)
 
 .PHONY: check check-model check-format check-headers check-layers check-man check-rules check-shell \
-	cluster deps demo fuzz lint model mutants raftsim sim unit
+	check-versions cluster deps demo fuzz lint model mutants raftsim sim unit
 deps:
 	debian/install-deps.sh
 
@@ -226,6 +226,10 @@ mutants: $(SIMS)
 # PYTEST_ARGS="-k rejoin" and the like choose among the tests.
 cluster: all
 	PYTHON="$(PYTHON)" test/tools/cluster.sh $(B) $(PYTEST_ARGS)
+
+# The same cluster on each major version of PostgreSQL that npm has.
+check-versions: all
+	PYTHON="$(PYTHON)" test/versions/run.sh $(B) $(PYTEST_ARGS)
 
 lint: check-format check-layers check-man check-rules check-shell
 check-format check-layers check-man check-rules check-shell:
