@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/postgres_internal.h"
+#include "pg/backups.h"
 #include "pg/conninfo.h"
+#include "pg/rundirs.h"
 #include "pg/timelines.h"
 
 /* ---- the queue ---- */
@@ -260,7 +262,9 @@ role_work(struct file_work *w)
 			     &w->changed, &w->err);
 	if (w->rv != 0 || w->only_conf)
 		return;
-	w->rv = mt_pg_standby_signal(c->data_dir, w->standby, &w->err);
+	w->rv = mt_pg_run_dirs(c->data_dir, w->parameters, &w->err);
+	if (w->rv == 0)
+		w->rv = mt_pg_standby_signal(c->data_dir, w->standby, &w->err);
 	if (w->rv == 0 && w->standby)
 		w->rv = mt_pg_release_timelines(c->data_dir, &w->err);
 	/* A stale postmaster.pid of another process: told to PostgreSQL,
@@ -303,7 +307,7 @@ warn_done(struct file_work *w)
 static void
 backup_work(struct file_work *w)
 {
-	w->rv = mt_pg_backup_save(w->pg->conf->postgresql.data_dir, &w->err);
+	w->rv = mt_pg_backup_files(&w->pg->conf->postgresql, &w->err);
 }
 
 void

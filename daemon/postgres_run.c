@@ -115,8 +115,8 @@ role_written(struct file_work *w)
 		return; /* overtaken */
 	if (rv == 0)
 		rv = mt_pg_postmaster_argv(&argv, &pg->bins,
-					   pg->conf->postgresql.data_dir,
-					   w->parameters, &w->err);
+					   &pg->conf->postgresql, w->parameters,
+					   &w->err);
 	/* The lease may have run out while the files were written. */
 	if (rv == 0 && !w->standby && mt_clock_ms() >= w->deadline_ms)
 		rv = mt_err_set(&w->err, MT_ETIMEDOUT,

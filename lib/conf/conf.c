@@ -293,6 +293,19 @@ fill_listen(struct mt_conf_source *src, struct mt_conf_postgresql *p,
 }
 
 static int
+check_config_names(struct mt_conf_source *src, struct mt_conf_postgresql *p)
+{
+	const char *name = p->config_base_name;
+
+	if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
+		return mt_conf_fail(src, "postgresql.config_base_name",
+				    "\"postgresql.config_base_name\" is the "
+				    "name of a file without \".conf\", as in "
+				    "\"postgresql\"");
+	return 0;
+}
+
+static int
 fill_directories(struct mt_conf_source *src, struct mt_conf *c)
 {
 	struct mt_conf_postgresql *p = &c->postgresql;
@@ -305,6 +318,15 @@ fill_directories(struct mt_conf_source *src, struct mt_conf *c)
 		return missing(src, "postgresql.data_dir",
 			       "data_dir: /var/lib/postgresql/15/main");
 	rc |= mt_fill_directory(src, "postgresql.data_dir", p->data_dir);
+	if (rc != 0)
+		return MT_EINVAL;
+	rc =
+	    p->config_dir[0] != '\0'
+		? mt_fill_directory(src, "postgresql.config_dir", p->config_dir)
+		: 0;
+	if (p->config_dir[0] == '\0')
+		memcpy(p->config_dir, p->data_dir, sizeof(p->config_dir));
+	rc |= check_config_names(src, p);
 	if (rc != 0)
 		return MT_EINVAL;
 	/* A clone empties data_dir: the store must not lie in it. */

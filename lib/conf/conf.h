@@ -67,9 +67,14 @@ struct mt_conf_postgresql {
 	struct mt_addr connect_address;  /* default: listen's first host, or
 					  * raft.self_addr's for a wildcard */
 	char data_dir[MT_CONF_PATH_MAX]; /* absolute */
-	char bin_dir[MT_CONF_PATH_MAX];  /* "": search */
-	char pgpass[MT_CONF_PATH_MAX];   /* <raft.data_dir>/pgpass */
-	char database[MT_CONF_NAME_MAX]; /* "postgres" */
+	/* Where the configuration files are; "" (before it is filled in): in
+	 * data_dir. And what postgresql.conf is called without its ending. */
+	char config_dir[MT_CONF_PATH_MAX];
+	char config_base_name[MT_CONF_NAME_MAX]; /* "" as "postgresql" */
+	char custom_conf[MT_CONF_PATH_MAX]; /* included instead; "": none */
+	char bin_dir[MT_CONF_PATH_MAX];     /* "": search */
+	char pgpass[MT_CONF_PATH_MAX];      /* <raft.data_dir>/pgpass */
+	char database[MT_CONF_NAME_MAX];    /* "postgres" */
 	bool use_unix_socket;
 	bool use_unix_socket_repl;
 	struct mt_conf_user superuser;   /* name "postgres" if not given */

@@ -283,12 +283,12 @@ configure(struct mt_pg_job *job, struct mt_err *err)
 {
 	static const char hba[] = "local all all trust\n";
 	const struct mt_conf *conf = job->o.conf;
-	const char *dir = conf->postgresql.data_dir;
 	char path[128];
 	int rc = 0;
 
 	if (json_array_size(conf->postgresql.pg_hba) == 0)
-		rc = mt_pg_hba_append(dir, conf->bootstrap.pg_hba, err);
+		rc = mt_pg_hba_append(&conf->postgresql, conf->bootstrap.pg_hba,
+				      err);
 	if (rc == 0)
 		rc = mt_pg_conf_write(&conf->postgresql, job->o.parameters,
 				      NULL, NULL, err);
@@ -436,8 +436,8 @@ start_server(struct mt_pg_job *job, struct mt_err *err)
 	int rc;
 
 	/* The last of two options counts. */
-	rc = mt_pg_postmaster_argv(&argv, job->o.bins, pg->data_dir,
-				   job->o.parameters, err);
+	rc = mt_pg_postmaster_argv(&argv, job->o.bins, pg, job->o.parameters,
+				   err);
 	add_private_options(&argv, job);
 	if (rc == 0 && argv.bad)
 		rc = mt_err_set(err, MT_ENOMEM, "out of memory");

@@ -14,6 +14,7 @@
 
 #include "base/text.h"
 #include "base/log.h"
+#include "pg/backups.h"
 #include "pg/conninfo.h"
 #include "pg/files.h"
 
@@ -39,7 +40,7 @@ prepare(struct mt_pg_job *job, struct mt_err *err)
 static int
 conclude(struct mt_pg_job *job, struct mt_err *err)
 {
-	int rc = mt_pg_backup_restore(job->o.conf->postgresql.data_dir, err);
+	int rc = mt_pg_restore_files(&job->o.conf->postgresql, err);
 
 	return rc ? rc : mt_job_finish_standby(job, err);
 }

@@ -145,6 +145,23 @@ mt_file_read(const char *path, size_t max, char **data, size_t *n,
 }
 
 int
+mt_file_renew(const char *path, const void *data, size_t n, mode_t mode,
+	      bool *changed, struct mt_err *err)
+{
+	char *old = NULL;
+	size_t old_n = 0;
+	bool same = mt_file_read(path, n, &old, &old_n, NULL) == 0 &&
+		    old_n == n && memcmp(old, data, n) == 0;
+
+	free(old);
+	if (same)
+		return 0;
+	if (changed)
+		*changed = true;
+	return mt_file_write(path, data, n, mode, err);
+}
+
+int
 mt_file_remove(const char *path, struct mt_err *err)
 {
 	if (unlink(path) == 0)
@@ -197,6 +214,14 @@ mt_pg_dir_classify(const char *dir, enum mt_pg_dir *kind, struct mt_err *err)
 	else
 		*kind = MT_PG_DIR_FOREIGN;
 	return 0;
+}
+
+mode_t
+mt_pg_file_mode(const char *dir)
+{
+	struct stat st;
+
+	return stat(dir, &st) == 0 && (st.st_mode & 050) == 050 ? 0640 : 0600;
 }
 
 int
@@ -337,7 +362,8 @@ mt_pg_data_id_write(const char *dir, uint64_t id, struct mt_err *err)
 
 	mt_format(path, sizeof(path), "%s/matriarch.id", dir);
 	mt_format(text, sizeof(text), "%016" PRIx64 "\n", id);
-	return mt_file_write(path, text, strlen(text), 0600, err);
+	return mt_file_write(path, text, strlen(text), mt_pg_file_mode(dir),
+			     err);
 }
 
 int
@@ -394,7 +420,7 @@ mt_pg_standby_signal(const char *dir, bool wanted, struct mt_err *err)
 	if (!wanted)
 		rc = mt_file_remove(standby, err);
 	else if (!mt_file_exists(standby))
-		rc = mt_file_write(standby, "", 0, 0600, err);
+		rc = mt_file_write(standby, "", 0, mt_pg_file_mode(dir), err);
 	else
 		rc = 0;
 	return rc ? rc : mt_file_remove(recovery, err);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include <jansson.h>
@@ -24,6 +25,10 @@ int mt_file_write(const char *path, const void *data, size_t n, mode_t mode,
  * has more than max bytes. n may be NULL. */
 int mt_file_read(const char *path, size_t max, char **data, size_t *n,
 		 struct mt_err *err) MT_MUSTCHECK;
+/* Write it, unless it has that content already. changed, which may be NULL, is
+ * set where it was written, and else left as it is. */
+int mt_file_renew(const char *path, const void *data, size_t n, mode_t mode,
+		  bool *changed, struct mt_err *err) MT_MUSTCHECK;
 /* No error if it is not there. Durable. */
 int mt_file_remove(const char *path, struct mt_err *err) MT_MUSTCHECK;
 bool mt_file_exists(const char *path);
@@ -37,6 +42,9 @@ enum mt_pg_dir {
 };
 int mt_pg_dir_classify(const char *dir, enum mt_pg_dir *kind,
 		       struct mt_err *err) MT_MUSTCHECK;
+/* What a file of ours in dir has: the group may read it where it may read
+ * dir. */
+mode_t mt_pg_file_mode(const char *dir);
 /* The major version in PG_VERSION: 15. */
 int mt_pg_dir_major(const char *dir, int *major,
 		    struct mt_err *err) MT_MUSTCHECK;
@@ -86,6 +94,10 @@ int mt_pg_unfinished_clear(const char *raft_dir,
 			   struct mt_err *err) MT_MUSTCHECK;
 
 /* ---- configuration files ---- */
+bool mt_pg_conf_is_name(const char *s);
+/* One line: name = 'value'. */
+void mt_pg_conf_put(FILE *f, const char *name, const char *value);
+
 /* Whom the server shall follow. conninfo "": nobody. */
 struct mt_pg_follow {
 	char conninfo[2048];
@@ -95,7 +107,9 @@ struct mt_pg_follow {
 /*
  * Write postgresql.conf, pg_hba.conf and pg_ident.conf (the last two where the
  * configuration gives them), as mt_pgconf_parameters() made parameters. The
- * first time initdb's postgresql.conf becomes postgresql.base.conf. follow ==
+ * first time initdb's postgresql.conf becomes postgresql.base.conf, unless
+ * custom_conf is included; where config_dir is another directory and has none,
+ * it gets initdb's. follow ==
  * NULL: a primary; else the recovery settings are written. In either case
  * primary_conninfo stands in the file, and managed settings are taken out of
  * postgresql.auto.conf. *changed (may be NULL): any file differs from before.
@@ -109,8 +123,21 @@ char *mt_pg_conf_text(const struct mt_conf_postgresql *pg,
 		      const json_t *parameters,
 		      const struct mt_pg_follow *follow);
 /* After initdb: lines are added to its pg_hba.conf. NULL is none. */
-int mt_pg_hba_append(const char *dir, const json_t *lines,
+int mt_pg_hba_append(const struct mt_conf_postgresql *pg, const json_t *lines,
 		     struct mt_err *err) MT_MUSTCHECK;
+
+enum mt_pg_conf_file {
+	MT_PG_CONF_MAIN, /* postgresql.conf, which is ours */
+	MT_PG_CONF_BASE, /* what it includes */
+	MT_PG_CONF_HBA,
+	MT_PG_CONF_IDENT,
+	MT_PG_CONF_FILES,
+};
+/* Where such a file is, and where its copy for a clone; each returns buf. */
+char *mt_pg_conf_path(const struct mt_conf_postgresql *pg,
+		      enum mt_pg_conf_file which, char *buf, size_t size);
+char *mt_pg_conf_copy_path(const struct mt_conf_postgresql *pg,
+			   enum mt_pg_conf_file which, char *buf, size_t size);
 
 /* true: standby.signal is there afterwards, false: it is not. recovery.signal
  * is removed in both cases. */
@@ -121,10 +148,8 @@ bool mt_pg_has_standby_signal(const char *dir);
 /* Take the recovery settings out of postgresql.auto.conf. */
 int mt_pg_auto_conf_clean(const char *dir, struct mt_err *err) MT_MUSTCHECK;
 
-/* *.backup copies of the four files: save after a successful start (files
- * that differ only), restore those that are missing. */
-int mt_pg_backup_save(const char *dir, struct mt_err *err) MT_MUSTCHECK;
-int mt_pg_backup_restore(const char *dir, struct mt_err *err) MT_MUSTCHECK;
+/* No configuration file of ours is longer. */
+#define MT_PG_FILE_MAX_BYTES ((size_t)4 << 20)
 
 /* ---- pgpass ---- */
 struct mt_pgpass_host {

@@ -15,6 +15,7 @@
 
 #include "base/text.h"
 #include "conf/pgconf.h"
+#include "pg/files.h"
 
 static long
 number_of(const json_t *v)
@@ -61,16 +62,18 @@ mt_pg_raise_for_standby(const json_t *parameters,
 
 int
 mt_pg_postmaster_argv(struct mt_argv *argv, const struct mt_pg_bins *bins,
-		      const char *data_dir, const json_t *parameters,
-		      struct mt_err *err)
+		      const struct mt_conf_postgresql *pg,
+		      const json_t *parameters, struct mt_err *err)
 {
 	json_t *obj = (json_t *)(uintptr_t)parameters, *v;
+	char path[MT_CONF_PATH_MAX + MT_CONF_NAME_MAX + 16];
 	const char *name;
 
 	mt_argv_add(argv, "%s/postgres", bins->dir);
 	mt_argv_add(argv, "-D");
-	mt_argv_add(argv, "%s", data_dir);
-	mt_argv_add(argv, "--config-file=%s/postgresql.conf", data_dir);
+	mt_argv_add(argv, "%s", pg->data_dir);
+	mt_argv_add(argv, "--config-file=%s",
+		    mt_pg_conf_path(pg, MT_PG_CONF_MAIN, path, sizeof(path)));
 	json_object_foreach (obj, name, v)
 		if (mt_pgconf_on_command_line(name) && json_is_string(v))
 			mt_argv_add(argv, "--%s=%s", name,

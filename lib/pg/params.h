@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "conf/conf.h"
 #include "pg/bins.h"
 #include "pg/command.h"
 #include "pg/control.h"
@@ -23,7 +24,8 @@ json_t *mt_pg_raise_for_standby(const json_t *parameters,
 
 /* postgres -D dir --config-file=... --name=value ... */
 int mt_pg_postmaster_argv(struct mt_argv *argv, const struct mt_pg_bins *bins,
-			  const char *data_dir, const json_t *parameters,
+			  const struct mt_conf_postgresql *pg,
+			  const json_t *parameters,
 			  struct mt_err *err) MT_MUSTCHECK;
 
 #endif

@@ -114,12 +114,15 @@ prepared(struct mt_pg_job *job)
 	};
 	struct mt_argv argv = {0};
 	const char *dir = job->o.conf->postgresql.data_dir;
+	char path[MT_CONF_PATH_MAX + MT_CONF_NAME_MAX + 16];
 
 	mt_argv_add(&argv, "%s/postgres", job->o.bins->dir);
 	mt_argv_add(&argv, "--single");
 	mt_argv_add(&argv, "-D");
 	mt_argv_add(&argv, "%s", dir);
-	mt_argv_add(&argv, "--config-file=%s/postgresql.conf", dir);
+	mt_argv_add(&argv, "--config-file=%s",
+		    mt_pg_conf_path(&job->o.conf->postgresql, MT_PG_CONF_MAIN,
+				    path, sizeof(path)));
 	for (size_t i = 0; i < MT_COUNT(settings); i++) {
 		mt_argv_add(&argv, "-c");
 		mt_argv_add(&argv, "%s", settings[i]);

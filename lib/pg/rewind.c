@@ -22,13 +22,14 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "pg/backups.h"
 #include "pg/conninfo.h"
 #include "pg/files.h"
 
-static const char *const kept_files[] = {
-    "postgresql.base.conf",
-    "pg_hba.conf",
-    "pg_ident.conf",
+static const enum mt_pg_conf_file kept_files[] = {
+    MT_PG_CONF_BASE,
+    MT_PG_CONF_HBA,
+    MT_PG_CONF_IDENT,
 };
 
 struct mt_pg_rewind {
@@ -43,15 +44,14 @@ struct mt_pg_rewind {
 static void
 path_of(const struct mt_pg_job *job, size_t i, char *buf, size_t size)
 {
-	mt_format(buf, size, "%s/%s", job->o.conf->postgresql.data_dir,
-		  kept_files[i]);
+	mt_pg_conf_path(&job->o.conf->postgresql, kept_files[i], buf, size);
 }
 
 static int
 keep_files(struct mt_pg_job *job, struct mt_err *err)
 {
 	struct mt_pg_rewind *rw = job->rewind;
-	char path[MT_CONF_PATH_MAX + 64];
+	char path[MT_CONF_PATH_MAX + MT_CONF_NAME_MAX + 16];
 	int rc = 0;
 
 	for (size_t i = 0; i < MT_COUNT(kept_files) && rc == 0; i++) {
@@ -67,14 +67,15 @@ keep_files(struct mt_pg_job *job, struct mt_err *err)
 static int
 put_files_back(struct mt_pg_job *job, struct mt_err *err)
 {
+	mode_t mode = mt_pg_file_mode(job->o.conf->postgresql.data_dir);
 	struct mt_pg_rewind *rw = job->rewind;
-	char path[MT_CONF_PATH_MAX + 64];
+	char path[MT_CONF_PATH_MAX + MT_CONF_NAME_MAX + 16];
 	int rc = 0;
 
 	for (size_t i = 0; i < MT_COUNT(kept_files) && rc == 0; i++) {
 		path_of(job, i, path, sizeof(path));
 		if (rw->text[i])
-			rc = mt_file_write(path, rw->text[i], rw->n[i], 0600,
+			rc = mt_file_write(path, rw->text[i], rw->n[i], mode,
 					   err);
 	}
 	return rc;
@@ -100,7 +101,7 @@ prepare(struct mt_pg_job *job, struct mt_err *err)
 	job->rewind->was_standby = mt_pg_has_standby_signal(dir);
 	rc = mt_job_write_pgpass(job, err);
 	if (rc == 0)
-		rc = mt_pg_backup_restore(dir, err);
+		rc = mt_pg_restore_files(&conf->postgresql, err);
 	if (rc == 0)
 		rc = mt_pg_conf_write(&conf->postgresql, job->o.parameters,
 				      &nobody, NULL, err);
@@ -182,7 +183,8 @@ prepared(struct mt_pg_job *job)
 	const json_t *restore;
 	struct mt_argv argv = {0};
 	struct mt_err err = {0};
-	char conninfo[2048];
+	char conninfo[2048], path[MT_CONF_PATH_MAX + MT_CONF_NAME_MAX + 16];
+	char usual[MT_CONF_PATH_MAX + 32];
 
 	if (mt_pg_tool_conninfo(conninfo, sizeof(conninfo), user, "postgres",
 				job->o.conf->name, job->source_url, &err) < 0) {
@@ -193,6 +195,11 @@ prepared(struct mt_pg_job *job)
 	mt_argv_add(&argv, "--target-pgdata=%s", pg->data_dir);
 	mt_argv_add(&argv, "--source-server=%s", conninfo);
 	mt_argv_add(&argv, "--progress");
+	/* It looks for postgresql.conf in the data directory else. */
+	mt_format(usual, sizeof(usual), "%s/postgresql.conf", pg->data_dir);
+	mt_pg_conf_path(pg, MT_PG_CONF_MAIN, path, sizeof(path));
+	if (job->o.bins->version_num >= 150000 && !mt_streq(path, usual))
+		mt_argv_add(&argv, "--config-file=%s", path);
 	restore = json_object_get(pg->recovery_conf, "restore_command");
 	if (!restore)
 		restore = json_object_get(job->o.parameters, "restore_command");

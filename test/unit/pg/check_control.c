@@ -163,14 +163,21 @@ START_TEST(the_postmaster_gets_the_controlled_parameters)
 	struct mt_pg_bins bins = {.dir = "/x/bin"};
 	json_t *p =
 	    json_pack("{s:s,s:s}", "max_connections", "100", "work_mem", "4MB");
+	struct mt_conf_postgresql pg = {.data_dir = "/d"};
 	struct mt_argv a = {0};
 
-	ck_assert_int_eq(mt_pg_postmaster_argv(&a, &bins, "/d", p, NULL), 0);
+	ck_assert_int_eq(mt_pg_postmaster_argv(&a, &bins, &pg, p, NULL), 0);
 	ck_assert_uint_eq(a.n, 5);
 	ck_assert_str_eq(a.v[0], "/x/bin/postgres");
 	ck_assert_str_eq(a.v[3], "--config-file=/d/postgresql.conf");
 	ck_assert_str_eq(a.v[4], "--max_connections=100");
 	ck_assert_ptr_null(a.v[5]);
+	mt_argv_free(&a);
+	mt_copy(pg.config_dir, sizeof(pg.config_dir), "/etc/pg");
+	mt_copy(pg.config_base_name, sizeof(pg.config_base_name), "main");
+	ck_assert_int_eq(mt_pg_postmaster_argv(&a, &bins, &pg, p, NULL), 0);
+	ck_assert_str_eq(a.v[2], "/d");
+	ck_assert_str_eq(a.v[3], "--config-file=/etc/pg/main.conf");
 	mt_argv_free(&a);
 	json_decref(p);
 }

@@ -9,7 +9,9 @@
 #include <check.h>
 
 #include "base/text.h"
+#include "pg/backups.h"
 #include "pg/files.h"
+#include "pg/rundirs.h"
 #include "test/unit/run.h"
 
 static char dir[64];
@@ -319,9 +321,9 @@ START_TEST(access_lines_are_written_whole_or_appended)
 	char text[512];
 
 	put("pg_hba.conf", "local a\n");
-	ck_assert_int_eq(mt_pg_hba_append(dir, lines, NULL), 0);
+	ck_assert_int_eq(mt_pg_hba_append(pg, lines, NULL), 0);
 	expect("pg_hba.conf", "local a\n\nhost b\n");
-	ck_assert_int_eq(mt_pg_hba_append(dir, NULL, NULL), 0);
+	ck_assert_int_eq(mt_pg_hba_append(pg, NULL, NULL), 0);
 	pg->pg_hba = json_pack("[s,s]", "local x", "host y");
 	ck_assert_int_eq(mt_pg_conf_write(pg, p, NULL, NULL, NULL), 0);
 	mt_format(text, sizeof(text), "%slocal x\nhost y\n", banner);
@@ -364,15 +366,134 @@ END_TEST
 
 START_TEST(copies_of_the_configuration_replace_what_is_missing)
 {
+	struct mt_conf_postgresql *pg = make_pg();
+
 	put("postgresql.conf", "a");
 	put("pg_hba.conf", "b");
-	ck_assert_int_eq(mt_pg_backup_save(dir, NULL), 0);
+	ck_assert_int_eq(mt_pg_backup_files(pg, NULL), 0);
 	put("postgresql.conf", "changed");
 	ck_assert_int_eq(mt_file_remove(in("pg_hba.conf"), NULL), 0);
-	ck_assert_int_eq(mt_pg_backup_restore(dir, NULL), 0);
+	ck_assert_int_eq(mt_pg_restore_files(pg, NULL), 0);
 	expect("postgresql.conf", "changed");
 	expect("pg_hba.conf", "b");
 	expect("pg_ident.conf", "");
+	free_pg(pg);
+}
+END_TEST
+
+static bool
+has(const char *name, const char *text)
+{
+	char *got;
+	bool found;
+
+	ck_assert_int_eq(mt_file_read(in(name), 65536, &got, NULL, NULL), 0);
+	found = strstr(got, text) != NULL;
+	free(got);
+	return found;
+}
+
+START_TEST(configuration_may_live_in_another_directory)
+{
+	struct mt_conf_postgresql *pg = make_pg();
+	json_t *p = json_pack("{s:s}", "ident_file", "own/ident");
+	char text[256];
+
+	mt_copy(pg->data_dir, sizeof(pg->data_dir), in("data"));
+	mt_copy(pg->config_dir, sizeof(pg->config_dir), in("etc"));
+	mt_copy(pg->config_base_name, sizeof(pg->config_base_name), "main");
+	ck_assert_int_eq(mkdir(in("data"), 0750), 0);
+	ck_assert_int_eq(mkdir(in("etc"), 0700), 0);
+	put("data/postgresql.conf", "# initdb's\n");
+	put("data/pg_hba.conf", "local a\n");
+	pg->pg_ident = json_pack("[s]", "x");
+	/* it begins with initdb's files, which stay where they are */
+	ck_assert_int_eq(mt_pg_conf_write(pg, p, NULL, NULL, NULL), 0);
+	expect("etc/main.base.conf", "# initdb's\n");
+	expect("data/postgresql.conf", "# initdb's\n");
+	expect("etc/pg_hba.conf", "local a\n");
+	ck_assert(has("etc/main.conf", "include 'main.base.conf'\n"));
+	mt_format(text, sizeof(text), "hba_file = '%s/etc/pg_hba.conf'\n", dir);
+	ck_assert(has("etc/main.conf", text));
+	/* a relative one is one of that directory, and not ours to write */
+	mt_format(text, sizeof(text), "ident_file = '%s/etc/own/ident'\n", dir);
+	ck_assert(has("etc/main.conf", text));
+	ck_assert(!mt_file_exists(in("etc/pg_ident.conf")));
+	/* what is there is taken as it is */
+	put("data/pg_hba.conf", "other\n");
+	ck_assert_int_eq(mt_pg_conf_write(pg, p, NULL, NULL, NULL), 0);
+	expect("etc/pg_hba.conf", "local a\n");
+	/* copies go to the data, under their own names */
+	ck_assert_int_eq(mt_pg_backup_files(pg, NULL), 0);
+	expect("data/main.base.conf.backup", "# initdb's\n");
+	ck_assert_int_eq(mt_file_remove(in("etc/main.base.conf"), NULL), 0);
+	ck_assert_int_eq(mt_pg_restore_files(pg, NULL), 0);
+	expect("etc/main.base.conf", "# initdb's\n");
+	json_decref(p);
+	json_decref(pg->pg_ident);
+	free_pg(pg);
+}
+END_TEST
+
+START_TEST(a_file_of_the_users_is_included_and_left_alone)
+{
+	struct mt_conf_postgresql *pg = make_pg();
+	json_t *p = json_object();
+
+	mt_copy(pg->custom_conf, sizeof(pg->custom_conf), "/etc/it's.conf");
+	put("postgresql.conf", "# initdb's\n");
+	ck_assert_int_eq(mt_pg_conf_write(pg, p, NULL, NULL, NULL), 0);
+	ck_assert(has("postgresql.conf", "include '/etc/it''s.conf'\n"));
+	ck_assert(!mt_file_exists(in("postgresql.base.conf")));
+	ck_assert_int_eq(mt_pg_backup_files(pg, NULL), 0);
+	ck_assert(mt_file_exists(in("postgresql.conf.backup")));
+	ck_assert(!mt_file_exists(in("postgresql.base.conf.backup")));
+	json_decref(p);
+	free_pg(pg);
+}
+END_TEST
+
+START_TEST(the_group_reads_what_it_may_read_of_the_directory)
+{
+	struct mt_conf_postgresql *pg = make_pg();
+	json_t *p = json_object();
+	struct stat st;
+
+	ck_assert_int_eq(chmod(dir, 0750), 0);
+	ck_assert_int_eq(mt_pg_conf_write(pg, p, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(stat(in("postgresql.conf"), &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0640);
+	ck_assert_int_eq(mt_pg_standby_signal(dir, true, NULL), 0);
+	ck_assert_int_eq(stat(in("standby.signal"), &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0640);
+	json_decref(p);
+	free_pg(pg);
+}
+END_TEST
+
+START_TEST(directories_of_sockets_are_made_and_must_be_ours)
+{
+	json_t *p = json_object();
+	struct mt_err err;
+	char list[256];
+
+	ck_assert_int_eq(mt_pg_run_dirs(dir, p, &err), 0);
+	mt_format(list, sizeof(list), " %s, rel , @abstract", in("run/pg"));
+	json_object_set_new(p, "unix_socket_directories", json_string(list));
+	json_object_set_new(p, "stats_temp_directory", json_string("st"));
+	ck_assert_int_eq(mt_pg_run_dirs(dir, p, &err), 0);
+	ck_assert(mt_file_exists(in("run/pg")));
+	ck_assert(mt_file_exists(in("rel")));
+	ck_assert(mt_file_exists(in("st")));
+	ck_assert(!mt_file_exists(in("@abstract")));
+	ck_assert_int_eq(mt_pg_run_dirs(dir, p, &err), 0);
+	put("file", "");
+	json_object_set_new(p, "stats_temp_directory", json_string("file"));
+	ck_assert_int_eq(mt_pg_run_dirs(dir, p, &err), MT_EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.text, "stats_temp_directory"));
+	json_object_set_new(p, "stats_temp_directory", json_string("file/x"));
+	ck_assert_int_lt(mt_pg_run_dirs(dir, p, &err), 0);
+	json_decref(p);
 }
 END_TEST
 
@@ -427,6 +548,10 @@ main(void)
 	tcase_add_test(t, alter_system_cannot_say_whom_to_follow);
 	tcase_add_test(t, signal_files_say_standby_or_nothing);
 	tcase_add_test(t, copies_of_the_configuration_replace_what_is_missing);
+	tcase_add_test(t, configuration_may_live_in_another_directory);
+	tcase_add_test(t, a_file_of_the_users_is_included_and_left_alone);
+	tcase_add_test(t, the_group_reads_what_it_may_read_of_the_directory);
+	tcase_add_test(t, directories_of_sockets_are_made_and_must_be_ours);
 	tcase_add_test(t, the_password_file_has_a_line_for_each_user_and_host);
 	suite_add_tcase(s, t);
 	return run_suite(s);

@@ -225,8 +225,10 @@ start_server(struct node *n, const struct node *upstream)
 					  upstream ? &follow : NULL, NULL,
 					  NULL),
 			 0);
-	ck_assert_int_eq(
-	    mt_pg_postmaster_argv(&argv, &bins, dir, n->parameters, NULL), 0);
+	ck_assert_int_eq(mt_pg_postmaster_argv(&argv, &bins,
+					       &n->conf->postgresql,
+					       n->parameters, NULL),
+			 0);
 	ck_assert_int_eq(mt_child_start(&n->server, &loop,
 					&(struct mt_child_options){
 					    .argv = argv.v,

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: PostgreSQL
+"""PostgreSQL's parameters: by role, judged by PostgreSQL, through restarts."""
+
+import os
+
+import psycopg2
+import pytest
+
+from harness import wait_for
+
+
+@pytest.fixture
+def clean(cluster):
+    """The document is put back afterwards."""
+    before = cluster.primary().json("/config")
+    yield cluster
+    answer = cluster.primary().request("PUT", "/config", before)
+    assert answer.status == 200, answer.text
+    cluster.wait_healthy()
+
+
+def patch(node, **postgresql):
+    answer = node.request("PATCH", "/config", {"postgresql": postgresql})
+    assert answer.status == 200, answer.text
+
+
+def setting(node, name):
+    """None where the server is on its way down or up."""
+    try:
+        return node.sql("SELECT current_setting(%s)", name)[0][0]
+    except psycopg2.OperationalError:
+        return None
+
+
+def wait_setting(node, name, value):
+    wait_for(lambda: setting(node, name) == value, 20,
+             f"{name} = {value} on {node.name}")
+
+
+def reason(node, seen_by=None):
+    """What waits for a restart of a member, as it or another one tells."""
+    if seen_by is None:
+        return node.json("/patroni").get("pending_restart_reason", {})
+    return {m["name"]: m for m in seen_by.json("/cluster").get(
+        "members", [])}.get(node.name, {}).get("pending_restart_reason", {})
+
+
+def crash(cluster, node):
+    """PostgreSQL dies, and its daemon starts it again as what it was."""
+    pid = node.kill_postmaster()
+    wait_for(lambda: node.postmaster_pid() not in (0, pid), 30,
+             f"PostgreSQL of {node.name} to be started again")
+    assert cluster.wait_healthy()
+
+
+def restart(cluster, standby):
+    """In order, when it has all that its primary told it."""
+    ((lsn,),) = cluster.primary().sql("SELECT pg_current_wal_lsn()")
+    wait_for(lambda: standby.sql("SELECT pg_last_wal_replay_lsn() >= %s",
+                                 lsn)[0][0], 20, f"{standby.name} to replay")
+    standby.stop()
+    standby.start()
+    cluster.wait_healthy()
+
+
+def identities(node):
+    return [row[0] for row in node.sql(
+        "SELECT map_name FROM pg_ident_file_mappings")]
+
+
+def test_configuration_files_may_move(clean):
+    member = clean.others(clean.primary())[0]
+    place = member.dir / "etc"
+    place.mkdir(mode=0o700)
+    os.chown(place, clean.user.pw_uid, clean.user.pw_gid)
+    base = (member.data_dir / "postgresql.base.conf").read_text()
+    sockets = member.dir / "run" / "sockets"
+    member.stop()
+    member.overrides = {"postgresql": {
+        "config_dir": str(place), "config_base_name": "main",
+        "pg_ident": ["moved a b"], "parameters": {
+            "unix_socket_directories": f"{member.socket_dir},{sockets}"}}}
+    member.start()
+    try:
+        clean.wait_healthy()
+        assert setting(member, "config_file") == str(place / "main.conf")
+        assert setting(member, "hba_file") == str(place / "pg_hba.conf")
+        assert identities(member) == ["moved"]
+        assert sockets.is_dir()
+        copies = wait_for(lambda: (
+            member.data_dir / "main.base.conf.backup").is_file() and (
+                member.data_dir / "main.base.conf.backup"), 10, "the copies")
+        assert (place / "main.base.conf").read_text() == base
+        assert copies.read_text() == (place / "main.base.conf").read_text()
+    finally:
+        member.overrides = {}
+        member.stop()
+        member.start()
+    clean.wait_healthy()
+    assert setting(member, "config_file") == str(
+        member.data_dir / "postgresql.conf")
