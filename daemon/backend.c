@@ -165,6 +165,7 @@ backend_explain(void *arg)
 	if (n->pg != NULL) {
 		const json_t *seen = mt_postgres_settings(n->pg);
 
+		f.role = mt_postgres_conf_role(n->pg);
 		f.parameters = mt_postgres_parameters(n->pg);
 		f.pending = json_object_get(seen, "pending");
 		f.altered = json_object_get(seen, "altered");

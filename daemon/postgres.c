@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "conf/pgconf.h"
 #include "daemon/postgres_internal.h"
 
 #define LOOK_EVERY_MS 1000
@@ -120,8 +119,6 @@ watch_foreign(struct mt_postgres *pg, const struct mt_pg_pidfile *f)
 	}
 }
 
-static void configure(struct mt_postgres *pg);
-
 static void
 version_cb(void *arg, const struct mt_err *err)
 {
@@ -141,7 +138,7 @@ version_cb(void *arg, const struct mt_err *err)
 		return;
 	}
 	if (pg->document != NULL)
-		configure(pg);
+		postgres__configure(pg);
 	else
 		mt_postgres_configure(pg, pg->conf->bootstrap.dcs, NULL);
 	if (mt_guard_attach(&pg->guard, pg->loop,
@@ -334,60 +331,6 @@ postgres__guard_events(struct mt_postgres *pg)
 	return &events;
 }
 
-/* ---- configuration ---- */
-
-static void
-configure(struct mt_postgres *pg)
-{
-	json_t *p, *other;
-
-	if (pg->bins.version_num == 0)
-		return; /* called again when it is known */
-	p = mt_pgconf_parameters(pg->conf, pg->document, pg->bins.version_num);
-	other = mt_pgconf_files(pg->conf, pg->document);
-	if (p == NULL || other == NULL) {
-		json_decref(p);
-		json_decref(other);
-		return;
-	}
-	/* A standby comes back at once after its primary's restart, not after
-	 * the server's default of 5 s. */
-	if (json_object_get(p, "wal_retrieve_retry_interval") == NULL)
-		json_object_set_new(p, "wal_retrieve_retry_interval",
-				    json_string("500ms"));
-	if (!json_equal(p, pg->parameters)) {
-		pg->version++;
-		pg->stale = true;
-	}
-	if (!json_equal(other, pg->other_files))
-		pg->stale = true;
-	json_decref(pg->parameters);
-	json_decref(pg->other_files);
-	pg->parameters = p;
-	pg->other_files = other;
-	postgres__refresh(pg);
-	postgres__wake(pg);
-}
-
-void
-mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
-		      const struct mt_state *s)
-{
-	json_t *old = pg->document;
-
-	pg->document = json_incref((json_t *)document);
-	json_decref(old);
-	if (s != NULL) {
-		pg->n_members = 0;
-		for (int i = 0; i < s->n_members; i++)
-			if (!s->members[i].witness)
-				mt_copy(pg->members[pg->n_members++],
-					MT_NAME_MAX, s->members[i].name);
-		postgres__write_pgpass(pg, s);
-	}
-	configure(pg);
-}
-
 /* ---- the end ---- */
 
 void
@@ -398,8 +341,10 @@ postgres__one_closed(void *arg)
 	if (--pg->closing > 0)
 		return;
 	json_decref(pg->document);
-	json_decref(pg->parameters);
-	json_decref(pg->other_files);
+	for (int i = 0; i < MT_CONF_ROLES; i++) {
+		json_decref(pg->parameters[i]);
+		json_decref(pg->other_files[i]);
+	}
 	json_decref(pg->work_parameters);
 	json_decref(pg->seen_settings);
 	if (pg->closed_cb != NULL)

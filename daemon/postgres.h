@@ -65,7 +65,9 @@ void mt_postgres_take(struct mt_postgres *pg, const struct mt_conf *conf);
  * names that wait for a restart, and "altered", name to value by ALTER SYSTEM.
  */
 const json_t *mt_postgres_settings(const struct mt_postgres *pg);
-/* The parameters as its file has them, or NULL. */
+/* The parameters as its file has them, or NULL; and the role that they are
+ * for. */
+enum mt_conf_role mt_postgres_conf_role(const struct mt_postgres *pg);
 const json_t *mt_postgres_parameters(const struct mt_postgres *pg);
 /* Some parameter waits for a restart. */
 bool mt_postgres_pending_restart(const struct mt_postgres *pg);

@@ -283,7 +283,9 @@ postgres__role_work(struct mt_postgres *pg, json_t *parameters,
 	/* A copy: the loop may replace its own, and jansson's counters are
 	 * not for two threads. */
 	w->parameters = json_deep_copy(parameters);
-	w->other_files = json_deep_copy(pg->other_files);
+	w->other_files =
+	    json_deep_copy(pg->other_files[follow != NULL ? MT_CONF_REPLICA
+							  : MT_CONF_PRIMARY]);
 	w->names = pg->names;
 	w->names_any = pg->names_any;
 	w->version = pg->version;

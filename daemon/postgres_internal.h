@@ -41,8 +41,8 @@ struct file_work {
 	bool only_read;
 	/* role */
 	json_t *parameters;  /* owned */
-	json_t *other_files; /* owned; as in struct mt_postgres */
-	uint64_t version;    /* of the parameters */
+	json_t *other_files; /* owned; mt_pgconf_files */
+	uint64_t version;    /* of both */
 	struct mt_pg_follow follow;
 	bool standby, only_conf, changed;
 	struct mt_names names; /* kept beside, for a restarted daemon */
@@ -80,11 +80,12 @@ struct mt_postgres {
 	struct mt_pg_bins bins;
 	bool asking_version; /* of them; under way */
 	json_t *document;    /* last given; NULL: none yet */
-	json_t *parameters;  /* as they shall be now */
-	uint64_t version;    /* counts their changes */
-	json_t *other_files; /* mt_pgconf_files */
-	bool has_members;    /* pgpass is written for those there are */
-	uint64_t reloads;    /* that went well */
+	/* in a role, postgres_conf.c */
+	json_t *parameters[MT_CONF_ROLES];  /* as they shall be */
+	json_t *other_files[MT_CONF_ROLES]; /* mt_pgconf_files */
+	uint64_t version;                   /* counts changes of both */
+	bool has_members; /* pgpass is written for those there are */
+	uint64_t reloads; /* that went well */
 	char trouble[MT_WHY_MAX];
 
 	/* data directory */
@@ -226,6 +227,8 @@ struct file_work *postgres__role_work(struct mt_postgres *pg,
 				      void (*done)(struct file_work *));
 void postgres__backup_files(struct mt_postgres *pg);
 void postgres__write_pgpass(struct mt_postgres *pg, const struct mt_state *s);
+/* postgres_conf.c */
+void postgres__configure(struct mt_postgres *pg);
 /* postgres_reload.c: write the files of a running server anew, if they are
  * stale and nothing stands in the way, and have them read. */
 void postgres__refresh(struct mt_postgres *pg);
@@ -243,8 +246,13 @@ void postgres__server_down(struct mt_postgres *pg);
 void postgres__take_position(struct mt_postgres *pg);
 void postgres__take_flushed(struct mt_postgres *pg);
 void postgres__expect_standbys(struct mt_postgres *pg);
-/* Parameters with the names in them; a new reference. */
-json_t *postgres__parameters(const struct mt_postgres *pg);
+/* Parameters of a role with the names in them; a new reference. */
+json_t *postgres__parameters(const struct mt_postgres *pg,
+			     enum mt_conf_role role);
+/* The role that its files are written for. */
+enum mt_conf_role postgres__role(const struct mt_postgres *pg);
+/* It is another one now: its files are to be written when there is time. */
+void postgres__role_changed(struct mt_postgres *pg);
 /* What a daemon before this one had PostgreSQL wait for. */
 int postgres__keep_names(struct file_work *w);
 void postgres__recall_names(struct mt_postgres *pg);

@@ -94,13 +94,15 @@ run(struct mt_postgres *pg, enum mt_job job, const char *url,
 	    .on_done = on_done,
 	    .arg = pg,
 	};
+	enum mt_conf_role role =
+	    job == MT_JOB_BOOTSTRAP ? MT_CONF_PRIMARY : MT_CONF_REPLICA;
 	struct mt_err err;
 
 	if (pg->job != MT_JOB_NONE || pg->work != NULL || pg->guard != NULL ||
-	    pg->parameters == NULL)
+	    pg->parameters[role] == NULL)
 		return;
 	json_decref(pg->work_parameters);
-	pg->work_parameters = json_incref(pg->parameters);
+	pg->work_parameters = json_incref(pg->parameters[role]);
 	o.parameters = pg->work_parameters;
 	postgres__job_begin(pg, job, 0);
 	if (begin(&pg->work, &o, &err) != 0) {

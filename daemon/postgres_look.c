@@ -120,6 +120,7 @@ end_of_wait(struct mt_postgres *pg)
 		settle(pg);
 		pg->names_mark = pg->info.flush_lsn;
 		pg->is_standby = false;
+		postgres__role_changed(pg);
 		postgres__expect_standbys(pg);
 		postgres__job_end(pg, NULL);
 	} else if (pg->job == MT_JOB_SLOTS && pg->slots_waiting == 0) {
@@ -191,9 +192,12 @@ look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 		postgres__trouble(pg, &e);
 		pg->as_primary = true;
 	}
+	/* Before the end of what was awaited: files that differ by the role
+	 * are written with the next look, behind what a new primary owes the
+	 * others. */
+	postgres__refresh(pg);
 	end_of_wait(pg);
 	ask_history(pg);
-	postgres__refresh(pg);
 	postgres__ask_pending(pg);
 	postgres__wake(pg);
 }

@@ -69,12 +69,13 @@ postgres__refresh(struct mt_postgres *pg)
 
 	if (!pg->stale || pg->reloading || pg->adopting || pg->foreign ||
 	    !postgres__running(pg) || pg->job != MT_JOB_NONE ||
-	    pg->stopping != STOP_NONE || pg->parameters == NULL ||
+	    pg->stopping != STOP_NONE || pg->parameters[0] == NULL ||
 	    !mt_session_accepting(pg->session) ||
 	    (!pg->as_primary && pg->upstream[0] == '\0'))
 		return;
 	/* Whom PostgreSQL waits for is in them, and stays as it is. */
-	own = postgres__parameters(pg);
+	own = postgres__parameters(pg, pg->as_primary ? MT_CONF_PRIMARY
+						      : MT_CONF_REPLICA);
 	if (!pg->as_primary) {
 		p = mt_pg_raise_for_standby(own, &pg->control, NULL);
 		if (p == NULL ||
@@ -207,7 +208,7 @@ mt_postgres_settings(const struct mt_postgres *pg)
 const json_t *
 mt_postgres_parameters(const struct mt_postgres *pg)
 {
-	return pg->parameters;
+	return pg->parameters[postgres__role(pg)];
 }
 
 bool
@@ -215,3 +216,9 @@ mt_postgres_pending_restart(const struct mt_postgres *pg)
 {
 	return postgres__running(pg) && pg->pending_restart;
 }
+enum mt_conf_role
+mt_postgres_conf_role(const struct mt_postgres *pg)
+{
+	return postgres__role(pg);
+}
+

@@ -143,7 +143,8 @@ static bool
 may_start(struct mt_postgres *pg)
 {
 	return pg->guard == NULL && pg->job == MT_JOB_NONE &&
-	       pg->files == NULL && pg->parameters != NULL && pg->control_known;
+	       pg->files == NULL && pg->parameters[0] != NULL &&
+	       pg->control_known;
 }
 
 void
@@ -158,7 +159,7 @@ mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms)
 	postgres__job_begin(pg, MT_JOB_START, 0); /* the agent has patience */
 	mt_info("starting PostgreSQL as primary");
 	pg->is_standby = false;
-	p = postgres__parameters(pg);
+	p = postgres__parameters(pg, MT_CONF_PRIMARY);
 	w = postgres__role_work(pg, p, NULL, role_written);
 	json_decref(p);
 	w->deadline_ms = deadline_ms;
@@ -168,7 +169,7 @@ mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms)
 static json_t *
 standby_parameters(const struct mt_postgres *pg)
 {
-	json_t *own = postgres__parameters(pg);
+	json_t *own = postgres__parameters(pg, MT_CONF_REPLICA);
 	json_t *p = mt_pg_raise_for_standby(own, &pg->control, NULL);
 
 	json_decref(own);

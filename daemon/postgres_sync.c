@@ -171,7 +171,7 @@ static void
 shown_cb(void *arg, const struct mt_session_result *r)
 {
 	struct mt_postgres *pg = arg;
-	json_t *p = postgres__parameters(pg);
+	json_t *p = postgres__parameters(pg, postgres__role(pg));
 	const char *text =
 	    json_string_value(json_object_get(p, "synchronous_standby_names"));
 	bool shown =
@@ -342,10 +342,10 @@ ask_fence(struct mt_postgres *pg)
 /* ---- what is written ---- */
 
 json_t *
-postgres__parameters(const struct mt_postgres *pg)
+postgres__parameters(const struct mt_postgres *pg, enum mt_conf_role role)
 {
 	char text[MT_SYNC_TEXT_MAX];
-	json_t *p = json_copy(pg->parameters);
+	json_t *p = json_copy(pg->parameters[role]);
 
 	if (pg->names_managed)
 		json_object_set_new(
@@ -550,7 +550,7 @@ static void
 begin(struct mt_postgres *pg, enum mt_job job, int64_t timeout_ms,
       enum sync_step first)
 {
-	json_t *p = postgres__parameters(pg);
+	json_t *p = postgres__parameters(pg, postgres__role(pg));
 	struct file_work *w;
 
 	postgres__job_begin(pg, job, timeout_ms);

@@ -61,6 +61,21 @@ struct mt_conf_raft {
 	int64_t heartbeat_ms;        /* 50 */
 };
 
+/* What a server is when parameters and access lines may differ by it. */
+enum mt_conf_role {
+	MT_CONF_PRIMARY,
+	MT_CONF_REPLICA,
+	MT_CONF_ROLES, /* how many there are */
+};
+
+/* What stands over parameters, and instead of pg_hba and pg_ident, in a role;
+ * each NULL where it is not given. */
+struct mt_conf_for_role {
+	json_t *parameters; /* object */
+	json_t *pg_hba;     /* array of strings */
+	json_t *pg_ident;   /* array of strings */
+};
+
 struct mt_conf_postgresql {
 	char listen_addresses[512];      /* as for PostgreSQL: "a,b", "*" */
 	uint16_t port;                   /* 5432 */
@@ -83,7 +98,8 @@ struct mt_conf_postgresql {
 	json_t *parameters;              /* object, never NULL */
 	json_t *pg_hba;                  /* array of strings, or NULL */
 	json_t *pg_ident;                /* array of strings, or NULL */
-	json_t *create_replica_methods;  /* array of strings, never NULL */
+	struct mt_conf_for_role for_role[MT_CONF_ROLES];
+	json_t *create_replica_methods; /* array of strings, never NULL */
 	/* pg_basebackup options: array of "flag" or {option: value}; never
 	 * NULL; a mapping in the file arrives here as such an array. */
 	json_t *basebackup;

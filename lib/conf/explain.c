@@ -98,12 +98,16 @@ place_text(const struct mt_conf_part *part, const struct mt_yaml_place *place,
 static const json_t *
 value_at(const json_t *root, const char *path)
 {
-	size_t n = sizeof(parameters_path) - 1;
+	char section[PATH_BYTES];
+	const char *dot;
 
-	if (strncmp(path, parameters_path, n) == 0 && path[n] == '.')
-		return json_object_get(mt_conf_lookup(root, parameters_path),
-				       path + n + 1);
-	return mt_conf_lookup(root, path);
+	if (strncmp(path, parameters_path, sizeof(parameters_path) - 1) != 0)
+		return mt_conf_lookup(root, path);
+	dot = strchr(path + sizeof(parameters_path) - 1, '.');
+	if (dot == NULL)
+		return mt_conf_lookup(root, path);
+	mt_format(section, sizeof(section), "%.*s", (int)(dot - path), path);
+	return json_object_get(mt_conf_lookup(root, section), dot + 1);
 }
 
 /* The part that gives a path its value; those below it go to entry, if that is
@@ -255,53 +259,117 @@ holds(const json_t *list, const char *name)
 	return false;
 }
 
+/* A parameter that is being told. */
+struct told {
+	const struct mt_conf *c;
+	const struct mt_conf_facts *f;
+	const char *name, *path;
+	const json_t *dynamic;        /* "parameters" of the document */
+	const char *in_doc, *in_file; /* its names there, or NULL */
+	json_t *entry;
+	char source[PLACE_BYTES];
+};
+
+/* Where the common sections have it from, what else they say to the entry. */
+static void
+common_source(struct told *t)
+{
+	const char *identity = identity_path(t->name);
+	bool controlled = mt_pgconf_on_command_line(t->name), local;
+	char from[PATH_BYTES];
+
+	/* Two names of one thing. */
+	if (t->in_doc == NULL && mt_streq(t->name, "wal_keep_size"))
+		t->in_doc = name_in(t->dynamic, "wal_keep_segments");
+	if (mt_streq(t->name, "wal_keep_size") ||
+	    mt_streq(t->name, "wal_keep_segments"))
+		controlled = true;
+	mt_format(from, sizeof(from), "%s.%s", parameters_path,
+		  t->in_file != NULL ? t->in_file : t->name);
+	local = t->in_file != NULL &&
+		find_local(t->c, from, t->source, sizeof(t->source), t->entry);
+	if (identity != NULL)
+		find_local(t->c, identity, t->source, sizeof(t->source), NULL);
+	else if (controlled && local)
+		add_overridden(
+		    t->entry, t->path, t->source,
+		    json_object_get(t->c->postgresql.parameters, t->in_file));
+	if (t->in_doc != NULL && (local || identity != NULL) &&
+	    (identity != NULL || !controlled))
+		add_overridden(t->entry, t->path, t->f->document_name,
+			       json_object_get(t->dynamic, t->in_doc));
+	if (identity == NULL && (controlled || !local))
+		mt_copy(t->source, sizeof(t->source),
+			t->in_doc != NULL ? t->f->document_name : "default");
+}
+
+/* The same where the section of its role says something, which wins over all
+ * of the common ones; false: it does not. */
+static bool
+role_source(struct told *t)
+{
+	const struct mt_conf_postgresql *p = &t->c->postgresql;
+	char section[64], key[PATH_BYTES], text[PLACE_BYTES];
+	const char *in_file, *in_doc;
+	const json_t *dynamic;
+
+	mt_format(section, sizeof(section), "%s_%s", parameters_path,
+		  mt_pgconf_role_name(t->f->role));
+	dynamic = mt_conf_lookup(t->f->document, section);
+	in_file = name_in(p->for_role[t->f->role].parameters, t->name);
+	in_doc = name_in(dynamic, t->name);
+	mt_format(text, sizeof(text), "%s, parameters_%s", t->f->document_name,
+		  mt_pgconf_role_name(t->f->role));
+	if (in_file != NULL) {
+		mt_format(key, sizeof(key), "%s.%s", section, in_file);
+		find_local(t->c, key, t->source, sizeof(t->source), t->entry);
+		if (in_doc != NULL)
+			add_overridden(t->entry, t->path, text,
+				       json_object_get(dynamic, in_doc));
+	} else if (in_doc != NULL) {
+		mt_copy(t->source, sizeof(t->source), text);
+	} else {
+		return false;
+	}
+	mt_format(key, sizeof(key), "%s.%s", parameters_path,
+		  t->in_file != NULL ? t->in_file : t->name);
+	if (t->in_file != NULL &&
+	    find_local(t->c, key, text, sizeof(text), NULL))
+		add_overridden(t->entry, t->path, text,
+			       json_object_get(p->parameters, t->in_file));
+	if (t->in_doc != NULL)
+		add_overridden(t->entry, t->path, t->f->document_name,
+			       json_object_get(t->dynamic, t->in_doc));
+	return true;
+}
+
 static json_t *
 parameter(const struct mt_conf *c, const struct mt_conf_facts *f,
 	  const char *name, json_t *value)
 {
-	const json_t *dynamic = mt_conf_lookup(f->document, parameters_path);
-	const char *in_doc = name_in(dynamic, name);
-	const char *in_file = name_in(c->postgresql.parameters, name);
-	const char *identity = identity_path(name);
-	json_t *by_hand = json_object_get(f->altered, name), *entry;
-	char path[PATH_BYTES], from[PATH_BYTES], source[PLACE_BYTES] = "";
-	bool controlled = mt_pgconf_on_command_line(name), local;
+	json_t *by_hand = json_object_get(f->altered, name);
+	bool everywhere = mt_pgconf_on_command_line(name);
+	struct told t = {.c = c, .f = f, .name = name};
+	char path[PATH_BYTES];
 
-	/* Two names of one thing. */
-	if (in_doc == NULL && mt_streq(name, "wal_keep_size"))
-		in_doc = name_in(dynamic, "wal_keep_segments");
-	if (mt_streq(name, "wal_keep_size") ||
-	    mt_streq(name, "wal_keep_segments"))
-		controlled = true;
 	mt_format(path, sizeof(path), "%s.%s", parameters_path, name);
-	mt_format(from, sizeof(from), "%s.%s", parameters_path,
-		  in_file != NULL ? in_file : name);
-	entry = new_entry(path, json_incref(value), "default");
-	local = in_file != NULL &&
-		find_local(c, from, source, sizeof(source), entry);
-	if (identity != NULL)
-		find_local(c, identity, source, sizeof(source), NULL);
-	else if (controlled && local)
-		add_overridden(
-		    entry, path, source,
-		    json_object_get(c->postgresql.parameters, in_file));
-	if (in_doc != NULL && (local || identity != NULL) &&
-	    (identity != NULL || !controlled))
-		add_overridden(entry, path, f->document_name,
-			       json_object_get(dynamic, in_doc));
-	if (identity == NULL && (controlled || !local))
-		mt_copy(source, sizeof(source),
-			in_doc != NULL ? f->document_name : "default");
-	if (by_hand != NULL && !controlled) {
-		add_overridden(entry, path, source, value);
-		set_value(entry, "value", path, json_incref(by_hand));
-		mt_copy(source, sizeof(source), by_system);
+	t.path = path;
+	t.dynamic = mt_conf_lookup(f->document, parameters_path);
+	t.in_doc = name_in(t.dynamic, name);
+	t.in_file = name_in(c->postgresql.parameters, name);
+	t.entry = new_entry(path, json_incref(value), "default");
+	if (everywhere || !role_source(&t))
+		common_source(&t);
+	if (by_hand != NULL && !everywhere) {
+		add_overridden(t.entry, path, t.source, value);
+		set_value(t.entry, "value", path, json_incref(by_hand));
+		mt_copy(t.source, sizeof(t.source), by_system);
 	}
-	json_object_set_new(entry, "source", json_string(source));
+	json_object_set_new(t.entry, "source", json_string(t.source));
 	if (holds(f->pending, name))
-		json_object_set_new(entry, "waits_for",
+		json_object_set_new(t.entry, "waits_for",
 				    json_string("postgresql"));
-	return entry;
+	return t.entry;
 }
 
 /* Tags that stand in no table are published all the same. */

@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "conf/options.h"
+#include "conf/pgconf.h"
 
 struct row {
 	const char *path;
@@ -48,10 +49,10 @@ static const struct row rows[] = {
     {"raft.heartbeat", AT(raft.heartbeat_ms), NUMBER, 0},
     {"postgresql.connect_address", PG(connect_address), ADDRESS, 5432},
     {"postgresql.data_dir", PG(data_dir), TEXT, 0},
-    {"postgresql.bin_dir", PG(bin_dir), TEXT, 0},
     {"postgresql.config_dir", PG(config_dir), TEXT, 0},
     {"postgresql.config_base_name", PG(config_base_name), TEXT, 0},
     {"postgresql.custom_conf", PG(custom_conf), TEXT, 0},
+    {"postgresql.bin_dir", PG(bin_dir), TEXT, 0},
     {"postgresql.pgpass", PG(pgpass), TEXT, 0},
     {"postgresql.database", PG(database), TEXT, 0},
     {"postgresql.use_unix_socket", PG(use_unix_socket), TRUTH, 0},
@@ -383,6 +384,21 @@ drop_nested_tags(struct mt_conf_source *src, json_t *tags)
 	}
 }
 
+static void
+fill_role(const json_t *root, const char *role, struct mt_conf_for_role *to)
+{
+	char path[64];
+	const json_t *v;
+
+	mt_format(path, sizeof(path), "postgresql.parameters_%s", role);
+	v = mt_conf_lookup(root, path);
+	to->parameters = v != NULL ? as_map(v) : NULL;
+	mt_format(path, sizeof(path), "postgresql.pg_hba_%s", role);
+	to->pg_hba = list_or_null(mt_conf_lookup(root, path));
+	mt_format(path, sizeof(path), "postgresql.pg_ident_%s", role);
+	to->pg_ident = list_or_null(mt_conf_lookup(root, path));
+}
+
 void
 mt_fill_json(struct mt_conf_source *src, struct mt_conf *c)
 {
@@ -397,6 +413,9 @@ mt_fill_json(struct mt_conf_source *src, struct mt_conf *c)
 	p->callbacks = as_map(GET("postgresql.callbacks"));
 	p->pg_hba = list_or_null(GET("postgresql.pg_hba"));
 	p->pg_ident = list_or_null(GET("postgresql.pg_ident"));
+	for (int i = 0; i < MT_CONF_ROLES; i++)
+		fill_role(root, mt_pgconf_role_name((enum mt_conf_role)i),
+			  &p->for_role[i]);
 	p->basebackup = as_flags(GET("postgresql.basebackup"));
 	v = GET("postgresql.create_replica_methods");
 	if (v == NULL)
@@ -430,6 +449,11 @@ mt_fill_release(struct mt_conf *c)
 	json_decref(p->callbacks);
 	json_decref(p->pg_hba);
 	json_decref(p->pg_ident);
+	for (int i = 0; i < MT_CONF_ROLES; i++) {
+		json_decref(p->for_role[i].parameters);
+		json_decref(p->for_role[i].pg_hba);
+		json_decref(p->for_role[i].pg_ident);
+	}
 	json_decref(p->basebackup);
 	json_decref(p->create_replica_methods);
 	json_decref(b->dcs);

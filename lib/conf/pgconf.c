@@ -126,7 +126,7 @@ get_any_case(const json_t *params, const char *name)
 }
 
 static int
-add_params(json_t *out, const json_t *params, const char *source)
+add_params(json_t *out, const json_t *params, const char *source, bool of_role)
 {
 	char name[NAME_BYTES];
 	const char *key;
@@ -141,9 +141,19 @@ add_params(json_t *out, const json_t *params, const char *source)
 		}
 		for (char *p = name; *p != '\0'; p++)
 			*p = (char)tolower((unsigned char)*p);
-		if (json_is_null(v) || find_controlled(name) != NULL ||
-		    among(keep, MT_COUNT(keep), name))
-			continue; /* later, from the document alone */
+		if (json_is_null(v))
+			continue;
+		if (find_controlled(name) != NULL ||
+		    among(keep, MT_COUNT(keep), name)) {
+			/* else later, from the document alone */
+			if (of_role)
+				mt_warn("parameter \"%s\" in %s must be alike "
+					"in all roles; it is ignored there, "
+					"set it in \"parameters\" of the "
+					"dynamic configuration",
+					name, source);
+			continue;
+		}
 		if (among(identity, MT_COUNT(identity), name) ||
 		    among(own, MT_COUNT(own), name) ||
 		    strncmp(name, "recovery_target", 15) == 0) {
@@ -347,11 +357,48 @@ mt_pgconf_parameters(const struct mt_conf *conf, const json_t *dynamic_doc,
 	if (out == NULL)
 		return NULL;
 	warn_local(local);
-	if (add_params(out, dynamic, "the dynamic configuration") != 0 ||
-	    add_params(out, local, "the local file") != 0 ||
+	if (add_params(out, dynamic, "the dynamic configuration", false) != 0 ||
+	    add_params(out, local, "the local file", false) != 0 ||
 	    add_controlled(out, dynamic, pg_version_num) != 0 ||
 	    add_wal_keep(out, dynamic, pg_version_num) != 0 ||
 	    add_identity(out, conf) != 0) {
+		json_decref(out);
+		return NULL;
+	}
+	return out;
+}
+
+const char *
+mt_pgconf_role_name(enum mt_conf_role role)
+{
+	return role == MT_CONF_PRIMARY ? "primary" : "replica";
+}
+
+json_t *
+mt_pgconf_for_role(json_t *parameters, const struct mt_conf *conf,
+		   const json_t *dynamic_doc, enum mt_conf_role role)
+{
+	const json_t *local = conf->postgresql.for_role[role].parameters;
+	char key[32], source[96];
+	const json_t *dynamic;
+	json_t *out;
+	int rc;
+
+	mt_format(key, sizeof(key), "parameters_%s", mt_pgconf_role_name(role));
+	dynamic =
+	    json_object_get(json_object_get(dynamic_doc, "postgresql"), key);
+	if (local == NULL && dynamic == NULL)
+		return json_incref(parameters);
+	out = json_copy(parameters);
+	if (out == NULL)
+		return NULL;
+	mt_format(source, sizeof(source), "\"%s\" of the dynamic configuration",
+		  key);
+	rc = add_params(out, dynamic, source, true);
+	mt_format(source, sizeof(source), "\"%s\" of the local file", key);
+	if (rc == 0)
+		rc = add_params(out, local, source, true);
+	if (rc != 0) {
 		json_decref(out);
 		return NULL;
 	}
@@ -371,21 +418,32 @@ lines_of(const json_t *v)
 }
 
 json_t *
-mt_pgconf_files(const struct mt_conf *conf, const json_t *dynamic_doc)
+mt_pgconf_files(const struct mt_conf *conf, const json_t *dynamic_doc,
+		enum mt_conf_role role)
 {
 	const struct mt_conf_postgresql *p = &conf->postgresql;
+	const struct mt_conf_for_role *r = &p->for_role[role];
 	const struct {
 		const char *name;
-		const json_t *local;
-	} lists[] = {{"pg_hba", p->pg_hba}, {"pg_ident", p->pg_ident}};
+		const json_t *of_role, *local;
+	} lists[] = {{"pg_hba", r->pg_hba, p->pg_hba},
+		     {"pg_ident", r->pg_ident, p->pg_ident}};
+	char key[32];
 	const json_t *dynamic = json_object_get(dynamic_doc, "postgresql");
 	const json_t *recovery = json_object_get(dynamic, "recovery_conf");
 	json_t *out = json_object(), *v;
 
 	for (size_t i = 0; out != NULL && i < MT_COUNT(lists); i++) {
-		v = json_array_size(lists[i].local) > 0
-			? lines_of(lists[i].local)
-			: lines_of(json_object_get(dynamic, lists[i].name));
+		mt_format(key, sizeof(key), "%s_%s", lists[i].name,
+			  mt_pgconf_role_name(role));
+		v = json_array_size(lists[i].of_role) > 0
+			? lines_of(lists[i].of_role)
+			: lines_of(json_object_get(dynamic, key));
+		if (v == NULL)
+			v = json_array_size(lists[i].local) > 0
+				? lines_of(lists[i].local)
+				: lines_of(
+				      json_object_get(dynamic, lists[i].name));
 		if (v != NULL)
 			json_object_set_new(out, lists[i].name, v);
 	}

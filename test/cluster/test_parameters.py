@@ -68,6 +68,42 @@ def identities(node):
         "SELECT map_name FROM pg_ident_file_mappings")]
 
 
+def test_parameters_and_lines_follow_the_role(clean):
+    old = clean.primary()
+    pids = {node.name: node.postmaster_pid() for node in clean.data_nodes}
+    since = old.log_size()
+    patch(old, parameters={"work_mem": "5MB", "log_statement": "ddl"},
+          parameters_primary={"work_mem": "6MB", "max_connections": 77},
+          parameters_replica={"work_mem": "7MB"},
+          pg_ident_primary=["first a b"], pg_ident_replica=["others a b"])
+
+    def follows(primary):
+        for node in clean.data_nodes:
+            leads = node is primary
+            wait_setting(node, "work_mem", "6MB" if leads else "7MB")
+            wait_for(lambda n=node, one=leads: identities(n) == [
+                "first" if one else "others"], 10,
+                f"pg_ident.conf of {node.name}")
+            assert setting(node, "log_statement") == "ddl"
+            assert setting(node, "max_connections") == "40"
+    follows(old)
+    assert '"max_connections" in "parameters_primary" of the dynamic ' \
+        "configuration must be alike" in old.log(since)
+    told = {entry["key"]: entry for entry in
+            old.json("/config/effective")["options"]}
+    assert (told["postgresql.parameters.work_mem"]["source"]
+            == "dynamic, parameters_primary")
+    new = clean.others(old)[0]
+    answer = old.post("/switchover", {"leader": old.name,
+                                      "candidate": new.name})
+    assert answer.status == 200, answer.text
+    assert clean.wait_healthy() is new
+    follows(new)
+    # for that nobody was started who did not have to be
+    for node in clean.others(old):
+        assert node.postmaster_pid() == pids[node.name]
+
+
 def test_configuration_files_may_move(clean):
     member = clean.others(clean.primary())[0]
     place = member.dir / "etc"

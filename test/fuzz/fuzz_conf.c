@@ -49,6 +49,15 @@ check(const struct mt_conf *c)
 	parameters = mt_pgconf_parameters(
 	    c, c->bootstrap.present ? c->bootstrap.dcs : NULL, 150004);
 	MT_ASSERT(json_is_object(parameters));
+	for (int i = 0; i < MT_CONF_ROLES; i++) {
+		json_t *of_role = mt_pgconf_for_role(
+		    parameters, c,
+		    c->bootstrap.present ? c->bootstrap.dcs : NULL,
+		    (enum mt_conf_role)i);
+
+		MT_ASSERT(json_is_object(of_role));
+		json_decref(of_role);
+	}
 	json_decref(parameters);
 }
 

@@ -69,8 +69,13 @@ explain(const char *doc)
 	facts.document = document;
 	facts.document_name = "dynamic";
 	mt_log_set_sink(no_log, NULL);
-	if (conf->has_postgresql)
-		parameters = mt_pgconf_parameters(conf, document, 150000);
+	if (conf->has_postgresql) {
+		json_t *common = mt_pgconf_parameters(conf, document, 150000);
+
+		parameters =
+		    mt_pgconf_for_role(common, conf, document, facts.role);
+		json_decref(common);
+	}
 	facts.parameters = parameters;
 	all = mt_conf_explain(conf, &facts);
 }
@@ -229,6 +234,30 @@ START_TEST(each_parameter_is_told_by_itself)
 }
 END_TEST
 
+START_TEST(what_a_role_says_of_a_parameter_is_its_source)
+{
+	conf = read_text(BASE PG "  parameters: {work_mem: 8MB}\n"
+				 "  parameters_replica: {Work_Mem: 6MB}\n",
+			 NULL);
+	facts.role = MT_CONF_REPLICA;
+	explain("{\"postgresql\": {\"parameters\": {\"work_mem\": \"1MB\","
+		"\"jit\": \"on\", \"x.y\": 2}, \"parameters_replica\":"
+		"{\"work_mem\": \"2MB\", \"jit\": \"off\","
+		"\"max_connections\": 5}}}");
+	is("postgresql.parameters.work_mem", "\"6MB\"", ":9:24");
+	overrides("postgresql.parameters.work_mem", 0, "\"2MB\"",
+		  "dynamic, parameters_replica");
+	overrides("postgresql.parameters.work_mem", 1, "\"8MB\"", ":8:16");
+	overrides("postgresql.parameters.work_mem", 2, "\"1MB\"", "dynamic");
+	is("postgresql.parameters.jit", "\"off\"",
+	   "dynamic, parameters_replica");
+	overrides("postgresql.parameters.jit", 0, "\"on\"", "dynamic");
+	is("postgresql.parameters.x.y", "\"2\"", "dynamic");
+	is("postgresql.parameters.max_connections", "\"100\"", "default");
+	end();
+}
+END_TEST
+
 START_TEST(what_waits_for_a_restart_is_told_with_both_values)
 {
 	struct mt_conf *old = read_text(BASE PG, NULL);
@@ -313,6 +342,7 @@ main(void)
 	RUN_TESTS("explain",
 		  each_value_has_the_source_that_the_loading_code_took_it_from,
 		  each_parameter_is_told_by_itself,
+		  what_a_role_says_of_a_parameter_is_its_source,
 		  what_waits_for_a_restart_is_told_with_both_values,
 		  every_effective_option_is_told_once,
 		  a_witness_has_nothing_of_postgresql,

@@ -196,7 +196,7 @@ START_TEST(other_files_are_the_members_or_else_the_clusters)
 	json_t *out, *want;
 
 	conf.postgresql.recovery_conf = json_pack("{si}", "y", 3);
-	out = mt_pgconf_files(&conf, doc);
+	out = mt_pgconf_files(&conf, doc, MT_CONF_PRIMARY);
 	want = json_loads("{\"pg_hba\": [\"a\"], \"pg_ident\": [\"i\"],"
 			  "\"recovery_conf\": {\"x\": 1, \"y\": 3}}",
 			  0, NULL);
@@ -204,7 +204,7 @@ START_TEST(other_files_are_the_members_or_else_the_clusters)
 	json_decref(out);
 	json_decref(want);
 	conf.postgresql.pg_hba = json_pack("[s]", "own");
-	out = mt_pgconf_files(&conf, doc);
+	out = mt_pgconf_files(&conf, doc, MT_CONF_PRIMARY);
 	ck_assert_str_eq(json_string_value(
 			     json_array_get(json_object_get(out, "pg_hba"), 0)),
 			 "own");
@@ -212,15 +212,103 @@ START_TEST(other_files_are_the_members_or_else_the_clusters)
 	json_decref(conf.postgresql.pg_hba);
 	conf.postgresql.pg_hba = NULL;
 	json_object_clear(conf.postgresql.recovery_conf);
-	out = mt_pgconf_files(&conf, junk);
+	out = mt_pgconf_files(&conf, junk, MT_CONF_PRIMARY);
 	ck_assert_uint_eq(json_object_size(out), 0);
 	json_decref(out);
-	out = mt_pgconf_files(&conf, NULL);
+	out = mt_pgconf_files(&conf, NULL, MT_CONF_PRIMARY);
 	ck_assert_uint_eq(json_object_size(out), 0);
 	json_decref(out);
 	json_decref(conf.postgresql.recovery_conf);
 	json_decref(doc);
 	json_decref(junk);
+}
+END_TEST
+
+START_TEST(a_role_has_its_own_over_all_of_the_common_ones)
+{
+	struct mt_conf conf = {.scope = "batman", .has_postgresql = true};
+	struct mt_conf_postgresql *p = &conf.postgresql;
+	json_t *common = json_pack("{ssssss}", "a", "common", "b", "common",
+				   "max_connections", "100");
+	json_t *doc = json_loads("{\"postgresql\": {\"parameters_primary\":"
+				 "{\"A\": \"doc\", \"b\": \"doc\", \"port\": 1,"
+				 "\"max_connections\": 7, \"n\": null}}}",
+				 0, NULL);
+	json_t *out;
+
+	p->for_role[MT_CONF_PRIMARY].parameters =
+	    json_pack("{sssi}", "b", "own", "wal_keep_size", 1);
+	seen[0] = '\0';
+	mt_log_set_sink(sink, NULL);
+	out = mt_pgconf_for_role(common, &conf, doc, MT_CONF_PRIMARY);
+	mt_log_set_sink(NULL, NULL);
+	is(out, "a", "doc");
+	is(out, "b", "own");
+	is(out, "max_connections", "100");
+	is(out, "wal_keep_size", NULL);
+	is(out, "port", NULL);
+	is(out, "n", NULL);
+	ck_assert_ptr_nonnull(strstr(seen, "\"max_connections\" in "
+					   "\"parameters_primary\" of the "
+					   "dynamic configuration must be "));
+	ck_assert_ptr_nonnull(strstr(seen, "\"wal_keep_size\" in "
+					   "\"parameters_primary\" of the "
+					   "local file must be "));
+	json_decref(out);
+	out = mt_pgconf_for_role(common, &conf, doc, MT_CONF_REPLICA);
+	is(out, "a", "common");
+	is(out, "b", "common");
+	json_decref(out);
+	is(common, "a", "common"); /* is not changed */
+	json_decref(p->for_role[MT_CONF_PRIMARY].parameters);
+	json_decref(common);
+	json_decref(doc);
+}
+END_TEST
+
+/* The lines of a role: "L" the file's own for it, "l" its common ones, "D" and
+ * "d" the document's. */
+START_TEST(a_role_has_its_own_lines_or_the_common_ones)
+{
+	static const struct {
+		const char *given, *want;
+	} rows[] = {
+	    {"LlDd", "L"}, {"lDd", "D"}, {"ld", "l"}, {"d", "d"}, {"", NULL},
+	};
+
+	for (size_t i = 0; i < MT_COUNT(rows); i++) {
+		struct mt_conf conf = {.has_postgresql = true};
+		struct mt_conf_postgresql *p = &conf.postgresql;
+		json_t *doc = json_object(), *out, *got;
+		json_t *section = json_object();
+		const char *g = rows[i].given;
+
+		json_object_set_new(doc, "postgresql", section);
+		p->recovery_conf = json_object();
+		if (strchr(g, 'L') != NULL)
+			p->for_role[MT_CONF_REPLICA].pg_ident =
+			    json_pack("[s]", "L");
+		if (strchr(g, 'l') != NULL)
+			p->pg_ident = json_pack("[s]", "l");
+		if (strchr(g, 'D') != NULL)
+			json_object_set_new(section, "pg_ident_replica",
+					    json_pack("[s]", "D"));
+		if (strchr(g, 'd') != NULL)
+			json_object_set_new(section, "pg_ident",
+					    json_pack("[s]", "d"));
+		out = mt_pgconf_files(&conf, doc, MT_CONF_REPLICA);
+		got = json_object_get(out, "pg_ident");
+		ck_assert_int_eq(got != NULL, rows[i].want != NULL);
+		if (got != NULL)
+			ck_assert_str_eq(
+			    json_string_value(json_array_get(got, 0)),
+			    rows[i].want);
+		json_decref(out);
+		json_decref(doc);
+		json_decref(p->recovery_conf);
+		json_decref(p->pg_ident);
+		json_decref(p->for_role[MT_CONF_REPLICA].pg_ident);
+	}
 }
 END_TEST
 
@@ -234,5 +322,7 @@ main(void)
 		  wal_level_has_the_name_of_the_version,
 		  managed_parameters_and_nested_values_are_left_out,
 		  the_command_line_has_all_that_must_not_be_altered,
-		  other_files_are_the_members_or_else_the_clusters);
+		  other_files_are_the_members_or_else_the_clusters,
+		  a_role_has_its_own_over_all_of_the_common_ones,
+		  a_role_has_its_own_lines_or_the_common_ones);
 }
