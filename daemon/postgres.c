@@ -123,9 +123,6 @@ static void
 version_cb(void *arg, const struct mt_err *err)
 {
 	struct mt_postgres *pg = arg;
-	char sock[MT_CONF_PATH_MAX + 32];
-	struct mt_pg_pidfile f;
-	struct mt_err e = {0};
 
 	pg->asking_version = false;
 	if (pg->closed) {
@@ -141,6 +138,16 @@ version_cb(void *arg, const struct mt_err *err)
 		postgres__configure(pg);
 	else
 		mt_postgres_configure(pg, pg->conf->bootstrap.dcs, NULL);
+}
+
+/* Nothing is done to a server before its parameters are known. */
+void
+postgres__configured(struct mt_postgres *pg)
+{
+	char sock[MT_CONF_PATH_MAX + 32];
+	struct mt_pg_pidfile f;
+	struct mt_err e = {0};
+
 	if (mt_guard_attach(&pg->guard, pg->loop,
 			    postgres__sock_path(pg, sock, sizeof(sock)),
 			    postgres__guard_events(pg), &e) == 0)
@@ -342,6 +349,7 @@ postgres__one_closed(void *arg)
 		return;
 	json_decref(pg->document);
 	for (int i = 0; i < MT_CONF_ROLES; i++) {
+		json_decref(pg->given[i]);
 		json_decref(pg->parameters[i]);
 		json_decref(pg->other_files[i]);
 	}
@@ -373,6 +381,10 @@ mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
 	}
 	if (pg->asking_version)
 		pg->closing++; /* version_cb does; it takes no time */
+	if (pg->accepting != NULL) {
+		pg->closing++; /* accepted_cb does */
+		mt_pg_accept_cancel(pg->accepting);
+	}
 	if (pg->reading != NULL) {
 		pg->closing++; /* control_cb does */
 		mt_child_cancel(pg->reading);

@@ -1,29 +1,116 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * The parameters of the local PostgreSQL, from the document and the file to
- * what its files get, by role: whoever writes files next takes those of the
- * role that it writes them for, and a running server's are written at once.
+ * what its files get. Happy path: the parameters of each role are put together,
+ * PostgreSQL's program is asked which it takes (pg/accept.c), and what it takes
+ * is written by whoever writes files next; a running server's at once.
+ *
+ * It is asked when they have changed, one role after the other, and once for
+ * both where they are alike. Until it has answered, the parameters before those
+ * stand; at the start nothing is done to a server until then. Where it cannot
+ * be asked they are taken as they are given: then the server judges itself.
  */
 #include "base/log.h"
 #include "base/text.h"
 #include "conf/pgconf.h"
 #include "daemon/postgres_internal.h"
 
-static void
-configure_role(struct mt_postgres *pg, json_t *common, enum mt_conf_role role)
-{
-	json_t *p = mt_pgconf_for_role(common, pg->conf, pg->document, role);
-	json_t *other = mt_pgconf_files(pg->conf, pg->document, role);
+static void ask_next(struct mt_postgres *pg);
 
-	MT_ASSERT(p != NULL && other != NULL);
-	if (!json_equal(p, pg->parameters[role]) ||
-	    !json_equal(other, pg->other_files[role])) {
+static void
+take(struct mt_postgres *pg, enum mt_conf_role role, json_t *accepted)
+{
+	if (!json_equal(accepted, pg->parameters[role])) {
 		pg->version++;
 		pg->stale = true;
 	}
+	json_incref(accepted);
 	json_decref(pg->parameters[role]);
+	pg->parameters[role] = accepted;
+	pg->judged[role] = true;
+}
+
+static void
+accepted_cb(void *arg, json_t *accepted, const struct mt_err *err)
+{
+	struct mt_postgres *pg = arg;
+
+	pg->accepting = NULL;
+	if (pg->closed) {
+		postgres__one_closed(pg);
+		return;
+	}
+	if (err != NULL)
+		mt_warn("could not ask PostgreSQL which parameters it takes: "
+			"%s",
+			err->text);
+	/* Others may be given meanwhile: then these are nobody's. */
+	if (!pg->given_anew)
+		take(pg, pg->accepting_role,
+		     err == NULL ? accepted : pg->given[pg->accepting_role]);
+	ask_next(pg);
+}
+
+static void
+all_judged(struct mt_postgres *pg)
+{
+	bool first = !pg->configured;
+
+	pg->configured = true;
+	if (first)
+		postgres__configured(pg);
+	postgres__refresh(pg);
+	postgres__wake(pg);
+}
+
+static void
+ask_next(struct mt_postgres *pg)
+{
+	struct mt_err err;
+	int i = 0;
+
+	if (pg->accepting != NULL)
+		return;
+	pg->given_anew = false;
+	while (i < MT_CONF_ROLES && pg->judged[i])
+		i++;
+	if (i == MT_CONF_ROLES) {
+		all_judged(pg);
+	} else if (i > 0 && json_equal(pg->given[i], pg->given[0])) {
+		take(pg, (enum mt_conf_role)i, pg->parameters[0]);
+		ask_next(pg);
+	} else {
+		pg->accepting_role = (enum mt_conf_role)i;
+		if (mt_pg_accept_start(&pg->accepting, pg->loop, &pg->bins,
+				       pg->given[i], accepted_cb, pg,
+				       &err) == 0)
+			return;
+		pg->accepting = NULL;
+		mt_warn("%s", err.text);
+		take(pg, (enum mt_conf_role)i, pg->given[i]);
+		ask_next(pg);
+	}
+}
+
+static void
+configure_role(struct mt_postgres *pg, json_t *common, enum mt_conf_role role)
+{
+	json_t *given =
+	    mt_pgconf_for_role(common, pg->conf, pg->document, role);
+	json_t *other = mt_pgconf_files(pg->conf, pg->document, role);
+
+	MT_ASSERT(given != NULL && other != NULL);
+	if (!json_equal(given, pg->given[role])) {
+		pg->judged[role] = false;
+		pg->given_anew = true;
+	}
+	if (!json_equal(other, pg->other_files[role])) {
+		pg->version++;
+		pg->stale = true;
+	}
+	json_decref(pg->given[role]);
 	json_decref(pg->other_files[role]);
-	pg->parameters[role] = p;
+	pg->given[role] = given;
 	pg->other_files[role] = other;
 }
 
@@ -45,8 +132,7 @@ postgres__configure(struct mt_postgres *pg)
 	for (int i = 0; i < MT_CONF_ROLES; i++)
 		configure_role(pg, common, (enum mt_conf_role)i);
 	json_decref(common);
-	postgres__refresh(pg);
-	postgres__wake(pg);
+	ask_next(pg);
 }
 
 void

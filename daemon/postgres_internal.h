@@ -5,6 +5,7 @@
 
 #include "daemon/guard.h"
 #include "daemon/postgres.h"
+#include "pg/accept.h"
 #include "pg/bins.h"
 #include "pg/conninfo.h"
 #include "pg/control.h"
@@ -81,9 +82,15 @@ struct mt_postgres {
 	bool asking_version; /* of them; under way */
 	json_t *document;    /* last given; NULL: none yet */
 	/* in a role, postgres_conf.c */
-	json_t *parameters[MT_CONF_ROLES];  /* as they shall be */
+	json_t *given[MT_CONF_ROLES];       /* as document and file have them */
+	bool judged[MT_CONF_ROLES];         /* PostgreSQL was asked */
+	json_t *parameters[MT_CONF_ROLES];  /* as it takes them */
 	json_t *other_files[MT_CONF_ROLES]; /* mt_pgconf_files */
-	uint64_t version;                   /* counts changes of both */
+	uint64_t version;                   /* counts changes of the last two */
+	struct mt_pg_accept *accepting;     /* asking */
+	enum mt_conf_role accepting_role;
+	bool given_anew;  /* what is asked counts no more */
+	bool configured;  /* all were judged once */
 	bool has_members; /* pgpass is written for those there are */
 	uint64_t reloads; /* that went well */
 	char trouble[MT_WHY_MAX];
@@ -229,6 +236,8 @@ void postgres__backup_files(struct mt_postgres *pg);
 void postgres__write_pgpass(struct mt_postgres *pg, const struct mt_state *s);
 /* postgres_conf.c */
 void postgres__configure(struct mt_postgres *pg);
+/* postgres.c: they are known for the first time */
+void postgres__configured(struct mt_postgres *pg);
 /* postgres_reload.c: write the files of a running server anew, if they are
  * stale and nothing stands in the way, and have them read. */
 void postgres__refresh(struct mt_postgres *pg);

@@ -186,8 +186,9 @@ child_exec(const struct mt_child_options *o, char **env, struct fds *f,
 	prctl(PR_SET_PDEATHSIG, o->death_signo ? o->death_signo : SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
-	if (dup2(f->null, 0) >= 0 && dup2(f->out[1], 1) >= 0 &&
-	    dup2(f->err[1], 2) >= 0 && (!o->cwd || chdir(o->cwd) == 0)) {
+	if (dup2(o->input_fd > 0 ? o->input_fd : f->null, 0) >= 0 &&
+	    dup2(f->out[1], 1) >= 0 && dup2(f->err[1], 2) >= 0 &&
+	    (!o->cwd || chdir(o->cwd) == 0)) {
 		mark_descriptors();
 		execve(o->argv[0], o->argv, env);
 	}

@@ -3,8 +3,8 @@
  * Child programs: argument vectors, and one program run to its end on the loop.
  * The child leads a process group of its own, has a clean environment (no
  * PATRONI_*, MATRIARCH_*, PG*, NOTIFY_SOCKET, LISTEN_*; LC_ALL=C), standard
- * input from /dev/null, every descriptor but 0 to 2 closed, and is killed by
- * the kernel when the thread that started it dies.
+ * input from /dev/null unless one is given, every descriptor but 0 to 2 closed,
+ * and is killed by the kernel when the thread that started it dies.
  */
 #ifndef MT_PG_COMMAND_H
 #define MT_PG_COMMAND_H
@@ -66,6 +66,7 @@ struct mt_child_options {
 	char *const *argv;
 	char *const *env;   /* "NAME=value" added, NULL at the end; or NULL */
 	const char *cwd;    /* NULL: ours */
+	int input_fd;       /* its standard input, above 2; 0: /dev/null */
 	bool keep_locale;   /* not LC_ALL=C but our own */
 	int64_t timeout_ms; /* 0: none. Then as mt_child_cancel. */
 	int death_signo;    /* sent by the kernel if we die; 0: SIGKILL */
