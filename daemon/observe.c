@@ -138,7 +138,8 @@ report_server(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	r->pg_state = mt_postgres_state(n->pg);
 	if (r->pg_state == MT_PG_CRASHED && n->settings.pause)
 		r->pg_state = MT_PG_STOPPED; /* as nobody will start it */
-	r->pending_restart = mt_postgres_pending_restart(n->pg);
+	mt_copy(r->pending, sizeof(r->pending), mt_postgres_pending(n->pg));
+	r->pending_restart = r->pending[0] != '\0';
 	r->pg_role = mt_postgres_role(n->pg);
 	r->has_data = l->data == MT_DATA_PRESENT && !l->bootstrapped;
 	r->bootstrap_ready = l->data == MT_DATA_EMPTY && l->can_bootstrap;

@@ -300,7 +300,8 @@ postgres__guard_gone(struct mt_postgres *pg)
 	pg->upstream_url[0] = '\0';
 	pg->armed_ms = 0;
 	pg->exempt = false;
-	pg->reloading = pg->pending_restart = false;
+	pg->reloading = false;
+	pg->pending[0] = '\0';
 	pg->promote_sent_ms = 0;
 	postgres__server_down(pg);
 }
@@ -396,7 +397,8 @@ mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
 	pg->closing++;
 	uv_close((uv_handle_t *)&pg->again, again_closed_cb);
 	postgres__end_cancel(pg);
-	pg->closing += 5 + postgres__file_close(pg) + postgres__hang_close(pg);
+	pg->closing += 5 + postgres__file_close(pg) + postgres__hang_close(pg) +
+		       postgres__resume_close(pg);
 	mt_session_close(pg->probe, postgres__one_closed, pg);
 	mt_session_close(pg->session, postgres__one_closed, pg);
 	mt_session_close(pg->worker, postgres__one_closed, pg);

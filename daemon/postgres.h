@@ -61,16 +61,15 @@ bool mt_postgres_is_busy(const struct mt_postgres *pg);
  * next mt_postgres_configure goes on. */
 void mt_postgres_take(struct mt_postgres *pg, const struct mt_conf *conf);
 
-/* What the server says of its settings, or NULL: an object of "pending", the
- * names that wait for a restart, and "altered", name to value by ALTER SYSTEM.
- */
+/* What the server says of its settings, or NULL: an object of "pending", as
+ * mt_pg_pending has it, and "altered", name to value by ALTER SYSTEM. */
 const json_t *mt_postgres_settings(const struct mt_postgres *pg);
 /* The parameters as its file has them, or NULL; and the role that they are
  * for. */
 enum mt_conf_role mt_postgres_conf_role(const struct mt_postgres *pg);
 const json_t *mt_postgres_parameters(const struct mt_postgres *pg);
-/* Some parameter waits for a restart. */
-bool mt_postgres_pending_restart(const struct mt_postgres *pg);
+/* What waits for a restart, and why, as JSON: mt_pg_pending; "" = nothing. */
+const char *mt_postgres_pending(const struct mt_postgres *pg);
 
 /* Actions; failures become facts. */
 /* No deadline from now on, told to the sentinel in a way that a restarted

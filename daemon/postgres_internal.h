@@ -127,9 +127,14 @@ struct mt_postgres {
 	/* configuration of the running server, postgres_reload.c */
 	bool stale; /* its files are not those of parameters */
 	bool reloading;
-	bool pending_asked, pending_restart;
+	bool pending_asked;
 	json_t *seen_settings; /* as mt_postgres_settings gives it; owned */
-	int64_t pending_ms;    /* when it was last asked for */
+	char pending[MT_REPORT_PENDING_MAX]; /* what waits, "" = nothing */
+	int64_t pending_ms;                  /* when it was last asked for */
+
+	/* postgres_conflict.c */
+	struct mt_child *conflict_reading; /* pg_controldata under way */
+	bool pause_seen; /* this pause of the replay was looked into */
 
 	/* sessions */
 	struct mt_session *session;    /* looks and short statements */
@@ -244,6 +249,9 @@ void postgres__refresh(struct mt_postgres *pg);
 void postgres__retarget(struct mt_postgres *pg);
 /* Whether a parameter waits for a restart is asked from time to time. */
 void postgres__ask_pending(struct mt_postgres *pg);
+/* postgres_conflict.c: after a look; and at the end */
+void postgres__resume(struct mt_postgres *pg);
+int postgres__resume_close(struct mt_postgres *pg);
 /* postgres_run.c */
 int postgres__follow_of(struct mt_postgres *pg, const char *member,
 			const char *url, struct mt_pg_follow *f,

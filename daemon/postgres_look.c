@@ -199,6 +199,7 @@ look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 	end_of_wait(pg);
 	ask_history(pg);
 	postgres__ask_pending(pg);
+	postgres__resume(pg);
 	postgres__wake(pg);
 }
 
@@ -327,7 +328,8 @@ postgres__server_up(struct mt_postgres *pg)
 	pg->heard_ms = 0;
 	pg->history_of = 0;
 	postgres__expect_standbys(pg);
-	pg->pending_restart = pg->pending_asked = false;
+	pg->pending[0] = '\0';
+	pg->pending_asked = pg->pause_seen = false;
 	json_decref(pg->seen_settings);
 	pg->seen_settings = NULL;
 	pg->pending_ms = 0;

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "daemon/postgres_internal.h"
 #include "pg/params.h"
+#include "pg/pending.h"
 
 #define RELOAD_TIMEOUT_MS 10000
 #define PENDING_EVERY_MS 1000
@@ -155,12 +156,48 @@ postgres__retarget(struct mt_postgres *pg)
 
 /* ---- what waits for a restart ---- */
 
+/* ALTER SYSTEM wins over our file: whoever set a parameter in the configuration
+ * is told that it does not count, once a value. */
+static void
+warn_altered(const struct mt_postgres *pg, const json_t *seen)
+{
+	const json_t *before = json_object_get(pg->seen_settings, "altered");
+	const json_t *ours = mt_postgres_parameters(pg);
+	const char *name;
+	json_t *v;
+
+	json_object_foreach (json_object_get(seen, "altered"), name, v)
+		if (json_object_get(ours, name) != NULL &&
+		    !json_equal(v, json_object_get(before, name)))
+			mt_warn(
+			    "parameter \"%s\" of the configuration does not "
+			    "count: ALTER SYSTEM has set it; \"ALTER "
+			    "SYSTEM RESET %s\" takes that back",
+			    name, name);
+}
+
+static void
+take_pending(struct mt_postgres *pg, const json_t *reasons)
+{
+	char text[sizeof(pg->pending)];
+
+	mt_pg_pending_text(reasons, text, sizeof(text));
+	if (strcmp(text, pg->pending) == 0)
+		return;
+	mt_copy(pg->pending, sizeof(pg->pending), text);
+	if (text[0] != '\0')
+		mt_info("changed parameters wait for PostgreSQL's restart: %s",
+			text);
+	else
+		mt_info("no parameter waits for a restart any more");
+	postgres__wake(pg);
+}
+
 static void
 pending_cb(void *arg, const struct mt_session_result *r)
 {
 	struct mt_postgres *pg = arg;
-	bool pending;
-	json_t *seen;
+	json_t *seen, *reasons;
 
 	pg->pending_asked = false;
 	if (pg->closed || r->err.code != 0 || r->n_rows == 0)
@@ -170,16 +207,13 @@ pending_cb(void *arg, const struct mt_session_result *r)
 		json_decref(seen);
 		return;
 	}
+	reasons = mt_pg_pending(seen, pg->parameters[MT_CONF_REPLICA],
+				pg->is_standby);
+	warn_altered(pg, seen);
+	json_object_set_new(seen, "pending", reasons);
 	json_decref(pg->seen_settings);
 	pg->seen_settings = seen;
-	pending = json_array_size(json_object_get(seen, "pending")) > 0;
-	if (pending != pg->pending_restart) {
-		pg->pending_restart = pending;
-		mt_info(pending ? "a changed parameter waits for PostgreSQL's "
-				  "restart"
-				: "no parameter waits for a restart any more");
-		postgres__wake(pg);
-	}
+	take_pending(pg, reasons);
 }
 
 /* The reload reaches a session a moment after it was asked for, and somebody
@@ -205,20 +239,20 @@ mt_postgres_settings(const struct mt_postgres *pg)
 	return postgres__running(pg) ? pg->seen_settings : NULL;
 }
 
-const json_t *
-mt_postgres_parameters(const struct mt_postgres *pg)
-{
-	return pg->parameters[postgres__role(pg)];
-}
-
-bool
-mt_postgres_pending_restart(const struct mt_postgres *pg)
-{
-	return postgres__running(pg) && pg->pending_restart;
-}
 enum mt_conf_role
 mt_postgres_conf_role(const struct mt_postgres *pg)
 {
 	return postgres__role(pg);
 }
 
+const json_t *
+mt_postgres_parameters(const struct mt_postgres *pg)
+{
+	return pg->parameters[postgres__role(pg)];
+}
+
+const char *
+mt_postgres_pending(const struct mt_postgres *pg)
+{
+	return postgres__running(pg) ? pg->pending : "";
+}

@@ -158,8 +158,7 @@ member(const struct mt_view *view, const struct mt_member *m)
 	if (report != NULL && report->at.timeline != 0)
 		json_object_set_new(o, "timeline",
 				    json_integer(report->at.timeline));
-	if (report != NULL && report->pending_restart)
-		json_object_set_new(o, "pending_restart", json_true());
+	api__put_pending(o, report);
 	if (report != NULL && report->unfenced)
 		json_object_set_new(o, "fencing", json_string("off"));
 	if (report != NULL && *report->why != '\0')
@@ -174,6 +173,19 @@ member(const struct mt_view *view, const struct mt_member *m)
 	put_lsn(o, "lsn", "lag", received > replayed ? received : replayed,
 		leader_lsn);
 	return o;
+}
+
+void
+api__put_pending(json_t *o, const struct mt_report *report)
+{
+	json_t *reasons;
+
+	if (report == NULL || !report->pending_restart)
+		return;
+	json_object_set_new(o, "pending_restart", json_true());
+	reasons = json_loads(report->pending, 0, NULL);
+	if (reasons != NULL)
+		json_object_set_new(o, "pending_restart_reason", reasons);
 }
 
 json_t *

@@ -69,6 +69,8 @@ const struct mt_member *api__leader(const struct mt_view *view);
 const char *api__sync_role(const struct mt_view *view, const char *name);
 /* The furthest LSN known of the primary; 0 = unknown. */
 uint64_t api__leader_lsn(const struct mt_view *view);
+/* Whether a restart is waited for, and why; report may be NULL. */
+void api__put_pending(json_t *o, const struct mt_report *report);
 /* As api__effective_tags, of a member. */
 json_t *api__member_tags(const struct mt_member *m);
 /* "streaming" or the state of PostgreSQL */

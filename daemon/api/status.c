@@ -206,8 +206,7 @@ put_cluster(json_t *doc, const struct mt_api_backend *b,
 	if (*sysid != '\0')
 		json_object_set_new(doc, "database_system_identifier",
 				    json_string(sysid));
-	if (own != NULL && own->report.pending_restart)
-		json_object_set_new(doc, "pending_restart", json_true());
+	api__put_pending(doc, own != NULL ? &own->report : NULL);
 	json_object_set_new(doc, "patroni",
 			    json_pack("{s:s, s:s, s:s}", "version", b->version,
 				      "scope", b->conf->scope, "name",

@@ -247,18 +247,6 @@ identity_path(const char *name)
 		   : NULL;
 }
 
-static bool
-holds(const json_t *list, const char *name)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach ((json_t *)list, i, item)
-		if (mt_streq(json_string_value(item), name))
-			return true;
-	return false;
-}
-
 /* A parameter that is being told. */
 struct told {
 	const struct mt_conf *c;
@@ -348,6 +336,7 @@ parameter(const struct mt_conf *c, const struct mt_conf_facts *f,
 	  const char *name, json_t *value)
 {
 	json_t *by_hand = json_object_get(f->altered, name);
+	json_t *why = json_object_get(f->pending, name);
 	bool everywhere = mt_pgconf_on_command_line(name);
 	struct told t = {.c = c, .f = f, .name = name};
 	char path[PATH_BYTES];
@@ -366,9 +355,12 @@ parameter(const struct mt_conf *c, const struct mt_conf_facts *f,
 		mt_copy(t.source, sizeof(t.source), by_system);
 	}
 	json_object_set_new(t.entry, "source", json_string(t.source));
-	if (holds(f->pending, name))
+	if (why != NULL) {
 		json_object_set_new(t.entry, "waits_for",
 				    json_string("postgresql"));
+		set_value(t.entry, "new", path,
+			  json_incref(json_object_get(why, "new_value")));
+	}
 	return t.entry;
 }
 

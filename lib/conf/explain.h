@@ -16,8 +16,9 @@ struct mt_conf_facts {
 	const char *document_name; /* "dynamic" */
 	const json_t *parameters;  /* of PostgreSQL, as its file has them */
 	enum mt_conf_role role;    /* that they are for */
-	const json_t *pending;     /* names of those that wait for a restart */
-	const json_t *altered;     /* name to value, by ALTER SYSTEM */
+	/* those that wait for a restart: name to {.., "new_value"} */
+	const json_t *pending;
+	const json_t *altered; /* name to value, by ALTER SYSTEM */
 };
 
 /*

@@ -89,6 +89,7 @@ mt_report_encode(const struct mt_report *r, void *buf, size_t size)
 	mt_put_u16(&w, r->clone_percent);
 	mt_put_str(&w, r->job);
 	mt_put_str(&w, r->why);
+	mt_put_str(&w, r->pending);
 	MT_ASSERT(!w.bad);
 	return w.n;
 }
@@ -166,6 +167,7 @@ mt_report_decode(struct mt_report *r, const void *p, size_t n,
 	got.clone_percent = mt_get_u16(&in);
 	mt_get_str(&in, got.job, sizeof(got.job));
 	mt_get_str(&in, got.why, sizeof(got.why));
+	mt_get_str(&in, got.pending, sizeof(got.pending));
 	if (!mt_reader_done(&in) || state > MT_PG_CRASHED ||
 	    role > MT_ROLE_DEMOTED || port > MT_PORT_STREAMS ||
 	    got.self.name[0] == '\0' || got.self.raft_id == 0)

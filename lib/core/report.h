@@ -17,6 +17,8 @@ enum mt_port {
 	MT_PORT_STREAMS, /* whatever the port does: WAL still arrives */
 };
 
+#define MT_REPORT_PENDING_MAX 1024
+
 struct mt_report {
 	uint64_t incarnation;
 	uint64_t seq;          /* plus one for each report of an incarnation */
@@ -54,6 +56,8 @@ struct mt_report {
 	uint16_t clone_percent;             /* while creating a replica */
 	char job[48];                       /* long action under way, or "" */
 	char why[MT_WHY_MAX]; /* what it waits for or suffers from, or "" */
+	/* With pending_restart: name to {old_value, new_value}, as JSON. */
+	char pending[MT_REPORT_PENDING_MAX];
 };
 
 #define MT_REPORT_SIZE_MAX 4096

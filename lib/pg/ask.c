@@ -272,15 +272,30 @@ uint64_t
 mt_session_settings(struct mt_session *s, int64_t timeout_ms, mt_session_cb cb,
 		    void *arg)
 {
-	return ask(s,
-		   "SELECT json_build_object("
-		   "'pending', coalesce(json_agg(name ORDER BY name)"
-		   " FILTER (WHERE pending_restart), '[]'),"
-		   "'altered', coalesce(json_object_agg(name,"
-		   " current_setting(name)) FILTER"
-		   " (WHERE sourcefile LIKE '%/postgresql.auto.conf'), '{}'))"
-		   " FROM pg_settings",
-		   NULL, timeout_ms, cb, arg);
+	/* What is to come stands in the files, else it is the default; they
+	 * are looked into for what waits only. */
+	return ask(
+	    s,
+	    "WITH s AS MATERIALIZED (SELECT name, unit, vartype, boot_val,"
+	    " pending_restart, sourcefile FROM pg_settings),"
+	    " p AS (SELECT name, json_build_object("
+	    "'old', current_setting(name), 'unit', unit, 'type', vartype,"
+	    "'new', coalesce((SELECT f.setting FROM pg_file_settings f"
+	    " WHERE lower(f.name) = lower(s.name)"
+	    " ORDER BY f.seqno DESC LIMIT 1), boot_val)) AS reason"
+	    " FROM s WHERE pending_restart AND name <> 'hot_standby'"
+	    " AND name NOT LIKE 'recovery\\_target%')"
+	    " SELECT json_build_object("
+	    "'pending', (SELECT coalesce(json_object_agg(name, reason), '{}')"
+	    " FROM p),"
+	    "'altered', (SELECT coalesce(json_object_agg(name,"
+	    " current_setting(name)), '{}') FROM s"
+	    " WHERE sourcefile LIKE '%/postgresql.auto.conf'),"
+	    "'running', (SELECT json_object_agg(x, current_setting(x)::int)"
+	    " FROM unnest(ARRAY['max_connections',"
+	    " 'max_prepared_transactions', 'max_locks_per_transaction',"
+	    " 'max_worker_processes', 'max_wal_senders']) x))",
+	    NULL, timeout_ms, cb, arg);
 }
 
 uint64_t

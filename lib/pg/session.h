@@ -130,9 +130,10 @@ uint64_t mt_session_slot_create(struct mt_session *s, const char *slot,
 /* A physical one that nobody uses; one that is not there is no error. */
 uint64_t mt_session_slot_drop(struct mt_session *s, const char *slot,
 			      int64_t timeout_ms, mt_session_cb cb, void *arg);
-/* Row 0, column 0: a JSON object of "pending", a list of the parameters whose
- * value in the files waits for a restart, as this session has read them, and
- * "altered", name to value of those that ALTER SYSTEM has set. */
+/* Row 0, column 0: a JSON object of "pending", name to {"old", "new", "unit",
+ * "type"} of the parameters whose value in the files waits for a restart, as
+ * this session has read them; "altered", name to value of those that ALTER
+ * SYSTEM has set; "running", name to number of mt_pg_recorded's. */
 uint64_t mt_session_settings(struct mt_session *s, int64_t timeout_ms,
 			     mt_session_cb cb, void *arg);
 /* pg_reload_conf() */

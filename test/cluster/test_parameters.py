@@ -126,6 +126,41 @@ def test_what_postgresql_does_not_take_is_left_out(clean):
     assert setting(replica, "log_statement") == "mod"
 
 
+def test_connections_are_raised_and_lowered_in_any_order(clean):
+    primary = clean.primary()
+    standbys = clean.others(primary)
+    patch(primary, parameters={"max_connections": 60})
+    raised = {"max_connections": {"old_value": "40", "new_value": "60"}}
+    for node in clean.data_nodes:
+        wait_for(lambda n=node: reason(n) == raised, 10,
+                 f"{node.name} to wait for a restart")
+        wait_for(lambda n=node: reason(n, standbys[0]) == raised, 5,
+                 f"{standbys[0].name} to know of {node.name}")
+    # The primary first, which is the wrong order: its standbys cannot go on.
+    since = {node.name: node.log_size() for node in standbys}
+    crash(clean, primary)
+    assert clean.primary() is primary
+    for node in clean.data_nodes:
+        wait_setting(node, "max_connections", "60")
+        wait_for(lambda n=node: not reason(n), 10, "nothing to wait for")
+    for node in standbys:
+        assert "the primary runs with max_connections = 60" in (
+            node.log(since[node.name]))
+    clean.wait_healthy()
+    # A standby first, which is the wrong order for less.
+    patch(primary, parameters={"max_connections": 40})
+    lowered = {"max_connections": {"old_value": "60", "new_value": "40"}}
+    wait_for(lambda: reason(primary) == lowered, 10, "the primary to wait")
+    restart(clean, standbys[0])
+    assert setting(standbys[0], "max_connections") == "60"
+    wait_for(lambda: reason(standbys[0]) == lowered, 10, "it to go on waiting")
+    for node in (primary, *standbys):
+        (crash if node is primary else restart)(clean, node)
+        wait_setting(node, "max_connections", "40")
+        wait_for(lambda n=node: not reason(n), 10, "nothing to wait for")
+    assert clean.primary() is primary
+
+
 def test_configuration_files_may_move(clean):
     member = clean.others(clean.primary())[0]
     place = member.dir / "etc"
@@ -157,3 +192,27 @@ def test_configuration_files_may_move(clean):
     clean.wait_healthy()
     assert setting(member, "config_file") == str(
         member.data_dir / "postgresql.conf")
+
+
+def test_what_is_changed_by_others_is_told(clean):
+    replica = clean.others(clean.primary())[0]
+    patch(replica, parameters={"work_mem": "5MB"})
+    wait_setting(replica, "work_mem", "5MB")
+    since = replica.log_size()
+    replica.sql("ALTER SYSTEM SET shared_buffers = 3072")
+    replica.sql("ALTER SYSTEM SET work_mem = '9MB'")
+    try:
+        replica.sql("SELECT pg_reload_conf()")
+        wait_for(lambda: reason(replica) == {"shared_buffers": {
+            "old_value": "16MB", "new_value": "24MB"}}, 10, "the reason")
+        wait_for(lambda: 'parameter "work_mem" of the configuration does not '
+                 "count" in replica.log(since), 10, "the warning")
+        told = {entry["key"]: entry for entry in
+                replica.json("/config/effective")["options"]}
+        assert (told["postgresql.parameters.work_mem"]["source"]
+                == "ALTER SYSTEM")
+        assert told["postgresql.parameters.shared_buffers"]["new"] == "24MB"
+    finally:
+        replica.sql("ALTER SYSTEM RESET ALL")
+        replica.sql("SELECT pg_reload_conf()")
+    wait_for(lambda: not reason(replica), 10, "nothing to wait for")

@@ -135,6 +135,9 @@ START_TEST(the_document_of_a_replica_tells_how_far_it_is)
 
 	fake_local(false);
 	fake_report(1)->pending_restart = true;
+	mt_copy(fake_report(1)->pending, sizeof(fake_report(1)->pending),
+		"{\"max_connections\":{\"old_value\":\"40\","
+		"\"new_value\":\"60\"}}");
 	fake.last_seen = 4000000000;
 	mt_copy(fake.doing, sizeof(fake.doing), "following node1");
 	doc = ask_json("/replica?lag=1MB&replication_state=streaming");
@@ -149,6 +152,8 @@ START_TEST(the_document_of_a_replica_tells_how_far_it_is)
 		 "'dcs_last_seen':4000000000,"
 		 "'database_system_identifier':'7300000000000000001',"
 		 "'pending_restart':true,"
+		 "'pending_restart_reason':{'max_connections':"
+		 "{'old_value':'40','new_value':'60'}},"
 		 "'patroni':{'version':'0.1.0','scope':'demo','name':'node2'},"
 		 "'matriarch':{'epoch':7,'doing':'following node1'}}");
 	json_decref(doc);

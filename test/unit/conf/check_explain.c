@@ -199,7 +199,8 @@ END_TEST
 
 START_TEST(each_parameter_is_told_by_itself)
 {
-	json_t *pending = json_pack("[s]", "max_connections");
+	json_t *pending =
+	    json_pack("{s{ss}}", "max_connections", "new_value", "200");
 	json_t *altered = json_pack("{ssssss}", "work_mem", "9MB",
 				    "max_connections", "7", "jit", "off");
 
@@ -217,6 +218,10 @@ START_TEST(each_parameter_is_told_by_itself)
 	    json_string_value(json_object_get(
 		entry("postgresql.parameters.max_connections"), "waits_for")),
 	    "postgresql");
+	ck_assert_str_eq(
+	    json_string_value(json_object_get(
+		entry("postgresql.parameters.max_connections"), "new")),
+	    "200");
 	is("postgresql.parameters.x.y", "\"1\"", ":8:31");
 	overrides("postgresql.parameters.x.y", 0, "2", "dynamic");
 	is("postgresql.parameters.log_statement", "\"all\"", "dynamic");

@@ -49,6 +49,7 @@ sample(void)
 	r.clone_percent = 100;
 	mt_copy(r.job, sizeof(r.job), "clone");
 	mt_copy(r.why, sizeof(r.why), "waiting for a primary to clone");
+	mt_copy(r.pending, sizeof(r.pending), "{\"a\":1}");
 	return r;
 }
 
@@ -128,6 +129,7 @@ START_TEST(the_longest_report_fits)
 	fill(want.sysid, sizeof(want.sysid));
 	fill(want.job, sizeof(want.job));
 	fill(want.why, sizeof(want.why));
+	fill(want.pending, sizeof(want.pending));
 	n = mt_report_encode(&want, buf, sizeof(buf));
 	ck_assert_int_eq(mt_report_decode(&have, buf, n, &err), 0);
 	ck_assert_mem_eq(&have, &want, sizeof(want));
