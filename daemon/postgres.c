@@ -176,6 +176,7 @@ mt_postgres_open(struct mt_postgres **out, uv_loop_t *loop,
 	pg->wake_arg = arg;
 	pg->every_ms = LOOK_EVERY_MS;
 	postgres__recall_names(pg);
+	pg->bins.names = conf->postgresql.bin_name;
 	rv = mt_pg_bins_find(&pg->bins, conf->postgresql.bin_dir, err);
 	if (rv == 0)
 		rv = postgres__sessions_open(pg, err);

@@ -91,7 +91,7 @@ postgres__end_find(struct mt_postgres *pg)
 	e->pg = pg;
 	e->timeline = timeline;
 	e->segment_bytes = c->wal_segment_bytes;
-	mt_argv_add(&argv, "%s/pg_waldump", pg->bins.dir);
+	mt_pg_bins_arg(&argv, &pg->bins, "pg_waldump");
 	mt_argv_add(&argv, "--quiet");
 	mt_argv_add(&argv, "--path=%s/pg_wal", pg->conf->postgresql.data_dir);
 	mt_argv_add(&argv, "--timeline=%u", timeline);

@@ -282,7 +282,7 @@ postgres__open_session(struct mt_postgres *pg, struct mt_session **s,
 	o.password = c->superuser.password;
 	o.database = c->database;
 	o.arg = pg;
-	mt_pg_target_local(&o.target, c, c->parameters);
+	mt_pg_target_local(&o.target, c, c->parameters, more->replication);
 	return mt_session_create(s, pg->loop, &o, err);
 }
 

@@ -129,6 +129,7 @@ mt_postgres_take(struct mt_postgres *pg, const struct mt_conf *conf)
 
 	MT_ASSERT(!mt_postgres_is_busy(pg));
 	pg->conf = conf;
+	pg->bins.names = conf->postgresql.bin_name;
 	pg->stale = true; /* what the files have may come from there */
 	for (size_t i = 0; i < MT_COUNT(sessions); i++)
 		if (mt_session_login(sessions[i], user->username,
@@ -147,11 +148,15 @@ postgres__retarget(struct mt_postgres *pg)
 	struct mt_session *const sessions[] = {
 	    pg->session, pg->worker, pg->settler, pg->identifier, pg->probe};
 	const struct mt_conf_postgresql *c = &pg->conf->postgresql;
+	/* The directory of its socket may be the cluster's, too. */
+	const json_t *p = mt_postgres_parameters(pg);
 	struct mt_pg_target target;
 
-	mt_pg_target_local(&target, c, c->parameters);
-	for (size_t i = 0; i < MT_COUNT(sessions); i++)
+	for (size_t i = 0; i < MT_COUNT(sessions); i++) {
+		mt_pg_target_local(&target, c, p != NULL ? p : c->parameters,
+				   sessions[i] == pg->identifier);
 		mt_session_retarget(sessions[i], &target);
+	}
 }
 
 /* ---- what waits for a restart ---- */

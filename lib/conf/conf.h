@@ -76,6 +76,15 @@ struct mt_conf_for_role {
 	json_t *pg_ident;   /* array of strings */
 };
 
+/* What programs of PostgreSQL are called; "" as usual. */
+struct mt_conf_bin_names {
+	char postgres[MT_CONF_NAME_MAX];
+	char initdb[MT_CONF_NAME_MAX];
+	char pg_controldata[MT_CONF_NAME_MAX];
+	char pg_basebackup[MT_CONF_NAME_MAX];
+	char pg_rewind[MT_CONF_NAME_MAX];
+};
+
 struct mt_conf_postgresql {
 	char listen_addresses[512];      /* as for PostgreSQL: "a,b", "*" */
 	uint16_t port;                   /* 5432 */
@@ -88,8 +97,9 @@ struct mt_conf_postgresql {
 	char config_base_name[MT_CONF_NAME_MAX]; /* "" as "postgresql" */
 	char custom_conf[MT_CONF_PATH_MAX]; /* included instead; "": none */
 	char bin_dir[MT_CONF_PATH_MAX];     /* "": search */
-	char pgpass[MT_CONF_PATH_MAX];      /* <raft.data_dir>/pgpass */
-	char database[MT_CONF_NAME_MAX];    /* "postgres" */
+	struct mt_conf_bin_names bin_name;
+	char pgpass[MT_CONF_PATH_MAX];   /* <raft.data_dir>/pgpass */
+	char database[MT_CONF_NAME_MAX]; /* "postgres" */
 	bool use_unix_socket;
 	bool use_unix_socket_repl;
 	struct mt_conf_user superuser;   /* name "postgres" if not given */

@@ -184,7 +184,7 @@ ask(struct mt_pg_accept *a, struct mt_err *err)
 	struct mt_argv argv = {0};
 	int fd = make_file(a->parameters), rc;
 
-	mt_argv_add(&argv, "%s/postgres", a->bins->dir);
+	mt_pg_bins_arg(&argv, a->bins, "postgres");
 	mt_argv_add(&argv, "-C");
 	mt_argv_add(&argv, "port");
 	/* It has to be a directory, and is not looked into. */

@@ -22,6 +22,25 @@
 
 #define DEBIAN_DIR "/usr/lib/postgresql"
 
+static const char *
+name_of(const struct mt_pg_bins *b, const char *program)
+{
+	const struct {
+		const char *usual, *name;
+	} all[] = {
+	    {"postgres", b->names.postgres},
+	    {"initdb", b->names.initdb},
+	    {"pg_controldata", b->names.pg_controldata},
+	    {"pg_basebackup", b->names.pg_basebackup},
+	    {"pg_rewind", b->names.pg_rewind},
+	};
+
+	for (size_t i = 0; i < MT_COUNT(all); i++)
+		if (mt_streq(all[i].usual, program) && all[i].name[0] != '\0')
+			return all[i].name;
+	return program;
+}
+
 static bool
 has_program(const char *dir, const char *program)
 {
@@ -33,21 +52,21 @@ has_program(const char *dir, const char *program)
 
 /* The first program that we need and dir has not, or NULL. */
 static const char *
-missing_program(const char *dir)
+missing_program(const struct mt_pg_bins *b, const char *dir)
 {
 	static const char *const needed[] = {"postgres", "initdb",
 					     "pg_controldata", "pg_basebackup"};
 
 	for (size_t i = 0; i < MT_COUNT(needed); i++)
-		if (!has_program(dir, needed[i]))
-			return needed[i];
+		if (!has_program(dir, name_of(b, needed[i])))
+			return name_of(b, needed[i]);
 	return NULL;
 }
 
 static int
 find_configured(struct mt_pg_bins *b, const char *dir, struct mt_err *err)
 {
-	const char *missing = missing_program(dir);
+	const char *missing = missing_program(b, dir);
 
 	if (missing)
 		return mt_err_set(err, MT_ENOENT,
@@ -68,16 +87,16 @@ try_dir(struct mt_pg_bins *b, const char *dir)
 	char path[MT_PG_PATH_MAX + 64], *real, *slash;
 	bool found = false;
 
-	if (!has_program(dir, "postgres"))
+	if (!has_program(dir, name_of(b, "postgres")))
 		return false;
-	if (!missing_program(dir))
+	if (!missing_program(b, dir))
 		return mt_copy(b->dir, sizeof(b->dir), dir);
-	mt_format(path, sizeof(path), "%s/postgres", dir);
+	mt_format(path, sizeof(path), "%s/%s", dir, name_of(b, "postgres"));
 	real = realpath(path, NULL);
 	slash = real ? strrchr(real, '/') : NULL;
 	if (slash) {
 		*slash = '\0';
-		found = !missing_program(real) &&
+		found = !missing_program(b, real) &&
 			mt_copy(b->dir, sizeof(b->dir), real);
 	}
 	free(real);
@@ -119,7 +138,7 @@ find_newest(struct mt_pg_bins *b)
 		if (end == e->d_name || *end || major <= best)
 			continue;
 		if (mt_format(dir, sizeof(dir), DEBIAN_DIR "/%ld/bin", major) &&
-		    !missing_program(dir)) {
+		    !missing_program(b, dir)) {
 			best = major;
 			mt_copy(b->dir, sizeof(b->dir), dir);
 		}
@@ -142,12 +161,11 @@ mt_pg_bins_find(struct mt_pg_bins *bins, const char *bin_dir,
 			  "postgresql.bin_dir");
 }
 
-char *
-mt_pg_bins_path(const struct mt_pg_bins *bins, const char *program, char *buf,
-		size_t size)
+void
+mt_pg_bins_arg(struct mt_argv *argv, const struct mt_pg_bins *bins,
+	       const char *program)
 {
-	mt_format(buf, size, "%s/%s", bins->dir, program);
-	return buf;
+	mt_argv_add(argv, "%s/%s", bins->dir, name_of(bins, program));
 }
 
 int
@@ -212,7 +230,7 @@ mt_pg_bins_version(struct mt_pg_bins *bins, uv_loop_t *loop, mt_pg_bins_cb cb,
 	struct mt_child *child;
 	int rc;
 
-	mt_argv_add(&argv, "%s/postgres", bins->dir);
+	mt_pg_bins_arg(&argv, bins, "postgres");
 	mt_argv_add(&argv, "--version");
 	if (!a || argv.bad) {
 		rc = mt_err_set(err, MT_ENOMEM, "out of memory");

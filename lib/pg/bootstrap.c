@@ -497,7 +497,7 @@ prepared(struct mt_pg_job *job)
 	struct mt_argv argv = {0};
 	struct mt_err err = {0};
 
-	mt_argv_add(&argv, "%s/initdb", job->o.bins->dir);
+	mt_pg_bins_arg(&argv, job->o.bins, "initdb");
 	if (mt_argv_add_options(&argv, job->o.conf->bootstrap.initdb, refused,
 				false, "initdb", &err) < 0) {
 		mt_argv_free(&argv);

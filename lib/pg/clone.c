@@ -113,7 +113,7 @@ prepared(struct mt_pg_job *job)
 	rc = mt_pg_tool_conninfo(conninfo, sizeof(conninfo),
 				 pg->replication.username, NULL,
 				 "Matriarch clone", job->source_url, &err);
-	mt_argv_add(&argv, "%s/pg_basebackup", job->o.bins->dir);
+	mt_pg_bins_arg(&argv, job->o.bins, "pg_basebackup");
 	mt_argv_add(&argv, "--pgdata=%s", pg->data_dir);
 	mt_argv_add(&argv, "--wal-method=stream");
 	mt_argv_add(&argv, "--dbname=%s", conninfo);

@@ -136,13 +136,14 @@ first_listen_host(const char *list, char *host, size_t size)
 
 void
 mt_pg_target_local(struct mt_pg_target *t, const struct mt_conf_postgresql *pg,
-		   const json_t *parameters)
+		   const json_t *parameters, bool replication)
 {
+	bool want =
+	    replication ? pg->use_unix_socket_repl : pg->use_unix_socket;
 	const char *host = t->host;
 
 	*t = (struct mt_pg_target){.port = pg->port};
-	if (pg->use_unix_socket &&
-	    socket_dir(parameters, t->host, sizeof(t->host))) {
+	if (want && socket_dir(parameters, t->host, sizeof(t->host))) {
 		t->is_socket = true;
 		return;
 	}

@@ -29,14 +29,15 @@ int mt_pg_url_parse(struct mt_pg_target *t, char *database, size_t size,
 char *mt_pg_url_format(char *buf, size_t size, const struct mt_addr *addr);
 
 /*
- * The local server: its socket (use_unix_socket and an absolute first entry in
+ * The local server: its socket (use_unix_socket, or use_unix_socket_repl for
+ * a replication connection, and an absolute first entry in
  * unix_socket_directories or none set), else its first address; "*",
  * "localhost" and wildcards become a loopback address. parameters as from
  * mt_pgconf_parameters, or NULL.
  */
 void mt_pg_target_local(struct mt_pg_target *t,
 			const struct mt_conf_postgresql *pg,
-			const json_t *parameters);
+			const json_t *parameters, bool replication);
 
 /* The slot that a member uses on its upstream; buf has 64. Returns buf. */
 char *mt_pg_slot_name(char *buf, const char *member);

@@ -275,7 +275,7 @@ mt_pg_control_read(struct mt_child **child, uv_loop_t *loop,
 	struct mt_child *c;
 	int rc;
 
-	mt_argv_add(&argv, "%s/pg_controldata", bins->dir);
+	mt_pg_bins_arg(&argv, bins, "pg_controldata");
 	mt_argv_add(&argv, "-D");
 	mt_argv_add(&argv, "%s", data_dir);
 	if (!r || argv.bad) {

@@ -69,7 +69,7 @@ mt_pg_postmaster_argv(struct mt_argv *argv, const struct mt_pg_bins *bins,
 	char path[MT_CONF_PATH_MAX + MT_CONF_NAME_MAX + 16];
 	const char *name;
 
-	mt_argv_add(argv, "%s/postgres", bins->dir);
+	mt_pg_bins_arg(argv, bins, "postgres");
 	mt_argv_add(argv, "-D");
 	mt_argv_add(argv, "%s", pg->data_dir);
 	mt_argv_add(argv, "--config-file=%s",

@@ -116,7 +116,7 @@ prepared(struct mt_pg_job *job)
 	const char *dir = job->o.conf->postgresql.data_dir;
 	char path[MT_CONF_PATH_MAX + MT_CONF_NAME_MAX + 16];
 
-	mt_argv_add(&argv, "%s/postgres", job->o.bins->dir);
+	mt_pg_bins_arg(&argv, job->o.bins, "postgres");
 	mt_argv_add(&argv, "--single");
 	mt_argv_add(&argv, "-D");
 	mt_argv_add(&argv, "%s", dir);

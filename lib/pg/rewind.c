@@ -191,7 +191,7 @@ prepared(struct mt_pg_job *job)
 		mt_job_end(job, &err);
 		return;
 	}
-	mt_argv_add(&argv, "%s/pg_rewind", job->o.bins->dir);
+	mt_pg_bins_arg(&argv, job->o.bins, "pg_rewind");
 	mt_argv_add(&argv, "--target-pgdata=%s", pg->data_dir);
 	mt_argv_add(&argv, "--source-server=%s", conninfo);
 	mt_argv_add(&argv, "--progress");

@@ -2,10 +2,12 @@
 """PostgreSQL's parameters: by role, judged by PostgreSQL, through restarts."""
 
 import os
+import pathlib
 
 import psycopg2
 import pytest
 
+import procs
 from harness import wait_for
 
 
@@ -161,16 +163,35 @@ def test_connections_are_raised_and_lowered_in_any_order(clean):
     assert clean.primary() is primary
 
 
-def test_configuration_files_may_move(clean):
+def other_programs(directory, user):
+    """A bin_dir whose programs have names of their own."""
+    programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+    directory.mkdir(mode=0o755)
+    os.chown(directory, user.pw_uid, user.pw_gid)
+    names = {}
+    for program in programs.iterdir():
+        name = program.name
+        if name in ("postgres", "pg_controldata"):
+            name = f"our_{name}"
+            names[program.name] = name
+        (directory / name).symlink_to(program)
+    return names
+
+
+def test_files_and_programs_may_have_other_places_and_names(clean):
     member = clean.others(clean.primary())[0]
     place = member.dir / "etc"
     place.mkdir(mode=0o700)
     os.chown(place, clean.user.pw_uid, clean.user.pw_gid)
     base = (member.data_dir / "postgresql.base.conf").read_text()
     sockets = member.dir / "run" / "sockets"
+    programs = member.dir / "bin"
+    names = other_programs(programs, clean.user)
     member.stop()
     member.overrides = {"postgresql": {
         "config_dir": str(place), "config_base_name": "main",
+        "bin_dir": str(programs), "bin_name": names,
+        "use_unix_socket_repl": True,
         "pg_ident": ["moved a b"], "parameters": {
             "unix_socket_directories": f"{member.socket_dir},{sockets}"}}}
     member.start()
@@ -180,6 +201,8 @@ def test_configuration_files_may_move(clean):
         assert setting(member, "hba_file") == str(place / "pg_hba.conf")
         assert identities(member) == ["moved"]
         assert sockets.is_dir()
+        assert procs.title(member.postmaster_pid()).startswith(
+            f"{programs}/our_postgres ")
         copies = wait_for(lambda: (
             member.data_dir / "main.base.conf.backup").is_file() and (
                 member.data_dir / "main.base.conf.backup"), 10, "the copies")
@@ -187,7 +210,8 @@ def test_configuration_files_may_move(clean):
         assert copies.read_text() == (place / "main.base.conf").read_text()
     finally:
         member.overrides = {}
-        member.stop()
+        if member.is_running():
+            member.stop()
         member.start()
     clean.wait_healthy()
     assert setting(member, "config_file") == str(

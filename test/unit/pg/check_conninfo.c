@@ -176,11 +176,17 @@ START_TEST(the_local_server_is_reached_by_literal_address_or_socket)
 	if (rows[_i].dirs)
 		p = json_pack("{s:s}", "unix_socket_directories",
 			      rows[_i].dirs);
-	mt_pg_target_local(&t, pg, p);
+	mt_pg_target_local(&t, pg, p, false);
 	ck_assert_str_eq(t.host, rows[_i].host);
 	ck_assert_str_eq(t.hostaddr, rows[_i].hostaddr);
 	ck_assert(t.is_socket == rows[_i].is_socket);
 	ck_assert_uint_eq(t.port, 5432);
+	/* a replication connection has a word of its own */
+	pg->use_unix_socket = !rows[_i].use_socket;
+	pg->use_unix_socket_repl = rows[_i].use_socket;
+	mt_pg_target_local(&t, pg, p, true);
+	ck_assert_str_eq(t.host, rows[_i].host);
+	ck_assert(t.is_socket == rows[_i].is_socket);
 	json_decref(p);
 	free(pg);
 }

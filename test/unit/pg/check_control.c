@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* pg_controldata's output, and the versions of PostgreSQL's programs. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <check.h>
 
@@ -183,6 +185,41 @@ START_TEST(the_postmaster_gets_the_controlled_parameters)
 }
 END_TEST
 
+START_TEST(programs_may_have_other_names)
+{
+	struct mt_pg_bins bins = {.dir = "/x"};
+	char dir[] = "/tmp/mt_check_bins.XXXXXX", path[128];
+	static const char *const there[] = {"postgres-15", "initdb",
+					    "pg_controldata", "pg_basebackup"};
+	struct mt_argv a = {0};
+	struct mt_err err;
+
+	mt_copy(bins.names.postgres, sizeof(bins.names.postgres),
+		"postgres-15");
+	mt_pg_bins_arg(&a, &bins, "postgres");
+	mt_pg_bins_arg(&a, &bins, "pg_waldump");
+	ck_assert_str_eq(a.v[0], "/x/postgres-15");
+	ck_assert_str_eq(a.v[1], "/x/pg_waldump");
+	mt_argv_free(&a);
+	/* they are looked for under those */
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	for (size_t i = 0; i < MT_COUNT(there); i++) {
+		mt_format(path, sizeof(path), "%s/%s", dir, there[i]);
+		ck_assert_int_eq(close(open(path, O_CREAT | O_WRONLY, 0700)),
+				 0);
+	}
+	ck_assert_int_eq(mt_pg_bins_find(&bins, dir, &err), 0);
+	mt_copy(bins.names.initdb, sizeof(bins.names.initdb), "mk");
+	ck_assert_int_eq(mt_pg_bins_find(&bins, dir, &err), MT_ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.text, "\"mk\""));
+	for (size_t i = 0; i < MT_COUNT(there); i++) {
+		mt_format(path, sizeof(path), "%s/%s", dir, there[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -195,6 +232,7 @@ main(void)
 	tcase_add_test(t, versions_of_all_kinds_are_read);
 	tcase_add_test(t, a_standby_gets_what_its_primary_had_if_that_is_more);
 	tcase_add_test(t, the_postmaster_gets_the_controlled_parameters);
+	tcase_add_test(t, programs_may_have_other_names);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

@@ -342,7 +342,8 @@ make_session(struct node *n)
 	    .arg = n,
 	};
 
-	mt_pg_target_local(&o.target, &n->conf->postgresql, n->parameters);
+	mt_pg_target_local(&o.target, &n->conf->postgresql, n->parameters,
+			   false);
 	ck_assert_int_eq(mt_session_create(&n->session, &loop, &o, NULL), 0);
 }
 

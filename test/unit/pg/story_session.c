@@ -140,7 +140,7 @@ START_TEST(a_refused_connection_says_why_and_is_tried_again)
 	};
 	struct mt_session *s;
 
-	mt_pg_target_local(&o.target, &a.conf->postgresql, a.parameters);
+	mt_pg_target_local(&o.target, &a.conf->postgresql, a.parameters, false);
 	refusals = 0;
 	ck_assert_int_eq(mt_session_create(&s, &loop, &o, NULL), 0);
 	mt_session_want(s, true);
