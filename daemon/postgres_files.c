@@ -253,7 +253,6 @@ role_work(struct file_work *w)
 
 	whole.pg_hba = json_object_get(w->other_files, "pg_hba");
 	whole.pg_ident = json_object_get(w->other_files, "pg_ident");
-	whole.recovery_conf = json_object_get(w->other_files, "recovery_conf");
 	w->rv = postgres__keep_names(w);
 	if (w->rv != 0)
 		return;

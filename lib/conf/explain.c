@@ -291,25 +291,23 @@ common_source(struct told *t)
 			t->in_doc != NULL ? t->f->document_name : "default");
 }
 
-/* The same where the section of its role says something, which wins over all
- * of the common ones; false: it does not. */
+/* The same where a section (of its role, or recovery_conf) says something,
+ * which wins over all of the common ones; false: it does not. own: the file's.
+ */
 static bool
-role_source(struct told *t)
+section_source(struct told *t, const char *section, const json_t *own)
 {
 	const struct mt_conf_postgresql *p = &t->c->postgresql;
-	char section[64], key[PATH_BYTES], text[PLACE_BYTES];
-	const char *in_file, *in_doc;
+	char path[64], key[PATH_BYTES], text[PLACE_BYTES];
+	const char *in_file = name_in(own, t->name), *in_doc;
 	const json_t *dynamic;
 
-	mt_format(section, sizeof(section), "%s_%s", parameters_path,
-		  mt_pgconf_role_name(t->f->role));
-	dynamic = mt_conf_lookup(t->f->document, section);
-	in_file = name_in(p->for_role[t->f->role].parameters, t->name);
+	mt_format(path, sizeof(path), "postgresql.%s", section);
+	dynamic = mt_conf_lookup(t->f->document, path);
 	in_doc = name_in(dynamic, t->name);
-	mt_format(text, sizeof(text), "%s, parameters_%s", t->f->document_name,
-		  mt_pgconf_role_name(t->f->role));
+	mt_format(text, sizeof(text), "%s, %s", t->f->document_name, section);
 	if (in_file != NULL) {
-		mt_format(key, sizeof(key), "%s.%s", section, in_file);
+		mt_format(key, sizeof(key), "%s.%s", path, in_file);
 		find_local(t->c, key, t->source, sizeof(t->source), t->entry);
 		if (in_doc != NULL)
 			add_overridden(t->entry, t->path, text,
@@ -331,6 +329,18 @@ role_source(struct told *t)
 	return true;
 }
 
+static bool
+special_source(struct told *t)
+{
+	const struct mt_conf_postgresql *p = &t->c->postgresql;
+	char section[32];
+
+	mt_format(section, sizeof(section), "parameters_%s",
+		  mt_pgconf_role_name(t->f->role));
+	return section_source(t, section, p->for_role[t->f->role].parameters) ||
+	       section_source(t, "recovery_conf", p->recovery_conf);
+}
+
 static json_t *
 parameter(const struct mt_conf *c, const struct mt_conf_facts *f,
 	  const char *name, json_t *value)
@@ -347,7 +357,7 @@ parameter(const struct mt_conf *c, const struct mt_conf_facts *f,
 	t.in_doc = name_in(t.dynamic, name);
 	t.in_file = name_in(c->postgresql.parameters, name);
 	t.entry = new_entry(path, json_incref(value), "default");
-	if (everywhere || !role_source(&t))
+	if (everywhere || !special_source(&t))
 		common_source(&t);
 	if (by_hand != NULL && !everywhere) {
 		add_overridden(t.entry, path, t.source, value);

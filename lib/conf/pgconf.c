@@ -126,7 +126,7 @@ get_any_case(const json_t *params, const char *name)
 }
 
 static int
-add_params(json_t *out, const json_t *params, const char *source, bool of_role)
+add_params(json_t *out, const json_t *params, const char *source, bool special)
 {
 	char name[NAME_BYTES];
 	const char *key;
@@ -146,9 +146,9 @@ add_params(json_t *out, const json_t *params, const char *source, bool of_role)
 		if (find_controlled(name) != NULL ||
 		    among(keep, MT_COUNT(keep), name)) {
 			/* else later, from the document alone */
-			if (of_role)
+			if (special)
 				mt_warn("parameter \"%s\" in %s must be alike "
-					"in all roles; it is ignored there, "
+					"on all members; it is ignored there, "
 					"set it in \"parameters\" of the "
 					"dynamic configuration",
 					name, source);
@@ -349,8 +349,8 @@ json_t *
 mt_pgconf_parameters(const struct mt_conf *conf, const json_t *dynamic_doc,
 		     int pg_version_num)
 {
-	const json_t *dynamic = json_object_get(
-	    json_object_get(dynamic_doc, "postgresql"), "parameters");
+	const json_t *section = json_object_get(dynamic_doc, "postgresql");
+	const json_t *dynamic = json_object_get(section, "parameters");
 	const json_t *local = conf->postgresql.parameters;
 	json_t *out = json_object();
 
@@ -359,6 +359,11 @@ mt_pgconf_parameters(const struct mt_conf *conf, const json_t *dynamic_doc,
 	warn_local(local);
 	if (add_params(out, dynamic, "the dynamic configuration", false) != 0 ||
 	    add_params(out, local, "the local file", false) != 0 ||
+	    add_params(out, json_object_get(section, "recovery_conf"),
+		       "\"recovery_conf\" of the dynamic configuration",
+		       true) != 0 ||
+	    add_params(out, conf->postgresql.recovery_conf,
+		       "\"recovery_conf\" of the local file", true) != 0 ||
 	    add_controlled(out, dynamic, pg_version_num) != 0 ||
 	    add_wal_keep(out, dynamic, pg_version_num) != 0 ||
 	    add_identity(out, conf) != 0) {
@@ -430,7 +435,6 @@ mt_pgconf_files(const struct mt_conf *conf, const json_t *dynamic_doc,
 		     {"pg_ident", r->pg_ident, p->pg_ident}};
 	char key[32];
 	const json_t *dynamic = json_object_get(dynamic_doc, "postgresql");
-	const json_t *recovery = json_object_get(dynamic, "recovery_conf");
 	json_t *out = json_object(), *v;
 
 	for (size_t i = 0; out != NULL && i < MT_COUNT(lists); i++) {
@@ -447,16 +451,5 @@ mt_pgconf_files(const struct mt_conf *conf, const json_t *dynamic_doc,
 		if (v != NULL)
 			json_object_set_new(out, lists[i].name, v);
 	}
-	v = json_is_object(recovery) ? json_copy((json_t *)recovery)
-				     : json_object();
-	if (out == NULL || v == NULL ||
-	    json_object_update(v, p->recovery_conf) != 0) {
-		json_decref(out);
-		json_decref(v);
-		return NULL;
-	}
-	if (json_object_size(v) > 0)
-		json_object_set(out, "recovery_conf", v);
-	json_decref(v);
 	return out;
 }

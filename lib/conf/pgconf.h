@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * PostgreSQL's parameters as they shall be: defaults, the cluster's document,
- * the local file, then what both say of the role, in this order; the parameters
+ * the local file, what both have in recovery_conf, then what both say of the
+ * role, in this order; the parameters
  * that must be alike on all members (the "controlled" ones) come from the
  * document alone.
  */
@@ -36,8 +37,7 @@ json_t *mt_pgconf_for_role(json_t *parameters, const struct mt_conf *conf,
 
 /* What else goes into its files: an object of "pg_hba" and "pg_ident", lists of
  * lines, the role's or else the common ones, of each the file's or else the
- * document's, and "recovery_conf", the file's over the document's; what nobody
- * gives is absent. A new reference, or NULL.
+ * document's; what nobody gives is absent. A new reference, or NULL.
  */
 json_t *mt_pgconf_files(const struct mt_conf *conf, const json_t *dynamic_doc,
 			enum mt_conf_role role);

@@ -153,12 +153,6 @@ pick_recovery(const char *name)
 	return is_recovery(name) && !is_managed(name);
 }
 
-static bool
-pick_recovery_conf(const char *name)
-{
-	return !is_managed(name);
-}
-
 /* ---- places ---- */
 
 static const char *
@@ -261,9 +255,7 @@ mt_pg_conf_text(const struct mt_conf_postgresql *pg, const json_t *parameters,
 	put_path(f, pg, "hba_file", MT_PG_CONF_HBA, parameters);
 	put_path(f, pg, "ident_file", MT_PG_CONF_IDENT, parameters);
 	fputs("\n# recovery\n", f);
-	/* The last of two lines with one name counts. */
 	rc |= put_sorted(f, parameters, pick_recovery);
-	rc |= put_sorted(f, pg->recovery_conf, pick_recovery_conf);
 	mt_pg_conf_put(f, "primary_conninfo", follow ? follow->conninfo : "");
 	mt_pg_conf_put(f, "primary_slot_name", follow ? follow->slot : "");
 	for (size_t i = 0; i < MT_COUNT(targets); i++) {

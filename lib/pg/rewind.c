@@ -200,9 +200,7 @@ prepared(struct mt_pg_job *job)
 	mt_pg_conf_path(pg, MT_PG_CONF_MAIN, path, sizeof(path));
 	if (job->o.bins->version_num >= 150000 && !mt_streq(path, usual))
 		mt_argv_add(&argv, "--config-file=%s", path);
-	restore = json_object_get(pg->recovery_conf, "restore_command");
-	if (!restore)
-		restore = json_object_get(job->o.parameters, "restore_command");
+	restore = json_object_get(job->o.parameters, "restore_command");
 	if (json_is_string(restore) && json_string_value(restore)[0])
 		mt_argv_add(&argv, "--restore-target-wal");
 	mt_job_progress(job, "pg_rewind", -1);

@@ -111,18 +111,22 @@ def test_what_postgresql_does_not_take_is_left_out(clean):
     since = replica.log_size()
     patch(replica, parameters={
         "no_such_thing": 1, "zero_damaged_pages": "perhaps",
-        "work_mem": "1kB", "mine.own": "x", "log_statement": "mod"})
+        "work_mem": "1kB", "mine.own": "x", "log_statement": "mod"},
+        recovery_conf={"standby_mode": "on",
+                       "archive_cleanup_command": "true"})
     for node in clean.data_nodes:
         wait_setting(node, "work_mem", "64kB")
         assert setting(node, "log_statement") == "mod"
         assert setting(node, "mine.own") == "x"
         assert setting(node, "zero_damaged_pages") == "off"
+        assert setting(node, "archive_cleanup_command") == "true"
         assert "no_such_thing" not in (
             node.data_dir / "postgresql.conf").read_text()
     said = replica.log(since)
     assert ('parameter "no_such_thing" is left out: PostgreSQL says: '
             "unrecognized configuration parameter") in said
     assert 'parameter "zero_damaged_pages" is left out: ' in said
+    assert 'parameter "standby_mode" is left out: ' in said
     assert 'parameter "work_mem" is set to 64: PostgreSQL says: 1 kB ' in said
     crash(clean, replica)
     assert setting(replica, "log_statement") == "mod"

@@ -242,13 +242,18 @@ END_TEST
 START_TEST(what_a_role_says_of_a_parameter_is_its_source)
 {
 	conf = read_text(BASE PG "  parameters: {work_mem: 8MB}\n"
-				 "  parameters_replica: {Work_Mem: 6MB}\n",
+				 "  parameters_replica: {Work_Mem: 6MB}\n"
+				 "  recovery_conf: {restore_command: 'no'}\n",
 			 NULL);
 	facts.role = MT_CONF_REPLICA;
 	explain("{\"postgresql\": {\"parameters\": {\"work_mem\": \"1MB\","
 		"\"jit\": \"on\", \"x.y\": 2}, \"parameters_replica\":"
 		"{\"work_mem\": \"2MB\", \"jit\": \"off\","
-		"\"max_connections\": 5}}}");
+		"\"max_connections\": 5}, \"recovery_conf\":"
+		"{\"restore_command\": \"cp\"}}}");
+	is("postgresql.parameters.restore_command", "\"no\"", ":10:19");
+	overrides("postgresql.parameters.restore_command", 0, "\"cp\"",
+		  "dynamic, recovery_conf");
 	is("postgresql.parameters.work_mem", "\"6MB\"", ":9:24");
 	overrides("postgresql.parameters.work_mem", 0, "\"2MB\"",
 		  "dynamic, parameters_replica");

@@ -187,19 +187,15 @@ START_TEST(other_files_are_the_members_or_else_the_clusters)
 {
 	struct mt_conf conf = {.scope = "batman", .has_postgresql = true};
 	json_t *doc = json_loads("{\"postgresql\": {\"pg_hba\": [\"a\"],"
-				 "\"pg_ident\": \"i\","
-				 "\"recovery_conf\": {\"x\": 1, \"y\": 2}}}",
+				 "\"pg_ident\": \"i\"}}",
 				 0, NULL);
-	json_t *junk = json_loads("{\"postgresql\": {\"pg_hba\": {\"a\": 1},"
-				  "\"recovery_conf\": []}}",
-				  0, NULL);
+	json_t *junk =
+	    json_loads("{\"postgresql\": {\"pg_hba\": {\"a\": 1}}}", 0, NULL);
 	json_t *out, *want;
 
-	conf.postgresql.recovery_conf = json_pack("{si}", "y", 3);
 	out = mt_pgconf_files(&conf, doc, MT_CONF_PRIMARY);
-	want = json_loads("{\"pg_hba\": [\"a\"], \"pg_ident\": [\"i\"],"
-			  "\"recovery_conf\": {\"x\": 1, \"y\": 3}}",
-			  0, NULL);
+	want =
+	    json_loads("{\"pg_hba\": [\"a\"], \"pg_ident\": [\"i\"]}", 0, NULL);
 	ck_assert(json_equal(out, want));
 	json_decref(out);
 	json_decref(want);
@@ -211,16 +207,43 @@ START_TEST(other_files_are_the_members_or_else_the_clusters)
 	json_decref(out);
 	json_decref(conf.postgresql.pg_hba);
 	conf.postgresql.pg_hba = NULL;
-	json_object_clear(conf.postgresql.recovery_conf);
 	out = mt_pgconf_files(&conf, junk, MT_CONF_PRIMARY);
 	ck_assert_uint_eq(json_object_size(out), 0);
 	json_decref(out);
 	out = mt_pgconf_files(&conf, NULL, MT_CONF_PRIMARY);
 	ck_assert_uint_eq(json_object_size(out), 0);
 	json_decref(out);
-	json_decref(conf.postgresql.recovery_conf);
 	json_decref(doc);
 	json_decref(junk);
+}
+END_TEST
+
+START_TEST(recovery_conf_is_parameters_that_win)
+{
+	struct mt_conf conf = {.scope = "batman", .has_postgresql = true};
+	struct mt_conf_postgresql *p = &conf.postgresql;
+	json_t *doc = json_loads(
+	    "{\"postgresql\": {\"parameters\": {\"restore_command\": \"a\","
+	    "\"recovery_min_apply_delay\": 1, \"max_connections\": 50},"
+	    "\"recovery_conf\": {\"Restore_Command\": \"b\","
+	    "\"recovery_min_apply_delay\": 2, \"max_connections\": 60,"
+	    "\"recovery_target_time\": \"now\"}}}",
+	    0, NULL);
+	json_t *out;
+
+	p->parameters = json_pack("{ss}", "restore_command", "c");
+	p->recovery_conf = json_pack("{si}", "recovery_min_apply_delay", 3);
+	mt_log_set_sink(sink, NULL);
+	out = mt_pgconf_parameters(&conf, doc, 150000);
+	mt_log_set_sink(NULL, NULL);
+	is(out, "restore_command", "b");
+	is(out, "recovery_min_apply_delay", "3");
+	is(out, "recovery_target_time", NULL);
+	is(out, "max_connections", "50");
+	json_decref(out);
+	json_decref(p->parameters);
+	json_decref(p->recovery_conf);
+	json_decref(doc);
 }
 END_TEST
 
@@ -284,7 +307,6 @@ START_TEST(a_role_has_its_own_lines_or_the_common_ones)
 		const char *g = rows[i].given;
 
 		json_object_set_new(doc, "postgresql", section);
-		p->recovery_conf = json_object();
 		if (strchr(g, 'L') != NULL)
 			p->for_role[MT_CONF_REPLICA].pg_ident =
 			    json_pack("[s]", "L");
@@ -305,7 +327,6 @@ START_TEST(a_role_has_its_own_lines_or_the_common_ones)
 			    rows[i].want);
 		json_decref(out);
 		json_decref(doc);
-		json_decref(p->recovery_conf);
 		json_decref(p->pg_ident);
 		json_decref(p->for_role[MT_CONF_REPLICA].pg_ident);
 	}
@@ -323,6 +344,7 @@ main(void)
 		  managed_parameters_and_nested_values_are_left_out,
 		  the_command_line_has_all_that_must_not_be_altered,
 		  other_files_are_the_members_or_else_the_clusters,
+		  recovery_conf_is_parameters_that_win,
 		  a_role_has_its_own_over_all_of_the_common_ones,
 		  a_role_has_its_own_lines_or_the_common_ones);
 }

@@ -68,14 +68,12 @@ make_pg(void)
 
 	ck_assert_ptr_nonnull(pg);
 	mt_copy(pg->data_dir, sizeof(pg->data_dir), dir);
-	pg->recovery_conf = json_object();
 	return pg;
 }
 
 static void
 free_pg(struct mt_conf_postgresql *pg)
 {
-	json_decref(pg->recovery_conf);
 	json_decref(pg->pg_hba);
 	free(pg);
 }
@@ -263,9 +261,8 @@ START_TEST(the_configuration_is_sorted_quoted_and_includes_initdbs)
 	char text[2048];
 	bool changed;
 
-	json_object_set_new(pg->recovery_conf, "recovery_min_apply_delay",
-			    json_integer(5));
-	json_object_set_new(pg->recovery_conf, "recovery_target_time",
+	json_object_set_new(p, "recovery_min_apply_delay", json_integer(5));
+	json_object_set_new(p, "recovery_target_time",
 			    json_string("2000-01-01"));
 	put("postgresql.conf", "# initdb's\n");
 	ck_assert_int_eq(mt_pg_conf_write(pg, p, &follow, &changed, NULL), 0);
@@ -278,8 +275,8 @@ START_TEST(the_configuration_is_sorted_quoted_and_includes_initdbs)
 		  "hba_file = '%s/pg_hba.conf'\n"
 		  "ident_file = '%s/pg_ident.conf'\n"
 		  "\n# recovery\n"
-		  "restore_command = 'cp a b'\n"
 		  "recovery_min_apply_delay = '5'\n"
+		  "restore_command = 'cp a b'\n"
 		  "primary_conninfo = 'host=a passfile=''/x y'''\n"
 		  "primary_slot_name = 'n1'\n"
 		  "recovery_target = ''\n"

@@ -98,7 +98,6 @@ make_node(struct node *n, const char *name)
 	set_user(&pg->replication, "replicator", "rep:pass");
 	set_user(&pg->rewind, "rewinder", "rew pass");
 	pg->basebackup = json_pack("[{s:s}]", "max-rate", "500M");
-	pg->recovery_conf = json_object();
 	c->bootstrap.initdb =
 	    json_pack("[s,{s:s},{s:s},{s:s}]", "data-checksums", "encoding",
 		      "UTF8", "locale", "C", "auth", "scram-sha-256");
@@ -126,7 +125,6 @@ free_node(struct node *n)
 	if (!c)
 		return;
 	json_decref(c->postgresql.basebackup);
-	json_decref(c->postgresql.recovery_conf);
 	json_decref(c->bootstrap.initdb);
 	json_decref(c->bootstrap.pg_hba);
 	json_decref(c->bootstrap.users);
