@@ -19,7 +19,7 @@ PYTHON ?= /usr/bin/python3
 JOBS ?= $(shell nproc)
 
 # These goals do their work, or call make again, without a configured tree.
-PLAIN_GOALS = deps check check-model demo fuzz model clean distclean format lint check-format \
+PLAIN_GOALS = deps check check-long check-model demo fuzz model clean distclean format lint check-format \
 	check-layers check-man check-rules check-shell
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 CONFIGURED = yes
@@ -176,7 +176,7 @@ endif
 
 programs: all $(SIMS) $(UNIT_BINS)
 
-.PHONY: check check-model check-format check-headers check-layers check-man check-rules check-shell \
+.PHONY: check check-long check-model check-format check-headers check-layers check-man check-rules check-shell \
 	check-versions cluster deps demo fuzz lint model mutants raftsim sim unit
 deps:
 	debian/install-deps.sh
@@ -188,6 +188,11 @@ demo: deps
 # One stage after the other, each on its own terms: see the script.
 check: deps
 	+MAKE="$(MAKE)" PYTHON="$(PYTHON)" JOBS="$(JOBS)" test/tools/stages.sh
+
+# What takes too long for each change: the better part of an hour, and npm.
+check-long: deps
+	+MAKE="$(MAKE)" PYTHON="$(PYTHON)" JOBS="$(JOBS)" test/tools/stages.sh \
+		gcc mutants fuzz_long versions
 
 # Each test is run whatever became of the one before it; the last line tells.
 unit: $(UNIT_BINS)

@@ -59,6 +59,9 @@ stage_model() { "$make" -s check-model; }
 # Seconds each: every byte that comes from outside.
 stage_fuzz() { MAKE="$make" test/fuzz/run.sh 10; }
 stage_cluster() { gcc cluster; }
+# Of "make check-long"
+stage_fuzz_long() { MAKE="$make" SEED=0 test/fuzz/run.sh 300; }
+stage_versions() { gcc check-versions; }
 
 stages="shell layers format man gcc headers unit clang asan raftsim sim \
 mutants model fuzz cluster"
