@@ -260,6 +260,30 @@ mend_slots(struct mt_conf_source *src, const char *path)
 	json_decref(body);
 }
 
+/* A mapping where a list stands in the documents: the same options, in the
+ * order in which they are written. */
+static void
+say_flags(struct mt_conf_source *src, const char *path, const char *program)
+{
+	const json_t *flags = mt_conf_lookup(src->root, path);
+	char names[PATH_BYTES] = "";
+	const char *key;
+	json_t *v;
+
+	if (json_object_size(flags) == 0)
+		return;
+	json_object_foreach ((json_t *)flags, key, v) {
+		size_t n = strlen(names);
+
+		mt_format(names + n, sizeof(names) - n, "%s--%s",
+			  n > 0 ? ", " : "", key);
+	}
+	mt_conf_warn(src, path,
+		     "\"%s\" is a mapping, not a list; taken as options of "
+		     "%s: %s",
+		     path, program, names);
+}
+
 static void
 say_other_stores(struct mt_conf_source *src)
 {
@@ -306,6 +330,7 @@ mt_conf_check(struct mt_conf_source *src)
 	mend_slots(src, "bootstrap.dcs.slots");
 	mend_slots(src, "bootstrap.dcs.permanent_slots");
 	mend_slots(src, "bootstrap.dcs.permanent_replication_slots");
+	say_flags(src, "postgresql.basebackup", "pg_basebackup");
 	walk_section(&w, "", src->root);
 	check_cycle(src);
 }

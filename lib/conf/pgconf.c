@@ -320,6 +320,11 @@ add_wal_keep(json_t *out, const json_t *dynamic, int version)
 				"parameter \"wal_keep_segments\" cannot be "
 				"used; 8 is taken");
 	}
+	if (new &&segments != NULL)
+		mt_warn("parameter \"wal_keep_segments\" is unknown from "
+			"PostgreSQL 13 on; it is taken as \"wal_keep_size\", "
+			"%lldMB",
+			(long long)mb);
 	if (new)
 		mt_format(buf, sizeof(buf), "%lldMB", (long long)mb);
 	else

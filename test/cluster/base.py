@@ -105,6 +105,13 @@ def free_port(address="127.0.0.1"):
         return port
 
 
+def bin_dir():
+    """Where the newest PostgreSQL's programs are."""
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    assert found, "no PostgreSQL is installed"
+    return str(found[-1].parent)
+
+
 def loopback_addresses(n):
     """Addresses that nobody else uses, so that all ports are free there."""
     net = f"127.{64 + 20 * worker() + random.randrange(20)}"

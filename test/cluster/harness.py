@@ -22,15 +22,16 @@ import psycopg2
 import writer
 from base import (ADMIN_PASSWORD, CLI, DAEMON, FAILOVER_DEADLINE,
                   FORM_DEADLINE, REJOIN_DEADLINE, REPLICATION_PASSWORD,
-                  SECRETS, SUPERUSER_PASSWORD, TTL, become, free_port,
-                  loopback_addresses, merge, run_user, wait_for)
+                  SECRETS, SUPERUSER_PASSWORD, TOP, TTL, become, bin_dir,
+                  free_port, loopback_addresses, merge, run_user, wait_for)
 from netns import SCRATCH
 from node import Node
 
 __all__ = ["ADMIN_PASSWORD", "CLI", "DAEMON", "FAILOVER_DEADLINE",
            "FORM_DEADLINE", "LIVE", "REJOIN_DEADLINE", "REPLICATION_PASSWORD",
-           "SCRATCH", "SECRETS", "SUPERUSER_PASSWORD", "TTL", "Cluster", "Node",
-           "become", "cli", "free_port", "loopback_addresses", "wait_for"]
+           "SCRATCH", "SECRETS", "SUPERUSER_PASSWORD", "TOP", "TTL", "Cluster",
+           "Node", "become", "bin_dir", "cli", "free_port",
+           "loopback_addresses", "wait_for"]
 
 REPLICA_ROLES = ("replica", "sync_standby", "quorum_standby")
 LIVE = []       # clusters that have not been closed: for the report

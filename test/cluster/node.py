@@ -112,7 +112,7 @@ class Node:
                 "log_line_prefix": "%m [%p] ",
             },
             "create_replica_methods": ["basebackup"],
-            "basebackup": {"checkpoint": "fast"},
+            "basebackup": [{"checkpoint": "fast"}],
         }
 
     def write_config(self):

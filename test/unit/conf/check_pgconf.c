@@ -126,6 +126,13 @@ START_TEST(kept_wal_has_the_name_and_unit_of_the_version)
 
 	is(out, "wal_keep_size", "160MB");
 	is(out, "wal_keep_segments", NULL);
+	ck_assert_ptr_nonnull(
+	    strstr(seen, "\"wal_keep_segments\" is unknown from PostgreSQL 13 "
+			 "on; it is taken as \"wal_keep_size\", 160MB"));
+	json_decref(out);
+	out = effective("{}", "{\"wal_keep_segments\": 10}", 120000);
+	is(out, "wal_keep_segments", "10");
+	ck_assert_str_eq(seen, "");
 	json_decref(out);
 	out = effective("{}", "{\"wal_keep_size\": \"1GB\"}", 120000);
 	is(out, "wal_keep_segments", "64");
