@@ -78,7 +78,7 @@ load(struct mt_cli *cli, struct mt_err *err)
 				"or in $PATRONICTL_CONFIG_FILE "
 				"(" MT_CLI_DEFAULT_FILE " does not exist)");
 	else
-		rv = mt_conf_load(&cli->conf, file, environment, err);
+		rv = mt_conf_peruse(&cli->conf, file, environment, err);
 	json_decref(environment);
 	return rv;
 }

@@ -28,6 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/core_limit.h"
 #include "daemon/guard_internal.h"
 
 #define START_TIMEOUT_MS 5000
@@ -392,7 +393,9 @@ spawn(struct mt_guard *g, const struct mt_guard_options *o, char *program,
 		/* Initialised even where it fails, so it must be closed. */
 		g->process.data = g;
 		g->handles++;
+		mt_core_allow(); /* for PostgreSQL */
 		rv = uv_spawn(g->loop, &g->process, &options);
+		mt_core_forbid();
 		g->has_process = rv == 0;
 		if (rv != 0) {
 			rv = mt_err_sys(err, -rv, "could not execute \"%s\"",

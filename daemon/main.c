@@ -8,6 +8,7 @@
 
 #include "config.h"
 
+#include "base/core_limit.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "conf/environ.h"
@@ -69,6 +70,7 @@ run(const char *file, const json_t *environment)
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	mt_core_forbid(); /* from here on there are passwords */
 	if (begin(&conf, file, environment, &err) != 0) {
 		mt_critical("%s", err.text);
 		return 1;
@@ -125,6 +127,7 @@ main(int argc, char **argv)
 	}
 	file = argv[optind];
 	environment = mt_conf_environ((const char *const *)environ);
+	mt_conf_environ_hide(environ);
 	if (file == NULL && json_object_size(environment) == 0 &&
 	    (what == 0 || what == VALIDATE || what == PRINT)) {
 		usage(stderr);

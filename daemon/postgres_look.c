@@ -280,6 +280,7 @@ postgres__open_session(struct mt_postgres *pg, struct mt_session **s,
 
 	o.user = c->superuser.username;
 	o.password = c->superuser.password;
+	o.libpq = &c->superuser.libpq;
 	o.database = c->database;
 	o.arg = pg;
 	mt_pg_target_local(&o.target, c, c->parameters, more->replication);

@@ -132,8 +132,7 @@ mt_postgres_take(struct mt_postgres *pg, const struct mt_conf *conf)
 	pg->bins.names = conf->postgresql.bin_name;
 	pg->stale = true; /* what the files have may come from there */
 	for (size_t i = 0; i < MT_COUNT(sessions); i++)
-		if (mt_session_login(sessions[i], user->username,
-				     user->password) != 0)
+		if (mt_session_login(sessions[i], user) != 0)
 			mt_error("could not take over the superuser: out of "
 				 "memory");
 	if (fenced != conf->fencing)

@@ -186,7 +186,7 @@ postgres__follow_of(struct mt_postgres *pg, const char *member, const char *url,
 	mt_pg_slot_name(f->slot, pg->conf->name);
 	return mt_pg_primary_conninfo(f->conninfo, sizeof(f->conninfo),
 				      &pg->conf->postgresql, pg->conf->name,
-				      url, err);
+				      url, pg->bins.version_num, err);
 }
 
 void

@@ -260,6 +260,54 @@ mend_slots(struct mt_conf_source *src, const char *path)
 	json_decref(body);
 }
 
+/* Users stood beside "authentication" once; then pg_rewind was used where it
+ * had a user of its own, who was the superuser where there was none. */
+static void
+mend_users(struct mt_conf_source *src)
+{
+	static const char *const old[] = {"superuser", "replication",
+					  "pg_rewind"};
+	static const char *const now[] = {"superuser", "replication", "rewind"};
+	bool given =
+		 mt_conf_lookup(src->root, "postgresql.authentication") != NULL,
+	     moved = false, rewind = false;
+	char from[PATH_BYTES], to[PATH_BYTES];
+
+	for (size_t i = 0; i < MT_COUNT(old); i++) {
+		mt_format(from, sizeof(from), "postgresql.%s", old[i]);
+		mt_format(to, sizeof(to), "postgresql.authentication.%s",
+			  now[i]);
+		if (!json_is_object(mt_conf_lookup(src->root, from)))
+			continue;
+		if (given) {
+			mt_conf_warn(src, from,
+				     "\"%s\" is the old place of \"%s\" and "
+				     "ignored beside "
+				     "\"postgresql.authentication\"",
+				     from, to);
+			continue;
+		}
+		if (i == 2 &&
+		    mt_conf_lookup(src->root,
+				   "postgresql.authentication.superuser") ==
+			NULL)
+			mt_copy(to, sizeof(to),
+				"postgresql.authentication.superuser");
+		mt_conf_warn(src, from,
+			     "\"%s\" is the old place of \"%s\"; taken as "
+			     "that",
+			     from, to);
+		mt_conf_source_move(src, from, to);
+		moved = true;
+		rewind = rewind || i == 2;
+	}
+	if (moved &&
+	    mt_conf_lookup(src->root, "postgresql.use_pg_rewind") == NULL)
+		mt_conf_source_put(src, "postgresql.pg_rewind", true,
+				   "postgresql.use_pg_rewind",
+				   json_boolean(rewind));
+}
+
 /* A mapping where a list stands in the documents: the same options, in the
  * order in which they are written. */
 static void
@@ -330,6 +378,7 @@ mt_conf_check(struct mt_conf_source *src)
 	mend_slots(src, "bootstrap.dcs.slots");
 	mend_slots(src, "bootstrap.dcs.permanent_slots");
 	mend_slots(src, "bootstrap.dcs.permanent_replication_slots");
+	mend_users(src);
 	say_flags(src, "postgresql.basebackup", "pg_basebackup");
 	walk_section(&w, "", src->root);
 	check_cycle(src);

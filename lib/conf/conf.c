@@ -19,6 +19,7 @@
 #include "conf/fill.h"
 #include "conf/log.h"
 #include "conf/options.h"
+#include "conf/secret.h"
 
 static int
 missing(struct mt_conf_source *src, const char *path, const char *example)
@@ -353,6 +354,38 @@ fill_directories(struct mt_conf_source *src, struct mt_conf *c)
 	return 0;
 }
 
+/* libpq would say it at every connection, and name no place. */
+static int
+check_words(struct mt_conf_source *src, const char *user)
+{
+	static const struct {
+		const char *key, *words;
+	} rows[] = {
+	    {"sslmode", "disable,allow,prefer,require,verify-ca,verify-full"},
+	    {"sslnegotiation", "postgres,direct"},
+	    {"gssencmode", "disable,prefer,require"},
+	    {"channel_binding", "disable,prefer,require"},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; i < MT_COUNT(rows); i++) {
+		char path[128], word[32], all[80];
+		const char *v;
+
+		mt_format(path, sizeof(path), "postgresql.authentication.%s.%s",
+			  user, rows[i].key);
+		v = json_string_value(mt_conf_lookup(src->root, path));
+		if (v == NULL)
+			continue;
+		mt_format(word, sizeof(word), ",%s,", v);
+		mt_format(all, sizeof(all), ",%s,", rows[i].words);
+		if (strchr(v, ',') != NULL || strstr(all, word) == NULL)
+			rc = mt_conf_fail(src, path, "\"%s\" must be one of %s",
+					  path, rows[i].words);
+	}
+	return rc;
+}
+
 static int
 fill_postgresql(struct mt_conf_source *src, struct mt_conf *c)
 {
@@ -371,6 +404,17 @@ fill_postgresql(struct mt_conf_source *src, struct mt_conf *c)
 	}
 	rc = fill_listen(src, p, &first);
 	rc |= fill_directories(src, c);
+	rc |= check_words(src, "superuser");
+	rc |= check_words(src, "replication");
+	rc |= check_words(src, "rewind");
+	if (p->replication.libpq.sslpassword[0] != '\0')
+		mt_conf_warn(src,
+			     "postgresql.authentication.replication."
+			     "sslpassword",
+			     "PostgreSQL shows the passphrase of the "
+			     "replication user's key in its log when a standby "
+			     "gets another primary; a key without one, for its "
+			     "owner only, is safer");
 	if (p->rewind.username[0] == '\0')
 		p->rewind = p->superuser;
 	if (rc != 0)
@@ -443,9 +487,9 @@ fill(struct mt_conf_source *src, struct mt_conf *c)
 	mt_fill_log(src, &c->log);
 }
 
-int
-mt_conf_read(struct mt_conf **conf, const char *file, const json_t *environment,
-	     struct mt_findings *found)
+static int
+examine(struct mt_conf **conf, const char *file, const json_t *environment,
+	bool is_lenient, struct mt_findings *found)
 {
 	struct mt_conf *c = calloc(1, sizeof(*c));
 	size_t errors = found->n_errors;
@@ -463,31 +507,71 @@ mt_conf_read(struct mt_conf **conf, const char *file, const json_t *environment,
 	MT_ASSERT(c->source != NULL && c->waiting != NULL);
 	c->source->name = c->file;
 	c->source->found = found;
+	c->source->is_lenient = is_lenient;
 	mt_conf_source_read(c->source, file, environment);
-	if (found->n_errors == errors) {
-		mt_conf_check(c->source);
-		fill(c->source, c);
-	}
-	c->source->found = NULL;
 	if (found->n_errors > errors) {
 		mt_conf_free(c);
 		return MT_EINVAL;
 	}
+	mt_conf_check(c->source);
+	mt_conf_secrets(c->source);
+	fill(c->source, c);
+	c->source->found = NULL;
 	*conf = c;
-	return 0;
+	return found->n_errors > errors ? MT_EINVAL : 0;
+}
+
+int
+mt_conf_examine(struct mt_conf **conf, const char *file,
+		const json_t *environment, struct mt_findings *found)
+{
+	return examine(conf, file, environment, false, found);
+}
+
+int
+mt_conf_read(struct mt_conf **conf, const char *file, const json_t *environment,
+	     struct mt_findings *found)
+{
+	struct mt_conf *c = NULL;
+	int rc = examine(&c, file, environment, false, found);
+
+	if (rc == 0)
+		*conf = c;
+	else
+		mt_conf_free(c);
+	return rc;
+}
+
+static int
+load(struct mt_conf **conf, const char *file, const json_t *environment,
+     bool is_lenient, struct mt_err *err)
+{
+	struct mt_findings found = {0};
+	struct mt_conf *c = NULL;
+	int rc = examine(&c, file, environment, is_lenient, &found);
+
+	if (mt_findings_log(&found, err) != 0 && rc == 0)
+		rc = MT_EINVAL;
+	if (rc == 0)
+		*conf = c;
+	else
+		mt_conf_free(c);
+	mt_findings_release(&found);
+	return rc;
 }
 
 int
 mt_conf_load(struct mt_conf **conf, const char *file, const json_t *environment,
 	     struct mt_err *err)
 {
-	struct mt_findings found = {0};
-	int rc = mt_conf_read(conf, file, environment, &found);
+	return load(conf, file, environment, false, err);
+}
 
-	if (mt_findings_log(&found, err) != 0 && rc == 0)
-		rc = MT_EINVAL;
-	mt_findings_release(&found);
-	return rc;
+int
+mt_conf_peruse(struct mt_conf **conf, const char *file,
+	       const json_t *environment, struct mt_err *err)
+{
+	return load(conf, file, environment, true, err);
 }
 
 void

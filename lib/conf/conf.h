@@ -25,10 +25,26 @@
 #define MT_CONF_PATH_MAX 1024
 #define MT_CONF_PARTNERS_MAX 16
 
+/* Options of libpq, by its names; "" where not given. sslpassword as password
+ * below. */
+struct mt_conf_libpq {
+	char sslmode[16];
+	char sslcert[MT_CONF_PATH_MAX];
+	char sslkey[MT_CONF_PATH_MAX];
+	char sslpassword[512];
+	char sslrootcert[MT_CONF_PATH_MAX];
+	char sslcrl[MT_CONF_PATH_MAX];
+	char sslcrldir[MT_CONF_PATH_MAX];
+	char sslnegotiation[16];
+	char gssencmode[16];
+	char channel_binding[16];
+};
+
 /* Password: never print it, never put it in argv or an environment. */
 struct mt_conf_user {
 	char username[MT_CONF_NAME_MAX];
 	char password[512]; /* "" where none was given */
+	struct mt_conf_libpq libpq;
 };
 
 struct mt_conf_log {
@@ -166,6 +182,15 @@ struct mt_conf {
 int mt_conf_read(struct mt_conf **conf, const char *file,
 		 const json_t *environment,
 		 struct mt_findings *found) MT_MUSTCHECK;
+/* As mt_conf_read, and *conf is also set where there is an error, if there was
+ * anything to read: what could not be read is empty in it. To look further. */
+int mt_conf_examine(struct mt_conf **conf, const char *file,
+		    const json_t *environment,
+		    struct mt_findings *found) MT_MUSTCHECK;
+/* mt_conf_load of who is not the daemon: a file of a secret that cannot be read
+ * is a warning. */
+int mt_conf_peruse(struct mt_conf **conf, const char *file,
+		   const json_t *environment, struct mt_err *err) MT_MUSTCHECK;
 /* The same; what was found goes to the log, the first error to *err. */
 int mt_conf_load(struct mt_conf **conf, const char *file,
 		 const json_t *environment, struct mt_err *err) MT_MUSTCHECK;

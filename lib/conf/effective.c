@@ -199,6 +199,24 @@ set_at(json_t *root, const char *path, json_t *v)
 	json_object_set_new(root, path, v);
 }
 
+/* A secret that is in a file of its own is named by that alone: what is printed
+ * shall be a configuration again. */
+static void
+drop_secrets(json_t *root, const struct mt_conf_source *src)
+{
+	for (size_t i = 0; i < src->n; i++) {
+		char section[PATH_BYTES], *dot;
+
+		if (!src->parts[i].is_secret)
+			continue;
+		mt_copy(section, sizeof(section),
+			src->parts[i].yaml.places[0].path);
+		dot = strrchr(section, '.');
+		*dot = '\0';
+		json_object_del(mt_conf_lookup(root, section), dot + 1);
+	}
+}
+
 json_t *
 mt_conf_effective(const struct mt_conf *c)
 {
@@ -212,12 +230,15 @@ mt_conf_effective(const struct mt_conf *c)
 
 		/* An old name says what the new one has. */
 		if (!o->effective || (o->where & MT_OPT_LOCAL) == 0 ||
-		    mt_streq(o->path, "postgresql.name"))
+		    mt_streq(o->path, "postgresql.name") ||
+		    (o->type == MT_OPT_SECRET &&
+		     mt_conf_lookup(c->source->root, o->path) == NULL))
 			continue;
 		v = mt_conf_value(c, o);
 		if (v != NULL)
 			set_at(all, o->path, v);
 	}
+	drop_secrets(all, c->source);
 	masked = mt_conf_masked("", all);
 	json_decref(all);
 	return masked;

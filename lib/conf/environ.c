@@ -4,7 +4,7 @@
  * follows from its option's path, so that the table of options is the only
  * list; its text becomes a value of the option's type. Failure modes: a name
  * that no option has is warned of; text that is not of the type is warned of
- * and dropped. Does not touch the process's environment.
+ * and dropped. The process's environment is its caller's.
  */
 #include "conf/environ.h"
 
@@ -181,33 +181,6 @@ value_of(const struct mt_option *o, const char *text)
 
 /* ---- parts ---- */
 
-/* {a: {b: value}} for "a.b"; takes value. */
-static json_t *
-wrap(const char *path, json_t *value)
-{
-	char part[NAME_BYTES];
-	const char *dot = strchr(path, '.');
-
-	if (dot == NULL)
-		return json_pack("{so}", path, value);
-	mt_format(part, sizeof(part), "%.*s", (int)(dot - path), path);
-	return json_pack("{so}", part, wrap(dot + 1, value));
-}
-
-static void
-add_part(struct mt_conf_source *src, const char *variable, const char *path,
-	 json_t *value)
-{
-	struct mt_yaml y = {.root = wrap(path, value),
-			    .places = calloc(1, sizeof(*y.places)),
-			    .n_places = 1};
-	char *name = strdup(variable);
-
-	MT_ASSERT(y.root != NULL && y.places != NULL && name != NULL);
-	mt_copy(y.places[0].path, sizeof(y.places[0].path), path);
-	mt_conf_source_add(src, name, true, &y);
-}
-
 static void
 add_variable(struct mt_conf_source *src, const char *variable, const char *name,
 	     const char *text)
@@ -219,7 +192,8 @@ add_variable(struct mt_conf_source *src, const char *variable, const char *name,
 
 	if (o == NULL && store != NULL) {
 		if (mt_conf_lookup(src->root, store) == NULL)
-			add_part(src, variable, store, json_object());
+			mt_conf_source_put(src, variable, true, store,
+					   json_object());
 		return;
 	}
 	if (o == NULL) {
@@ -230,7 +204,7 @@ add_variable(struct mt_conf_source *src, const char *variable, const char *name,
 	}
 	v = text != NULL ? value_of(o, text) : NULL;
 	if (v != NULL && mt_option_accepts(o, v)) {
-		add_part(src, variable, o->path, v);
+		mt_conf_source_put(src, variable, true, o->path, v);
 		return;
 	}
 	json_decref(v);
@@ -304,4 +278,24 @@ mt_conf_environ(const char *const *list)
 				add_text(o, name, eq + 1);
 	}
 	return o;
+}
+
+void
+mt_conf_environ_hide(char **list)
+{
+	char **kept = list;
+
+	for (; *list != NULL; list++) {
+		bool ours = false;
+
+		for (size_t i = 0; i < MT_COUNT(prefixes); i++)
+			if (strncmp(*list, prefixes[i], strlen(prefixes[i])) ==
+			    0)
+				ours = true;
+		if (ours)
+			explicit_bzero(*list, strlen(*list));
+		else
+			*kept++ = *list;
+	}
+	*kept = NULL;
 }

@@ -18,6 +18,9 @@ struct mt_conf_source;
 /* Those of list (NULL ends it, as environ) that are ours: an object of name to
  * text, a new reference; NULL if memory ran out. Empty ones are not given. */
 json_t *mt_conf_environ(const char *const *list);
+/* Take them out of list, and wipe their text: neither /proc nor a child shows a
+ * password then. */
+void mt_conf_environ_hide(char **list);
 
 /* Inside lib/conf. */
 

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "conf/options.h"
 #include "conf/pgconf.h"
+#include "conf/secret.h"
 
 struct row {
 	const char *path;
@@ -24,6 +25,20 @@ struct row {
 
 #define AT(m) offsetof(struct mt_conf, m), sizeof(((struct mt_conf *)NULL)->m)
 #define PG(m) AT(postgresql.m)
+#define OF_USER(user, member, key) \
+	{ \
+		"postgresql.authentication." #user "." key, PG(user.member), \
+		    TEXT, 0 \
+	}
+#define LIBPQ(user, key) OF_USER(user, libpq.key, #key)
+#define USER(user) \
+	OF_USER(user, username, "username"), \
+	    OF_USER(user, password, "password"), LIBPQ(user, sslmode), \
+	    LIBPQ(user, sslcert), LIBPQ(user, sslkey), \
+	    LIBPQ(user, sslpassword), LIBPQ(user, sslrootcert), \
+	    LIBPQ(user, sslcrl), LIBPQ(user, sslcrldir), \
+	    LIBPQ(user, sslnegotiation), LIBPQ(user, gssencmode), \
+	    LIBPQ(user, channel_binding)
 
 static const struct row rows[] = {
     {"scope", AT(scope), TEXT, 0},
@@ -63,16 +78,9 @@ static const struct row rows[] = {
     {"postgresql.database", PG(database), TEXT, 0},
     {"postgresql.use_unix_socket", PG(use_unix_socket), TRUTH, 0},
     {"postgresql.use_unix_socket_repl", PG(use_unix_socket_repl), TRUTH, 0},
-    {"postgresql.authentication.superuser.username", PG(superuser.username),
-     TEXT, 0},
-    {"postgresql.authentication.superuser.password", PG(superuser.password),
-     TEXT, 0},
-    {"postgresql.authentication.replication.username", PG(replication.username),
-     TEXT, 0},
-    {"postgresql.authentication.replication.password", PG(replication.password),
-     TEXT, 0},
-    {"postgresql.authentication.rewind.username", PG(rewind.username), TEXT, 0},
-    {"postgresql.authentication.rewind.password", PG(rewind.password), TEXT, 0},
+    USER(superuser),
+    USER(replication),
+    USER(rewind),
     {"postgresql.pg_ctl_timeout", PG(pg_ctl_timeout_ms), NUMBER, 0},
     {"postgresql.use_pg_rewind", PG(use_pg_rewind), MAYBE, 0},
     {"postgresql.remove_data_directory_on_rewind_failure",
@@ -318,6 +326,7 @@ check_user(struct mt_conf_source *src, const char *name, json_t *user)
 	json_t *v;
 
 	mt_format(path, sizeof(path), "bootstrap.users.%s", name);
+	mt_conf_secret_in(src, path, user);
 	if (!json_is_object(user))
 		return mt_conf_fail(
 		    src, path,
@@ -325,7 +334,9 @@ check_user(struct mt_conf_source *src, const char *name, json_t *user)
 		    "and \"options\"",
 		    name);
 	json_object_foreach (user, key, v) {
-		if (!mt_streq(key, "password") && !mt_streq(key, "options"))
+		if (!mt_streq(key, "password") &&
+		    !mt_streq(key, "password_file") &&
+		    !mt_streq(key, "options"))
 			mt_conf_warn(src, path,
 				     "unknown key \"%s\" of user \"%s\" is "
 				     "ignored, known are \"password\" and "

@@ -163,6 +163,109 @@ mt_conf_source_add(struct mt_conf_source *src, char *name, bool is_variable,
 	src->root = merged;
 }
 
+/* {a: {b: value}} for "a.b"; takes value. */
+static json_t *
+wrap(const char *path, json_t *value)
+{
+	char part[PATH_BYTES];
+	const char *dot = strchr(path, '.');
+
+	if (dot == NULL)
+		return json_pack("{so}", path, value);
+	mt_format(part, sizeof(part), "%.*s", (int)(dot - path), path);
+	return json_pack("{so}", part, wrap(dot + 1, value));
+}
+
+void
+mt_conf_source_put(struct mt_conf_source *src, const char *name,
+		   bool is_variable, const char *path, json_t *value)
+{
+	struct mt_yaml y = {.root = wrap(path, value),
+			    .places = calloc(1, sizeof(*y.places)),
+			    .n_places = 1};
+	char *copy = strdup(name);
+
+	MT_ASSERT(y.root != NULL && y.places != NULL && copy != NULL);
+	mt_copy(y.places[0].path, sizeof(y.places[0].path), path);
+	mt_conf_source_add(src, copy, is_variable, &y);
+}
+
+/* The object that holds a path's last word, or NULL; *word is that. */
+static json_t *
+parent_of(json_t *root, const char *path, const char **word)
+{
+	char section[PATH_BYTES];
+	const char *dot = strrchr(path, '.');
+
+	*word = dot != NULL ? dot + 1 : path;
+	if (dot == NULL)
+		return root;
+	mt_format(section, sizeof(section), "%.*s", (int)(dot - path), path);
+	return mt_conf_lookup(root, section);
+}
+
+void
+mt_conf_source_drop(struct mt_conf_source *src, const char *path)
+{
+	const char *word;
+	json_t *section = parent_of(src->root, path, &word);
+
+	json_object_del(section, word);
+}
+
+static void
+move_value(json_t *root, const char *from, const char *to)
+{
+	const char *word, *new_word;
+	json_t *old = parent_of(root, from, &word), *new;
+	json_t *v = json_object_get(old, word);
+
+	if (v == NULL)
+		return;
+	new = parent_of(root, to, &new_word);
+	if (new == NULL) {
+		char section[PATH_BYTES];
+		const char *dot = strrchr(to, '.');
+		json_t *above;
+
+		mt_format(section, sizeof(section), "%.*s", (int)(dot - to),
+			  to);
+		above = parent_of(root, section, &word);
+		new = json_object();
+		json_object_set_new(above, word, new);
+		parent_of(root, from, &word);
+	}
+	json_object_set(new, new_word, v);
+	json_object_del(old, word);
+}
+
+static void
+move_places(struct mt_yaml *y, const char *from, const char *to)
+{
+	size_t n = strlen(from);
+
+	for (size_t i = 0; i < y->n_places; i++) {
+		char *at = y->places[i].path, rest[PATH_BYTES];
+
+		if (strncmp(at, from, n) != 0 ||
+		    (at[n] != '\0' && at[n] != '.'))
+			continue;
+		mt_copy(rest, sizeof(rest), at + n);
+		mt_format(at, sizeof(y->places[i].path), "%s%s", to, rest);
+	}
+}
+
+void
+mt_conf_source_move(struct mt_conf_source *src, const char *from,
+		    const char *to)
+{
+	for (size_t i = 0; i < src->n; i++) {
+		move_value(src->parts[i].yaml.root, from, to);
+		move_places(&src->parts[i].yaml, from, to);
+	}
+	move_value(src->root, from, to);
+}
+
 /* rv of reading a file, or of text that was given as one. */
 static void
 add_file(struct mt_conf_source *src, const char *name, int rv,

@@ -17,6 +17,7 @@
 struct mt_conf_part {
 	char *name;          /* of the file or the variable; owned */
 	bool is_variable;    /* its places have no line */
+	bool is_secret;      /* a secret's file: not to be written again */
 	struct mt_yaml yaml; /* of a variable: one key */
 };
 
@@ -26,6 +27,7 @@ struct mt_conf_source {
 	struct mt_conf_part *parts;
 	size_t n, cap;
 	struct mt_findings *found; /* borrowed */
+	bool is_lenient; /* a secret's file that cannot be read is left out */
 };
 
 /* Read file, or the files of a directory, or nothing where it is NULL, and the
@@ -37,6 +39,15 @@ void mt_conf_source_release(struct mt_conf_source *src);
 /* A part above those that there are; takes name and y. */
 void mt_conf_source_add(struct mt_conf_source *src, char *name,
 			bool is_variable, struct mt_yaml *y);
+/* The same for one path; name is copied, value taken. */
+void mt_conf_source_put(struct mt_conf_source *src, const char *name,
+			bool is_variable, const char *path, json_t *value);
+/* As if no part had said anything of a path. */
+void mt_conf_source_drop(struct mt_conf_source *src, const char *path);
+/* What all parts say of a section they say of another one, of which none says
+ * anything. Both are "a.b", their sections exist. */
+void mt_conf_source_move(struct mt_conf_source *src, const char *from,
+			 const char *to);
 
 /* Where a path was set last, else its nearest section: "FILE:LINE:COLUMN", or
  * the name of a variable. */

@@ -34,7 +34,9 @@ prepare(struct mt_pg_job *job, struct mt_err *err)
 
 	if (rc == 0)
 		rc = mt_pg_dir_empty(dir, err);
-	return rc ? rc : mt_job_write_pgpass(job, err);
+	return rc ? rc
+		  : mt_job_write_pgpass(
+			job, &job->o.conf->postgresql.replication, err);
 }
 
 static int
@@ -104,15 +106,15 @@ prepared(struct mt_pg_job *job)
 	const struct mt_conf_postgresql *pg = &job->o.conf->postgresql;
 	struct mt_argv argv = {0};
 	struct mt_err err = {0};
-	char conninfo[2048];
+	char conninfo[8192];
 	json_t *options;
 	int rc;
 
 	/* Not under the member's name: what a synchronous primary waits for
 	 * is a standby, not the half of a copy that flushes its WAL. */
-	rc = mt_pg_tool_conninfo(conninfo, sizeof(conninfo),
-				 pg->replication.username, NULL,
-				 "Matriarch clone", job->source_url, &err);
+	rc = mt_pg_tool_conninfo(conninfo, sizeof(conninfo), &pg->replication,
+				 NULL, "Matriarch clone", job->source_url,
+				 job->o.bins->version_num, &err);
 	mt_pg_bins_arg(&argv, job->o.bins, "pg_basebackup");
 	mt_argv_add(&argv, "--pgdata=%s", pg->data_dir);
 	mt_argv_add(&argv, "--wal-method=stream");

@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/core_limit.h"
 #include "base/text.h"
 
 #define KILL_AFTER_MS 3000
@@ -64,8 +65,9 @@ static bool
 env_is_dropped(const char *entry, bool keep_locale)
 {
 	static const char *const prefixes[] = {
-	    "PATRONI_", "MATRIARCH_", "PG",          "NOTIFY_SOCKET=",
-	    "LISTEN_",  "WATCHDOG_",  "KUBERNETES_", "INVOCATION_ID=",
+	    "PATRONI_",       "MATRIARCH_",     "PG",
+	    "NOTIFY_SOCKET=", "LISTEN_",        "WATCHDOG_",
+	    "KUBERNETES_",    "INVOCATION_ID=", "CREDENTIALS_DIRECTORY=",
 	};
 
 	for (size_t i = 0; i < MT_COUNT(prefixes); i++)
@@ -182,6 +184,7 @@ child_exec(const struct mt_child_options *o, char **env, struct fds *f,
 			sigaction(i, &dfl, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	mt_core_allow();
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, o->death_signo ? o->death_signo : SIGKILL);
 	if (getppid() != parent)

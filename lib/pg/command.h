@@ -4,7 +4,8 @@
  * The child leads a process group of its own, has a clean environment (no
  * PATRONI_*, MATRIARCH_*, PG*, NOTIFY_SOCKET, LISTEN_*; LC_ALL=C), standard
  * input from /dev/null unless one is given, every descriptor but 0 to 2 closed,
- * and is killed by the kernel when the thread that started it dies.
+ * the limit of core dumps that the daemon was started with, and is killed by
+ * the kernel when the thread that started it dies.
  */
 #ifndef MT_PG_COMMAND_H
 #define MT_PG_COMMAND_H

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "pg/conninfo.h"
 
 #define PATH_BYTES (MT_CONF_PATH_MAX + MT_CONF_NAME_MAX + 64)
 #define FILE_MAX_BYTES MT_PG_FILE_MAX_BYTES
@@ -556,5 +557,19 @@ mt_pgpass_write(const char *path, const struct mt_conf_postgresql *pg,
 	free(old);
 	explicit_bzero(text, size);
 	free(text);
+	return rc;
+}
+
+int
+mt_pg_service_write(const char *path, const char *passphrase,
+		    struct mt_err *err)
+{
+	char text[640];
+	int rc;
+
+	mt_format(text, sizeof(text), "[" MT_PG_SERVICE "]\nsslpassword=%s\n",
+		  passphrase);
+	rc = mt_file_write(path, text, strlen(text), 0600, err);
+	explicit_bzero(text, sizeof(text));
 	return rc;
 }

@@ -4,7 +4,8 @@
  *
  * Everything that PostgreSQL's own programs are told about another member is
  * made here. A password is in none of these strings: they end up in files and
- * argument vectors, and the password file is named instead. Names are not
+ * argument vectors, and the password file is named instead; for the passphrase
+ * of a client key that can be done for programs only. Names are not
  * looked up here; a literal address is recognised, so that libpq need not look
  * it up either.
  */
@@ -12,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -250,28 +252,90 @@ add_target(char *buf, size_t size, const struct mt_pg_target *t)
 	return add(buf, size, "host", t->host) && add(buf, size, "port", port);
 }
 
+/* What a connection string may have between its address and its end, in the
+ * order that users of the known format have: it is compared as text. */
+static const struct {
+	const char *key,
+	    *def; /* def: written where nothing is given, or NULL */
+	size_t offset;
+	int since; /* version that knows it; 0: all */
+	bool first;
+} libpq_rows[MT_PG_OPTIONS_MAX] = {
+#define ROW(key, def, since, first) \
+	{ \
+#key, def, offsetof(struct mt_conf_libpq, key), since, first \
+	}
+    ROW(sslmode, "prefer", 0, true),
+    ROW(sslcert, NULL, 0, true),
+    ROW(sslkey, NULL, 0, true),
+    ROW(sslpassword, NULL, 130000, true),
+    ROW(sslrootcert, NULL, 0, true),
+    ROW(sslcrl, NULL, 0, true),
+    ROW(sslcrldir, NULL, 140000, true),
+    ROW(gssencmode, "prefer", 120000, false),
+    ROW(channel_binding, "prefer", 130000, false),
+    ROW(sslnegotiation, "postgres", 170000, false),
+#undef ROW
+};
+
+size_t
+mt_pg_libpq_options(struct mt_pg_option *list,
+		    const struct mt_conf_libpq *libpq, int version_num,
+		    size_t *n_first)
+{
+	size_t n = 0;
+
+	*n_first = 0;
+	for (size_t i = 0; i < MT_COUNT(libpq_rows); i++) {
+		const char *v = (const char *)libpq + libpq_rows[i].offset;
+
+		if (v[0] == '\0')
+			v = libpq_rows[i].def;
+		if (v == NULL || version_num < libpq_rows[i].since)
+			continue;
+		list[n++] = (struct mt_pg_option){libpq_rows[i].key, v};
+		*n_first += libpq_rows[i].first;
+	}
+	return n;
+}
+
+/* From the option with number i to that before n. */
+static bool
+add_options(char *buf, size_t size, const struct mt_pg_option *list, size_t i,
+	    size_t n)
+{
+	for (; i < n; i++)
+		if (!add(buf, size, list[i].key, list[i].value))
+			return false;
+	return true;
+}
+
 int
 mt_pg_primary_conninfo(char *buf, size_t size,
 		       const struct mt_conf_postgresql *pg, const char *member,
-		       const char *url, struct mt_err *err)
+		       const char *url, int version_num, struct mt_err *err)
 {
+	struct mt_pg_option list[MT_PG_OPTIONS_MAX];
 	struct mt_pg_target t;
+	size_t n, n_first;
 	int rc;
 
 	buf[0] = '\0';
 	rc = mt_pg_url_parse(&t, NULL, 0, url, err);
 	if (rc)
 		return rc;
+	n = mt_pg_libpq_options(list, &pg->replication.libpq, version_num,
+				&n_first);
 	if (add(buf, size, "dbname", pg->database) &&
 	    add(buf, size, "user", pg->replication.username) &&
 	    (!pg->replication.password[0] ||
 	     add(buf, size, "passfile", pg->pgpass)) &&
-	    add_target(buf, size, &t) && add(buf, size, "sslmode", "prefer") &&
+	    add_target(buf, size, &t) &&
+	    add_options(buf, size, list, 0, n_first) &&
 	    add(buf, size, "application_name", member) &&
-	    add(buf, size, "gssencmode", "prefer") &&
-	    add(buf, size, "channel_binding", "prefer"))
+	    add_options(buf, size, list, n_first, n))
 		return 0;
-	buf[0] = '\0';
+	explicit_bzero(buf, size);
 	return mt_err_set(err, MT_EINVAL,
 			  "the connection string for \"%s\" is "
 			  "too long",
@@ -279,23 +343,32 @@ mt_pg_primary_conninfo(char *buf, size_t size,
 }
 
 int
-mt_pg_tool_conninfo(char *buf, size_t size, const char *username,
+mt_pg_tool_conninfo(char *buf, size_t size, const struct mt_conf_user *user,
 		    const char *database, const char *application,
-		    const char *url, struct mt_err *err)
+		    const char *url, int version_num, struct mt_err *err)
 {
+	struct mt_conf_libpq libpq = user->libpq;
+	struct mt_pg_option list[MT_PG_OPTIONS_MAX];
+	bool secret = libpq.sslpassword[0] && version_num >= 130000;
 	struct mt_pg_target t;
+	size_t n, n_first;
 	int rc;
 
 	buf[0] = '\0';
 	rc = mt_pg_url_parse(&t, NULL, 0, url, err);
 	if (rc)
 		return rc;
+	explicit_bzero(libpq.sslpassword, sizeof(libpq.sslpassword));
+	n = mt_pg_libpq_options(list, &libpq, version_num, &n_first);
 	/* The last four: a source that vanished is noticed within half a
 	 * minute, also by a program that only reads. */
 	if (add(buf, size, "dbname", database ? database : "") &&
-	    add(buf, size, "user", username) && add_target(buf, size, &t) &&
-	    add(buf, size, "sslmode", "prefer") &&
+	    add(buf, size, "user", user->username) &&
+	    add_target(buf, size, &t) &&
+	    (!secret || add(buf, size, "service", MT_PG_SERVICE)) &&
+	    add_options(buf, size, list, 0, n_first) &&
 	    add(buf, size, "application_name", application) &&
+	    add_options(buf, size, list, n_first, n) &&
 	    add(buf, size, "connect_timeout", "10") &&
 	    add(buf, size, "keepalives_idle", "10") &&
 	    add(buf, size, "keepalives_interval", "5") &&

@@ -12,6 +12,9 @@
 #include "base/err.h"
 #include "conf/conf.h"
 
+/* In the service file that a program is given for a passphrase. */
+#define MT_PG_SERVICE "matriarch"
+
 /* Where a server is. */
 struct mt_pg_target {
 	char host[256];    /* name, address, socket directory; "" with
@@ -50,18 +53,36 @@ char *mt_pg_slot_name(char *buf, const char *member);
 char *mt_pg_conninfo_quote(char *buf, size_t size, const char *value);
 
 /*
- * What a standby has in primary_conninfo to follow the member behind url: user
- * and passfile, never a password. member is our own name. On error buf is "".
+ * What a standby of version_num (150004) has in primary_conninfo to follow the
+ * member behind url: user and passfile, never a password; the passphrase of a
+ * client key has no other place, though, and stands there. member is our own
+ * name. On error buf is "".
  */
 int mt_pg_primary_conninfo(char *buf, size_t size,
 			   const struct mt_conf_postgresql *pg,
-			   const char *member, const char *url,
+			   const char *member, const char *url, int version_num,
 			   struct mt_err *err) MT_MUSTCHECK;
 
-/* For a program that works on the member behind url as user, in database (NULL:
- * none). PGPASSFILE has the password. */
-int mt_pg_tool_conninfo(char *buf, size_t size, const char *username,
+/* For a program of version_num that works on the member behind url as user, in
+ * database (NULL: none). PGPASSFILE has the password, and PGSERVICEFILE the
+ * passphrase where user has one (mt_pg_service_write). */
+int mt_pg_tool_conninfo(char *buf, size_t size, const struct mt_conf_user *user,
 			const char *database, const char *application,
-			const char *url, struct mt_err *err) MT_MUSTCHECK;
+			const char *url, int version_num,
+			struct mt_err *err) MT_MUSTCHECK;
+
+/* An option of libpq and its value, borrowed. */
+struct mt_pg_option {
+	const char *key, *value;
+};
+
+/* Those that a user's connections have with libpq, or a server, of a version:
+ * given, or with a default that is always written; in the order of
+ * primary_conninfo, *n_first of them before application_name. Returns how many,
+ * at most MT_PG_OPTIONS_MAX. */
+#define MT_PG_OPTIONS_MAX 10
+size_t mt_pg_libpq_options(struct mt_pg_option *list,
+			   const struct mt_conf_libpq *libpq, int version_num,
+			   size_t *n_first);
 
 #endif

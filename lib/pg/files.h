@@ -100,7 +100,7 @@ void mt_pg_conf_put(FILE *f, const char *name, const char *value);
 
 /* Whom the server shall follow. conninfo "": nobody. */
 struct mt_pg_follow {
-	char conninfo[2048];
+	char conninfo[8192];
 	char slot[64]; /* "": none */
 };
 
@@ -161,5 +161,9 @@ struct mt_pgpass_host {
 int mt_pgpass_write(const char *path, const struct mt_conf_postgresql *pg,
 		    const struct mt_pgpass_host *hosts, size_t n,
 		    struct mt_err *err) MT_MUSTCHECK;
+/* Mode 0600: the passphrase of a user's client key, as libpq's programs can be
+ * given it: under the name MT_PG_SERVICE. */
+int mt_pg_service_write(const char *path, const char *passphrase,
+			struct mt_err *err) MT_MUSTCHECK;
 
 #endif

@@ -47,6 +47,7 @@ struct mt_pg_job {
 
 	/* temporary: removed at the end; "" = none */
 	char pgpass[MT_CONF_PATH_MAX + 32];
+	char service[MT_CONF_PATH_MAX + 32];
 	char pwfile[MT_CONF_PATH_MAX + 32];
 	char tmp_dir[64];
 	/* for the program's environment: an old postmaster.pid does not count;
@@ -92,8 +93,10 @@ int mt_job_parse_percent(const char *line);
 
 /* In the worker: the directory is used by no server, the marker is set. */
 int mt_job_mark(struct mt_pg_job *job, const char *what, struct mt_err *err);
-/* In the worker: password file for source_url. */
-int mt_job_write_pgpass(struct mt_pg_job *job, struct mt_err *err);
+/* In the worker: password file for source_url, and a service file where user,
+ * who will connect, has a passphrase. */
+int mt_job_write_pgpass(struct mt_pg_job *job, const struct mt_conf_user *user,
+			struct mt_err *err);
 /* In the worker: configuration of a standby that follows nobody,
  * standby.signal, new data id, marker cleared. */
 int mt_job_finish_standby(struct mt_pg_job *job, struct mt_err *err);

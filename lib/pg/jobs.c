@@ -42,6 +42,8 @@ clean_work(uv_work_t *w)
 
 	if (job->pgpass[0])
 		unlink(job->pgpass);
+	if (job->service[0])
+		unlink(job->service);
 	if (job->pwfile[0])
 		unlink(job->pwfile);
 	if (job->tmp_dir[0]) {
@@ -174,7 +176,8 @@ mt_job_run(struct mt_pg_job *job, struct mt_argv *argv, bool keep_locale,
 	   void (*then)(struct mt_pg_job *job))
 {
 	char passfile[sizeof(job->pgpass) + 16];
-	char *env[3] = {NULL, NULL, NULL};
+	char service[sizeof(job->service) + 16];
+	char *env[4] = {NULL, NULL, NULL, NULL};
 	size_t n = 0;
 	struct mt_err err = {0};
 
@@ -182,6 +185,11 @@ mt_job_run(struct mt_pg_job *job, struct mt_argv *argv, bool keep_locale,
 		mt_format(passfile, sizeof(passfile), "PGPASSFILE=%s",
 			  job->pgpass);
 		env[n++] = passfile;
+	}
+	if (job->service[0]) {
+		mt_format(service, sizeof(service), "PGSERVICEFILE=%s",
+			  job->service);
+		env[n++] = service;
 	}
 	if (job->grandparent[0])
 		env[n++] = job->grandparent;
@@ -295,7 +303,8 @@ mt_job_mark(struct mt_pg_job *job, const char *what, struct mt_err *err)
 }
 
 int
-mt_job_write_pgpass(struct mt_pg_job *job, struct mt_err *err)
+mt_job_write_pgpass(struct mt_pg_job *job, const struct mt_conf_user *user,
+		    struct mt_err *err)
 {
 	struct mt_pgpass_host host;
 	struct mt_pg_target t;
@@ -306,8 +315,13 @@ mt_job_write_pgpass(struct mt_pg_job *job, struct mt_err *err)
 	host = (struct mt_pgpass_host){t.host, t.port};
 	mt_format(job->pgpass, sizeof(job->pgpass), "%s/pgpass.job",
 		  job->o.conf->raft.data_dir);
-	return mt_pgpass_write(job->pgpass, &job->o.conf->postgresql, &host, 1,
-			       err);
+	rc = mt_pgpass_write(job->pgpass, &job->o.conf->postgresql, &host, 1,
+			     err);
+	if (rc || !user->libpq.sslpassword[0])
+		return rc;
+	mt_format(job->service, sizeof(job->service), "%s/pgservice.job",
+		  job->o.conf->raft.data_dir);
+	return mt_pg_service_write(job->service, user->libpq.sslpassword, err);
 }
 
 int

@@ -431,7 +431,10 @@ static void
 start_connection(struct mt_session *s)
 {
 	const struct mt_pg_target *t = &s->o.target;
-	const char *keys[16], *values[16];
+	struct mt_pg_option more[MT_PG_OPTIONS_MAX];
+	const char *keys[32], *values[32];
+	size_t n_first, n_more = mt_pg_libpq_options(more, &s->libpq,
+						     PQlibVersion(), &n_first);
 	char port[8];
 	int n = 0;
 
@@ -450,8 +453,13 @@ start_connection(struct mt_session *s)
 		ADD("replication", "database");
 	ADD("application_name", s->application_name);
 	ADD("client_encoding", "UTF8");
-	ADD("gssencmode", "disable");
-	ADD("sslmode", "prefer");
+	/* Asking for Kerberos may wait for the network: only if told to. */
+	if (s->libpq.gssencmode[0] == '\0')
+		ADD("gssencmode", "disable");
+	for (size_t i = 0; i < n_more; i++)
+		if (s->libpq.gssencmode[0] != '\0' ||
+		    !mt_streq(more[i].key, "gssencmode"))
+			ADD(more[i].key, more[i].value);
 	ADD("target_session_attrs", "any");
 	ADD("options", "-c search_path=pg_catalog -c statement_timeout=0 "
 		       "-c lock_timeout=0 -c synchronous_commit=local");

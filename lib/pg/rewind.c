@@ -81,6 +81,14 @@ put_files_back(struct mt_pg_job *job, struct mt_err *err)
 	return rc;
 }
 
+static const struct mt_conf_user *
+user_of(const struct mt_pg_job *job)
+{
+	const struct mt_conf_postgresql *pg = &job->o.conf->postgresql;
+
+	return pg->rewind.username[0] ? &pg->rewind : &pg->superuser;
+}
+
 static int
 prepare(struct mt_pg_job *job, struct mt_err *err)
 {
@@ -99,7 +107,7 @@ prepare(struct mt_pg_job *job, struct mt_err *err)
 		return rc;
 	job->rewind->marked = true;
 	job->rewind->was_standby = mt_pg_has_standby_signal(dir);
-	rc = mt_job_write_pgpass(job, err);
+	rc = mt_job_write_pgpass(job, user_of(job), err);
 	if (rc == 0)
 		rc = mt_pg_restore_files(&conf->postgresql, err);
 	if (rc == 0)
@@ -178,16 +186,15 @@ static void
 prepared(struct mt_pg_job *job)
 {
 	const struct mt_conf_postgresql *pg = &job->o.conf->postgresql;
-	const char *user = pg->rewind.username[0] ? pg->rewind.username
-						  : pg->superuser.username;
 	const json_t *restore;
 	struct mt_argv argv = {0};
 	struct mt_err err = {0};
-	char conninfo[2048], path[MT_CONF_PATH_MAX + MT_CONF_NAME_MAX + 16];
+	char conninfo[8192], path[MT_CONF_PATH_MAX + MT_CONF_NAME_MAX + 16];
 	char usual[MT_CONF_PATH_MAX + 32];
 
-	if (mt_pg_tool_conninfo(conninfo, sizeof(conninfo), user, "postgres",
-				job->o.conf->name, job->source_url, &err) < 0) {
+	if (mt_pg_tool_conninfo(conninfo, sizeof(conninfo), user_of(job),
+				"postgres", job->o.conf->name, job->source_url,
+				job->o.bins->version_num, &err) < 0) {
 		mt_job_end(job, &err);
 		return;
 	}

@@ -45,6 +45,7 @@ mt_session_maybe_free(struct mt_session *s)
 		s->closed_cb(s->closed_arg);
 	if (s->password)
 		explicit_bzero(s->password, strlen(s->password));
+	explicit_bzero(&s->libpq, sizeof(s->libpq));
 	free(s->user);
 	free(s->password);
 	free(s->database);
@@ -199,6 +200,9 @@ mt_session_create(struct mt_session **session, uv_loop_t *loop,
 		s->password = strdup(o->password ? o->password : "");
 		s->database = strdup(o->database);
 		s->application_name = strdup(name);
+		if (o->libpq)
+			s->libpq = *o->libpq;
+		s->o.libpq = &s->libpq;
 	}
 	if (!s || !s->user || !s->password || !s->database ||
 	    !s->application_name) {
@@ -278,9 +282,9 @@ mt_session_retarget(struct mt_session *s, const struct mt_pg_target *t)
 }
 
 int
-mt_session_login(struct mt_session *s, const char *user, const char *password)
+mt_session_login(struct mt_session *s, const struct mt_conf_user *user)
 {
-	char *u = strdup(user), *p = strdup(password);
+	char *u = strdup(user->username), *p = strdup(user->password);
 
 	if (u == NULL || p == NULL) {
 		free(u);
@@ -292,6 +296,7 @@ mt_session_login(struct mt_session *s, const char *user, const char *password)
 	free(s->user);
 	s->user = u;
 	s->password = p;
+	s->libpq = user->libpq;
 	return 0;
 }
 

@@ -26,6 +26,7 @@ struct mt_session_options {
 	struct mt_pg_target target; /* hostaddr "" and no socket: looked up */
 	const char *user;
 	const char *password; /* NULL or "": none (or the password file's) */
+	const struct mt_conf_libpq *libpq; /* more options; NULL: none */
 	const char *database;
 	const char *application_name; /* NULL: "Matriarch" */
 	int64_t connect_timeout_ms;   /* 0: 3 s */
@@ -59,8 +60,8 @@ void mt_session_poke(struct mt_session *s);
 /* From the next connection on; a connection that stands is dropped. */
 void mt_session_retarget(struct mt_session *s, const struct mt_pg_target *t);
 /* Who it is, from the next connection on; one that stands stays. */
-int mt_session_login(struct mt_session *s, const char *user,
-		     const char *password) MT_MUSTCHECK;
+int mt_session_login(struct mt_session *s,
+		     const struct mt_conf_user *user) MT_MUSTCHECK;
 bool mt_session_accepting(const struct mt_session *s);
 /* Why the last attempt failed: code 0 if it did not. */
 const struct mt_err *mt_session_last_error(const struct mt_session *s);

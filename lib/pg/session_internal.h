@@ -47,6 +47,7 @@ struct mt_session {
 	uv_loop_t *loop;
 	struct mt_session_options o; /* strings are those below */
 	char *user, *password, *database, *application_name;
+	struct mt_conf_libpq libpq;
 	int handles; /* timer and watchers: not closed yet */
 	bool wanted, closing;
 	bool kick, moved; /* left for tick(): send, connect elsewhere */

@@ -52,6 +52,7 @@ class Node:
         self.log_file = self.dir / "log"
         self.process = None
         self.overrides = {}
+        self.variables = {}     # more of its environment
         self.dir.mkdir(mode=0o700)
         self.socket_dir.mkdir(mode=0o700)
         for path in (self.dir, self.socket_dir):
@@ -127,7 +128,8 @@ class Node:
         return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"),
                 "LANG": "C.UTF-8", "CLUSTER_TEST_NODE": f"{self.dir}/",
                 **{key: value for key, value in os.environ.items()
-                   if key.startswith(("ASAN_", "UBSAN_", "LSAN_"))}}
+                   if key.startswith(("ASAN_", "UBSAN_", "LSAN_"))},
+                **self.variables}
 
     def start(self, rewrite=True):
         assert not self.is_running(), f"{self.name} runs already"

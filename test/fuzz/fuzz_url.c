@@ -49,16 +49,17 @@ check(const struct mt_pg_target *t, const char *database, const char *url)
 	    .database = "postgres",
 	    .replication = {.username = "repl", .password = "x"},
 	    .pgpass = "/tmp/pg pass"};
+	static const struct mt_conf_user user = {.username = "u"};
 	char text[2048];
 
 	FUZZ_ENDS(t->host);
 	FUZZ_ENDS(t->hostaddr);
 	MT_ASSERT(t->host[0] != '\0' && t->port > 0 && !t->is_socket);
-	if (mt_pg_primary_conninfo(text, sizeof(text), &pg, MEMBER, url,
+	if (mt_pg_primary_conninfo(text, sizeof(text), &pg, MEMBER, url, 150000,
 				   NULL) == 0)
 		check_conninfo(text, t, "repl", "postgres");
-	if (mt_pg_tool_conninfo(text, sizeof(text), "u", database, MEMBER, url,
-				NULL) == 0)
+	if (mt_pg_tool_conninfo(text, sizeof(text), &user, database, MEMBER,
+				url, 150000, NULL) == 0)
 		check_conninfo(text, t, "u", database);
 	else
 		MT_ASSERT(text[0] == '\0');

@@ -581,6 +581,13 @@ START_TEST(the_sample_has_exactly_the_effective_options)
 			      SAMPLE);
 	}
 	mt_yaml_release(&y);
+	/* A secret, or its file: only one of them may be given. */
+	for (char *at = text; (at = strstr(at, "_file:")) != NULL; at++) {
+		while (at[-1] != ' ')
+			at--;
+		*at = '#';
+		at += strcspn(at, "\n");
+	}
 	ck_assert_msg(load(text) == 0, "%s", err.text);
 	ck_assert_ptr_null(strstr(seen, "unknown key"));
 	mt_conf_free(conf);

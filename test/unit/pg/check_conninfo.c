@@ -118,7 +118,7 @@ START_TEST(a_standby_follows_by_a_string_that_libpq_reads_back)
 
 	ck_assert_int_eq(mt_pg_primary_conninfo(buf, sizeof(buf), pg, "node-1",
 						"postgres://10.0.0.2:5433/x",
-						NULL),
+						150000, NULL),
 			 0);
 	ck_assert_ptr_null(strstr(buf, "geheim"));
 	list = PQconninfoParse(buf, &words);
@@ -141,10 +141,98 @@ START_TEST(a_standby_follows_by_a_string_that_libpq_reads_back)
 	PQconninfoFree(list);
 	ck_assert_int_lt(mt_pg_primary_conninfo(buf, 40, pg, "n",
 						"postgres://10.0.0.2:5433/x",
-						NULL),
+						150000, NULL),
 			 0);
 	ck_assert_str_eq(buf, "");
 	free(pg);
+}
+END_TEST
+
+static const struct mt_conf_libpq all = {
+    .sslmode = "verify-ca",
+    .sslcert = "/c",
+    .sslkey = "/k",
+    .sslpassword = "pass phrase",
+    .sslrootcert = "/ca",
+    .sslcrl = "/l",
+    .sslcrldir = "/d",
+    .sslnegotiation = "direct",
+    .gssencmode = "disable",
+    .channel_binding = "require",
+};
+
+START_TEST(options_of_libpq_stand_in_the_known_order_as_the_version_has_them)
+{
+	static const struct {
+		int version;
+		bool given;
+		const char *text;
+	} rows[] = {
+	    {150000, false,
+	     "sslmode=prefer application_name=n gssencmode=prefer "
+	     "channel_binding=prefer"},
+	    {170000, false,
+	     "sslmode=prefer application_name=n gssencmode=prefer "
+	     "channel_binding=prefer sslnegotiation=postgres"},
+	    {110000, false, "sslmode=prefer application_name=n"},
+	    {170000, true,
+	     "sslmode=verify-ca sslcert=/c sslkey=/k "
+	     "sslpassword='pass phrase' sslrootcert=/ca sslcrl=/l sslcrldir=/d "
+	     "application_name=n gssencmode=disable channel_binding=require "
+	     "sslnegotiation=direct"},
+	    {130000, true,
+	     "sslmode=verify-ca sslcert=/c sslkey=/k "
+	     "sslpassword='pass phrase' sslrootcert=/ca sslcrl=/l "
+	     "application_name=n gssencmode=disable channel_binding=require"},
+	    {120000, true,
+	     "sslmode=verify-ca sslcert=/c sslkey=/k sslrootcert=/ca sslcrl=/l "
+	     "application_name=n gssencmode=disable"},
+	};
+	struct mt_conf_postgresql *pg = make_pg();
+	char buf[2048], want[2048];
+
+	for (size_t i = 0; i < MT_COUNT(rows); i++) {
+		if (rows[i].given)
+			pg->replication.libpq = all;
+		ck_assert_int_eq(
+		    mt_pg_primary_conninfo(buf, sizeof(buf), pg, "n",
+					   "postgres://10.0.0.2:5433/x",
+					   rows[i].version, NULL),
+		    0);
+		mt_format(want, sizeof(want),
+			  "dbname=postgres user='repl user' "
+			  "passfile='/var/lib/a b/pg\\'pass' host=10.0.0.2 "
+			  "port=5433 %s",
+			  rows[i].text);
+		ck_assert_str_eq(buf, want);
+		memset(&pg->replication.libpq, 0,
+		       sizeof(pg->replication.libpq));
+	}
+	free(pg);
+}
+END_TEST
+
+START_TEST(a_programs_arguments_name_a_service_and_no_passphrase)
+{
+	struct mt_conf_user user = {.username = "u", .libpq = all};
+	char buf[2048];
+
+	ck_assert_int_eq(mt_pg_tool_conninfo(buf, sizeof(buf), &user, NULL, "a",
+					     "postgres://10.0.0.2:5433/x",
+					     150000, NULL),
+			 0);
+	ck_assert_ptr_null(strstr(buf, "phrase"));
+	ck_assert_ptr_nonnull(
+	    strstr(buf, "user=u host=10.0.0.2 port=5433 service=matriarch "
+			"sslmode=verify-ca sslcert=/c sslkey=/k "
+			"sslrootcert=/ca "));
+	ck_assert_ptr_nonnull(strstr(buf, "channel_binding=require "));
+	user.libpq.sslpassword[0] = '\0';
+	ck_assert_int_eq(mt_pg_tool_conninfo(buf, sizeof(buf), &user, NULL, "a",
+					     "postgres://10.0.0.2:5433/x",
+					     150000, NULL),
+			 0);
+	ck_assert_ptr_null(strstr(buf, "service"));
 }
 END_TEST
 
@@ -203,6 +291,11 @@ main(void)
 	tcase_add_test(t, urls_give_host_port_and_database);
 	tcase_add_loop_test(t, urls_that_name_no_single_host_are_refused, 0, 7);
 	tcase_add_test(t, a_standby_follows_by_a_string_that_libpq_reads_back);
+	tcase_add_test(
+	    t,
+	    options_of_libpq_stand_in_the_known_order_as_the_version_has_them);
+	tcase_add_test(t,
+		       a_programs_arguments_name_a_service_and_no_passphrase);
 	tcase_add_loop_test(
 	    t, the_local_server_is_reached_by_literal_address_or_socket, 0, 8);
 	suite_add_tcase(s, t);

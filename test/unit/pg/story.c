@@ -210,7 +210,7 @@ start_server(struct node *n, const struct node *upstream)
 		ck_assert_int_eq(mt_pg_primary_conninfo(
 				     follow.conninfo, sizeof(follow.conninfo),
 				     &n->conf->postgresql, n->conf->name,
-				     upstream->url, NULL),
+				     upstream->url, bins.version_num, NULL),
 				 0);
 		mt_pg_slot_name(follow.slot, n->conf->name);
 		ck_assert_int_eq(mt_pgpass_write(n->conf->postgresql.pgpass,
