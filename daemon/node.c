@@ -58,11 +58,7 @@ take_settings(struct mt_node *n)
 					    : n->conf->bootstrap.dcs);
 	mt_conf_overlay(n->conf, &n->settings);
 	if (n->pg != NULL)
-		mt_postgres_configure(n->pg,
-				      n->state.config != NULL
-					  ? n->state.config
-					  : n->conf->bootstrap.dcs,
-				      &n->state);
+		mt_postgres_configure(n->pg, n->state.config, &n->state);
 }
 
 /* Positions matter now, or whether WAL still arrives: look often. */

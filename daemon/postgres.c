@@ -134,10 +134,7 @@ version_cb(void *arg, const struct mt_err *err)
 		mt_error("could not find PostgreSQL's version: %s", err->text);
 		return;
 	}
-	if (pg->document != NULL)
-		postgres__configure(pg);
-	else
-		mt_postgres_configure(pg, pg->conf->bootstrap.dcs, NULL);
+	postgres__recall_document(pg);
 }
 
 /* Nothing is done to a server before its parameters are known. */
@@ -350,6 +347,7 @@ postgres__one_closed(void *arg)
 	if (--pg->closing > 0)
 		return;
 	json_decref(pg->document);
+	json_decref(pg->kept_document);
 	for (int i = 0; i < MT_CONF_ROLES; i++) {
 		json_decref(pg->given[i]);
 		json_decref(pg->parameters[i]);

@@ -50,8 +50,9 @@ void mt_postgres_watch_hang(struct mt_postgres *pg, int64_t timeout_ms);
 /* It is about to be stopped because they did not. */
 void mt_postgres_hung(struct mt_postgres *pg, int64_t now_ms);
 
-/* The cluster's document (or the file's, before there is one) and the members:
- * configuration files are written anew, a running server is reloaded. */
+/* The cluster's document (NULL before there is one: its copy beside the data,
+ * or the file's first one, stands in) and the members: configuration files are
+ * written anew, a running server is reloaded. */
 void mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 			   const struct mt_state *s);
 

@@ -92,12 +92,22 @@ ask_next(struct mt_postgres *pg)
 	}
 }
 
+/* The cluster's, or what stands in for it until that is known. */
+static const json_t *
+document_of(const struct mt_postgres *pg)
+{
+	if (pg->document != NULL)
+		return pg->document;
+	return pg->kept_document != NULL ? pg->kept_document
+					 : pg->conf->bootstrap.dcs;
+}
+
 static void
 configure_role(struct mt_postgres *pg, json_t *common, enum mt_conf_role role)
 {
 	json_t *given =
-	    mt_pgconf_for_role(common, pg->conf, pg->document, role);
-	json_t *other = mt_pgconf_files(pg->conf, pg->document, role);
+	    mt_pgconf_for_role(common, pg->conf, document_of(pg), role);
+	json_t *other = mt_pgconf_files(pg->conf, document_of(pg), role);
 
 	MT_ASSERT(given != NULL && other != NULL);
 	if (!json_equal(given, pg->given[role])) {
@@ -119,10 +129,10 @@ postgres__configure(struct mt_postgres *pg)
 {
 	json_t *common;
 
-	if (pg->bins.version_num == 0)
-		return; /* called again when it is known */
-	common =
-	    mt_pgconf_parameters(pg->conf, pg->document, pg->bins.version_num);
+	if (!pg->begun)
+		return; /* called again then */
+	common = mt_pgconf_parameters(pg->conf, document_of(pg),
+				      pg->bins.version_num);
 	MT_ASSERT(common != NULL);
 	/* A standby comes back at once after its primary's restart, not after
 	 * the server's default of 5 s. */
@@ -141,6 +151,8 @@ mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 {
 	json_t *old = pg->document;
 
+	if (document == NULL || !json_equal(document, old))
+		pg->document_stale = true;
 	pg->document = json_incref((json_t *)document);
 	json_decref(old);
 	if (s != NULL) {
@@ -152,6 +164,7 @@ mt_postgres_configure(struct mt_postgres *pg, const json_t *document,
 		postgres__write_pgpass(pg, s);
 	}
 	postgres__configure(pg);
+	postgres__keep_document(pg);
 }
 
 /* ---- roles ---- */

@@ -79,8 +79,11 @@ struct mt_postgres {
 	void (*wake)(void *arg);
 	void *wake_arg;
 	struct mt_pg_bins bins;
-	bool asking_version; /* of them; under way */
-	json_t *document;    /* last given; NULL: none yet */
+	bool asking_version;   /* of them; under way */
+	bool begun;            /* what there is is looked at now */
+	json_t *document;      /* agreed on; NULL: none yet */
+	bool document_stale;   /* its copy beside the data may be another one */
+	json_t *kept_document; /* that copy at the start, or NULL */
 	/* in a role, postgres_conf.c */
 	json_t *given[MT_CONF_ROLES];       /* as document and file have them */
 	bool judged[MT_CONF_ROLES];         /* PostgreSQL was asked */
@@ -252,6 +255,9 @@ void postgres__ask_pending(struct mt_postgres *pg);
 /* postgres_conflict.c: after a look; and at the end */
 void postgres__resume(struct mt_postgres *pg);
 int postgres__resume_close(struct mt_postgres *pg);
+/* postgres_dynamic.c: write it if it is stale; read it, and begin. */
+void postgres__keep_document(struct mt_postgres *pg);
+void postgres__recall_document(struct mt_postgres *pg);
 /* postgres_run.c */
 int postgres__follow_of(struct mt_postgres *pg, const char *member,
 			const char *url, struct mt_pg_follow *f,

@@ -198,6 +198,7 @@ look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 	postgres__refresh(pg);
 	end_of_wait(pg);
 	ask_history(pg);
+	postgres__keep_document(pg);
 	postgres__ask_pending(pg);
 	postgres__resume(pg);
 	postgres__wake(pg);
@@ -334,6 +335,7 @@ postgres__server_up(struct mt_postgres *pg)
 	json_decref(pg->seen_settings);
 	pg->seen_settings = NULL;
 	pg->pending_ms = 0;
+	pg->document_stale = true; /* the data may be another's copy */
 	postgres__retarget(pg);
 	mt_session_want(pg->session, true);
 }

@@ -139,6 +139,14 @@ char *mt_pg_conf_path(const struct mt_conf_postgresql *pg,
 char *mt_pg_conf_copy_path(const struct mt_conf_postgresql *pg,
 			   enum mt_pg_conf_file which, char *buf, size_t size);
 
+/* patroni.dynamic.json in the data directory: the cluster's document as it was
+ * last seen here. Read: a new reference to an object; MT_ENOENT; MT_EIO if it
+ * is none. */
+int mt_pg_dynamic_read(const char *dir, json_t **document,
+		       struct mt_err *err) MT_MUSTCHECK;
+int mt_pg_dynamic_write(const char *dir, const json_t *document,
+			struct mt_err *err) MT_MUSTCHECK;
+
 /* true: standby.signal is there afterwards, false: it is not. recovery.signal
  * is removed in both cases. */
 int mt_pg_standby_signal(const char *dir, bool wanted,

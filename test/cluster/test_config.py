@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """Changes of the dynamic configuration, and how they take effect."""
 
+import json
 import threading
 
 import pytest
@@ -195,3 +196,52 @@ def test_the_cli_opens_an_editor(clean):
     finally:
         del primary.environment
     assert primary.json("/config")["mine"] == 1
+
+
+def kept(node):
+    """The document beside the data, {} where there is none."""
+    try:
+        return json.loads((node.data_dir / "patroni.dynamic.json").read_text())
+    except OSError:
+        return {}
+
+
+def work_mem(node):
+    """In force, as the daemon sees it."""
+    options = node.json("/config/effective").get("options", [])
+    return next((item["value"] for item in options if item["key"]
+                 == "postgresql.parameters.work_mem"), None)
+
+
+def test_the_document_is_kept_beside_the_data_of_all(clean):
+    document = patch(clean.primary(), {"postgresql": {"parameters": {
+        "work_mem": "7MB"}}})
+    for node in clean.nodes:
+        wait_for(lambda n=node: kept(n) == document, 5,
+                 f"the document beside the data of {node.name}")
+        file = node.data_dir / "patroni.dynamic.json"
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert not file.with_suffix(".json.tmp").exists()
+
+
+def test_it_stands_in_for_the_log_until_that_is_heard(clean):
+    """Parameters, and nothing else: nobody starts anything by it."""
+    document = patch(clean.primary(), {"postgresql": {"parameters": {
+        "work_mem": "7MB"}}})
+    node = clean.others(clean.primary())[0]
+    wait_for(lambda: kept(node) == document, 5, "the document")
+    node.stop()
+    file = node.data_dir / "patroni.dynamic.json"
+    file.write_text(file.read_text().replace("7MB", "9MB"))
+    for other in clean.nodes:
+        if other is not node:
+            other.freeze()
+    node.start()
+    wait_for(lambda: work_mem(node) == "9MB", 20, "what the file says")
+    assert node.postmaster_pid() == 0
+    for other in clean.nodes:
+        if other is not node:
+            other.thaw()
+    clean.wait_healthy()
+    wait_for(lambda: work_mem(node) == "7MB", 10, "what the log says")
+    wait_for(lambda: kept(node) == node.json("/config"), 10, "the log's")

@@ -494,6 +494,52 @@ START_TEST(directories_of_sockets_are_made_and_must_be_ours)
 }
 END_TEST
 
+START_TEST(the_clusters_document_is_kept_with_the_directorys_mode)
+{
+	json_t *document =
+	    json_loads("{\"ttl\": 5, \"a\": [1, null]}", 0, NULL);
+	json_t *got = NULL;
+	struct stat before, after;
+	char *path = in("patroni.dynamic.json");
+
+	ck_assert_int_eq(mt_pg_dynamic_read(dir, &got, NULL), MT_ENOENT);
+	ck_assert_int_eq(mt_pg_dynamic_write(dir, document, NULL), 0);
+	expect("patroni.dynamic.json", "{\"ttl\":5,\"a\":[1,null]}");
+	ck_assert_int_eq(mt_pg_dynamic_read(dir, &got, NULL), 0);
+	ck_assert(json_equal(got, document));
+	json_decref(got);
+	ck_assert_int_eq(stat(path, &before), 0);
+	ck_assert_int_eq(before.st_mode & 0777, 0600);
+	/* the same again touches nothing; another one is a file of its own */
+	ck_assert_int_eq(mt_pg_dynamic_write(dir, document, NULL), 0);
+	ck_assert_int_eq(stat(path, &after), 0);
+	ck_assert_uint_eq(before.st_ino, after.st_ino);
+	ck_assert_int_eq(chmod(dir, 0750), 0);
+	json_object_set_new(document, "ttl", json_integer(6));
+	ck_assert_int_eq(mt_pg_dynamic_write(dir, document, NULL), 0);
+	ck_assert_int_eq(stat(path, &after), 0);
+	ck_assert_uint_ne(before.st_ino, after.st_ino);
+	ck_assert_int_eq(after.st_mode & 0777, 0640);
+	json_decref(document);
+	put("patroni.dynamic.json", "[1]");
+	ck_assert_int_eq(mt_pg_dynamic_read(dir, &got, NULL), MT_EIO);
+	put("patroni.dynamic.json", "{\"ttl\":");
+	ck_assert_int_eq(mt_pg_dynamic_read(dir, &got, NULL), MT_EIO);
+}
+END_TEST
+
+START_TEST(a_passphrase_is_given_to_programs_by_a_private_file)
+{
+	struct stat st;
+
+	ck_assert_int_eq(mt_pg_service_write(in("pgservice"), "a b=#c", NULL),
+			 0);
+	expect("pgservice", "[matriarch]\nsslpassword=a b=#c\n");
+	ck_assert_int_eq(stat(in("pgservice"), &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0600);
+}
+END_TEST
+
 START_TEST(the_password_file_has_a_line_for_each_user_and_host)
 {
 	struct mt_conf_postgresql *pg = make_pg();
@@ -549,6 +595,9 @@ main(void)
 	tcase_add_test(t, a_file_of_the_users_is_included_and_left_alone);
 	tcase_add_test(t, the_group_reads_what_it_may_read_of_the_directory);
 	tcase_add_test(t, directories_of_sockets_are_made_and_must_be_ours);
+	tcase_add_test(t,
+		       the_clusters_document_is_kept_with_the_directorys_mode);
+	tcase_add_test(t, a_passphrase_is_given_to_programs_by_a_private_file);
 	tcase_add_test(t, the_password_file_has_a_line_for_each_user_and_host);
 	suite_add_tcase(s, t);
 	return run_suite(s);
