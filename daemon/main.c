@@ -21,12 +21,13 @@
 static void
 usage(FILE *to)
 {
-	fprintf(to,
-		"usage: matriarchd [FILE]\n"
-		"       matriarchd --validate-config [--strict] [-p] [FILE]\n"
-		"       matriarchd --print-config [FILE]\n"
-		"       matriarchd --generate-sample-config\n"
-		"       matriarchd --version\n");
+	fprintf(
+	    to,
+	    "usage: matriarchd [FILE]\n"
+	    "       matriarchd --validate-config [--strict] [-i] [-p] [FILE]\n"
+	    "       matriarchd --print-config [FILE]\n"
+	    "       matriarchd --generate-sample-config\n"
+	    "       matriarchd --version\n");
 }
 
 /* The configuration, and the log that it asks for: what is to be said of it
@@ -87,10 +88,30 @@ run(const char *file, const json_t *environment)
 	return status;
 }
 
+/* Only a node ends in order. */
+static void
+heed_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
-	enum { VERSION = 256, HELP, VALIDATE, STRICT, PRINT, SAMPLE };
+	enum {
+		VERSION = 256,
+		HELP,
+		VALIDATE,
+		STRICT,
+		PRINT,
+		SAMPLE,
+	};
 	static const struct option options[] = {
 	    {"version", no_argument, NULL, VERSION},
 	    {"help", no_argument, NULL, HELP},
@@ -104,27 +125,29 @@ main(int argc, char **argv)
 	};
 	const char *file;
 	json_t *environment;
-	bool strict = false, print = false, no_ports = false;
+	struct mt_tell how = {.machine = true, .ports = true};
 	int c, what = 0, status;
 
 	mt_node_hold_signals(); /* from here on it ends in order */
 	while ((c = getopt_long(argc, argv, "ip", options, NULL)) != -1) {
 		if (c == STRICT)
-			strict = true;
+			how.strict = true;
 		else if (c == 'p')
-			print = true;
+			how.print = true;
 		else if (c == 'i')
-			no_ports = true; /* none is tried anyway */
+			how.ports = false;
 		else if (c == '?' || what != 0)
 			what = '?';
 		else
 			what = c;
 	}
-	if ((what != VALIDATE && (strict || print || no_ports)) ||
+	if ((what != VALIDATE && (how.strict || how.print || !how.ports)) ||
 	    argc > optind + 1 || what == '?') {
 		usage(stderr);
 		return 2;
 	}
+	if (what != 0)
+		heed_signals();
 	file = argv[optind];
 	environment = mt_conf_environ((const char *const *)environ);
 	mt_conf_environ_hide(environ);
@@ -139,7 +162,7 @@ main(int argc, char **argv)
 		usage(stdout);
 		status = 0;
 	} else if (what == VALIDATE) {
-		status = mt_tell_findings(file, environment, strict, print);
+		status = mt_tell_findings(file, environment, &how);
 	} else if (what == PRINT) {
 		status = mt_tell_effective(file, environment);
 	} else if (what == SAMPLE) {
