@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "conf/environ.h"
+#include "daemon/generate.h"
 #include "daemon/node.h"
 #include "daemon/tell.h"
 
@@ -27,6 +29,7 @@ usage(FILE *to)
 	    "       matriarchd --validate-config [--strict] [-i] [-p] [FILE]\n"
 	    "       matriarchd --print-config [FILE]\n"
 	    "       matriarchd --generate-sample-config\n"
+	    "       matriarchd --generate-config [--dsn DSN] [FILE]\n"
 	    "       matriarchd --version\n");
 }
 
@@ -101,6 +104,17 @@ heed_signals(void)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* There may be a password in it: ps shall not show it for long. */
+static char *
+hidden_copy(char *argument)
+{
+	char *copy = strdup(argument);
+
+	MT_ASSERT(copy != NULL);
+	explicit_bzero(argument, strlen(argument));
+	return copy;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -111,6 +125,8 @@ main(int argc, char **argv)
 		STRICT,
 		PRINT,
 		SAMPLE,
+		GENERATE,
+		DSN
 	};
 	static const struct option options[] = {
 	    {"version", no_argument, NULL, VERSION},
@@ -121,9 +137,12 @@ main(int argc, char **argv)
 	    {"ignore-listen-port", no_argument, NULL, 'i'},
 	    {"print-config", no_argument, NULL, PRINT},
 	    {"generate-sample-config", no_argument, NULL, SAMPLE},
+	    {"generate-config", no_argument, NULL, GENERATE},
+	    {"dsn", required_argument, NULL, DSN},
 	    {NULL, 0, NULL, 0},
 	};
 	const char *file;
+	char *dsn = NULL;
 	json_t *environment;
 	struct mt_tell how = {.machine = true, .ports = true};
 	int c, what = 0, status;
@@ -136,13 +155,16 @@ main(int argc, char **argv)
 			how.print = true;
 		else if (c == 'i')
 			how.ports = false;
+		else if (c == DSN)
+			dsn = hidden_copy(optarg);
 		else if (c == '?' || what != 0)
 			what = '?';
 		else
 			what = c;
 	}
 	if ((what != VALIDATE && (how.strict || how.print || !how.ports)) ||
-	    argc > optind + 1 || what == '?') {
+	    (what != GENERATE && dsn != NULL) || argc > optind + 1 ||
+	    what == '?') {
 		usage(stderr);
 		return 2;
 	}
@@ -167,9 +189,12 @@ main(int argc, char **argv)
 		status = mt_tell_effective(file, environment);
 	} else if (what == SAMPLE) {
 		status = mt_tell_sample();
+	} else if (what == GENERATE) {
+		status = mt_generate(dsn, file);
 	} else {
 		status = run(file, environment);
 	}
 	json_decref(environment);
+	free(dsn);
 	return status;
 }
