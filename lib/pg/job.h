@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * What the jobs have in common, for bootstrap.c, clone.c, recover.c and
- * rewind.c. A job is a chain of steps: work in a thread, or a program; each
- * names the step that follows. A step that fails, or a cancel, ends the chain:
- * whatever is under way is ended, then the temporary files go, then on_done
- * comes.
+ * What the jobs have in common, for bootstrap.c, clone.c, recover.c, rewind.c
+ * and archive.c, which is a part of the last. A job is a chain of steps: work
+ * in a thread, or a program; each names the step that follows. A step that
+ * fails, or a cancel, ends the chain: whatever is under way is ended, then the
+ * temporary files go, then on_done comes.
  */
 #ifndef MT_PG_JOB_H
 #define MT_PG_JOB_H
@@ -20,6 +20,7 @@
 
 struct mt_pg_bootstrap; /* bootstrap.c */
 struct mt_pg_rewind;    /* rewind.c */
+struct mt_pg_archive;   /* archive.c */
 
 struct mt_pg_job {
 	struct mt_pg_job_options o;
@@ -58,6 +59,7 @@ struct mt_pg_job {
 	void (*release)(struct mt_pg_job *job); /* frees what follows */
 	struct mt_pg_bootstrap *bootstrap;
 	struct mt_pg_rewind *rewind;
+	struct mt_pg_archive *archive; /* NULL: did not come to that */
 };
 
 /* NULL if memory ran out or the options are not complete: err says why. */
@@ -80,6 +82,10 @@ void mt_job_run(struct mt_pg_job *job, struct mt_argv *argv, bool keep_locale,
 /* pg_controldata into result.sysid; needs a clean shutdown where clean. */
 void mt_job_read_sysid(struct mt_pg_job *job, bool clean,
 		       void (*then)(struct mt_pg_job *job));
+/* Files that wait for archive_command are archived, or named in the log. */
+void mt_job_archive(struct mt_pg_job *job, void (*then)(struct mt_pg_job *job));
+/* On the loop, with the job that had it. NULL is none. */
+void mt_job_archive_free(struct mt_pg_archive *archive);
 /* End with an error (the first counts), or with NULL well. */
 void mt_job_end(struct mt_pg_job *job, const struct mt_err *err);
 /* Something that was under way has ended: go on with ending. */

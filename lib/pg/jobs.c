@@ -31,6 +31,7 @@ deliver(struct mt_pg_job *job)
 		job->o.on_done(job->o.arg, &job->result);
 	if (job->release)
 		job->release(job);
+	mt_job_archive_free(job->archive);
 	free(job);
 }
 

@@ -52,6 +52,8 @@ struct mt_pg_job_options {
 	const json_t *parameters;      /* as from mt_pgconf_parameters */
 	/* CLONE, REWIND: the member's conn_url */
 	const char *source_url;
+	/* REWIND: how long archive_command may go on failing; 0: a minute */
+	int64_t archive_within_ms;
 	/* How long one program may take; 0: for ever. Then as canceled, but
 	 * MT_ETIMEDOUT. */
 	int64_t timeout_ms;

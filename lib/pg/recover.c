@@ -13,8 +13,8 @@
  * a crash recovery like any other and sets no marker, so whoever kills it, the
  * next one begins anew, where a pg_rewind that was interrupted costs the whole
  * directory. It fsyncs. It keeps the segments that recovery would remove and
- * pg_rewind has to read, as if they had to be archived first. And a stale
- * postmaster.pid whose number went to another process does not stop it.
+ * pg_rewind has to read, archived or not. And a stale postmaster.pid whose
+ * number went to another process does not stop it.
  *
  * What may fail: the data directory is a copy whose own recovery never began
  * (backup_label), for which a single-user server is no cure; or PostgreSQL
@@ -29,6 +29,8 @@
 
 #include "base/text.h"
 #include "pg/files.h"
+
+#define VERSION_KEEP_SIZE 130000
 
 static int
 prepare(struct mt_pg_job *job, struct mt_err *err)
@@ -101,8 +103,6 @@ static void
 prepared(struct mt_pg_job *job)
 {
 	static const char *const settings[] = {
-	    /* Segments are kept until they are archived, which nobody does. */
-	    "archive_mode=on",
 	    /* Nobody is there to wait for, or to be told from. */
 	    "synchronous_standby_names=",
 	    "listen_addresses=",
@@ -127,6 +127,13 @@ prepared(struct mt_pg_job *job)
 		mt_argv_add(&argv, "-c");
 		mt_argv_add(&argv, "%s", settings[i]);
 	}
+	/* All segments: pg_rewind goes back to the last checkpoint that both
+	 * have, and those that wait to be archived are archived before it. */
+	mt_argv_add(&argv, "-c");
+	mt_argv_add(&argv, "%s=2147483647",
+		    job->o.bins->version_num >= VERSION_KEEP_SIZE
+			? "wal_keep_size"
+			: "wal_keep_segments");
 	mt_argv_add(&argv, "template1");
 	mt_job_progress(job, "single-user recovery", -1);
 	mt_job_run(job, &argv, false, on_line, recovered);

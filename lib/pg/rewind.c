@@ -3,6 +3,9 @@
  * Rewind: make a data directory that went its own way a copy of another
  * member's again, by pg_rewind.
  *
+ * First of all what PostgreSQL did not come to archive is archived, for
+ * pg_rewind removes it (archive.c).
+ *
  * pg_rewind copies the source's configuration files and our data id over ours:
  * so our files are read before and written back after it, and a new id is made.
  * A standby that crashed is first recovered by pg_rewind itself (a primary was,
@@ -214,6 +217,13 @@ prepared(struct mt_pg_job *job)
 	mt_job_run(job, &argv, false, on_line, rewound);
 }
 
+/* What waits to be archived may be removed from here on. */
+static void
+archived(struct mt_pg_job *job)
+{
+	mt_job_work(job, prepare, prepared);
+}
+
 int
 mt_pg_rewind_start(struct mt_pg_job **job,
 		   const struct mt_pg_job_options *options, struct mt_err *err)
@@ -229,7 +239,7 @@ mt_pg_rewind_start(struct mt_pg_job **job,
 	}
 	j->undo = undo;
 	j->release = release;
-	mt_job_work(j, prepare, prepared);
+	mt_job_archive(j, archived);
 	*job = j;
 	return 0;
 }

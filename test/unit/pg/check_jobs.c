@@ -236,6 +236,21 @@ give_its_number_away(struct node *n)
 	return pid;
 }
 
+/* As if it had been archived: recovery may remove it. */
+static void
+call_it_archived(struct node *n, uint64_t lsn)
+{
+	char ready[512], done_[512];
+	uint64_t number = lsn / control.wal_segment_bytes;
+
+	mt_format(ready, sizeof(ready),
+		  "%s/pg_wal/archive_status/0000000100000000%08X.ready",
+		  n->conf->postgresql.data_dir, (unsigned)number);
+	mt_copy(done_, sizeof(done_), ready);
+	mt_copy(strrchr(done_, '.'), sizeof(".ready"), ".done");
+	ck_assert_int_eq(rename(ready, done_), 0);
+}
+
 static void
 recover(struct node *n)
 {
@@ -285,6 +300,7 @@ START_TEST(a_crashed_primary_is_shut_down_with_all_that_a_rewind_needs)
 	uint64_t id = 0, redo;
 	pid_t other;
 
+	archives_by(&a, "false");
 	start_server(&a, NULL);
 	/* Nothing else shall keep the segments. */
 	ck_assert_int_eq(ask(&a,
@@ -302,6 +318,7 @@ START_TEST(a_crashed_primary_is_shut_down_with_all_that_a_rewind_needs)
 	ck_assert_int_eq(control.state, MT_PGCTL_PRODUCTION);
 	redo = control.redo_lsn;
 	ck_assert(has_segment(&a, redo));
+	call_it_archived(&a, redo);
 	other = give_its_number_away(&a);
 	recover(&a);
 	kill(other, SIGKILL);
@@ -326,8 +343,10 @@ START_TEST(a_rewound_primary_follows_with_its_own_configuration)
 	struct mt_pg_job_options o = job_options(&a, b.url);
 	struct mt_pg_job *job;
 
+	leave_to_the_archive();
 	ck_assert_int_eq(mt_pg_rewind_start(&job, &o, &last_err), 0);
 	wait_for(&done);
+	json_object_del(a.parameters, "restore_command");
 	ck_assert_msg(a.result.err.code == 0, "%s", a.result.err.text);
 	ck_assert_uint_ne(a.result.data_id, a.data_id);
 	ck_assert_uint_ne(a.result.data_id, b.result.data_id);
@@ -468,6 +487,7 @@ add_story(TCase *t)
 	tcase_add_test(t, a_recovery_that_fails_has_the_servers_words);
 	tcase_add_test(
 	    t, a_crashed_primary_is_shut_down_with_all_that_a_rewind_needs);
+	add_archive_chapters(t);
 	tcase_add_test(t, a_rewound_primary_follows_with_its_own_configuration);
 	tcase_add_test(t, a_stopped_server_says_so_and_can_be_discarded);
 	tcase_add_test(t, closing_completes_what_waits);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * One story about real servers, told by tests that follow one another in one
- * process: what its chapters share. They are in check_jobs.c and
- * story_session.c.
+ * process: what its chapters share. They are in check_jobs.c, story_session.c
+ * and story_archive.c.
  */
 #ifndef MT_TEST_PG_STORY_H
 #define MT_TEST_PG_STORY_H
@@ -57,7 +57,14 @@ void make_session(struct node *n);
  * false as its last act. */
 void begin(void);
 
+/* Its files say from now on that archive_command is this. */
+void archives_by(struct node *n, const char *command);
+
 /* The chapters about the session, with a running. */
 void add_session_chapters(TCase *t);
+/* Those about what waits to be archived, with a down. */
+void add_archive_chapters(TCase *t);
+/* A segment that a rewind of a has to read is only there now. */
+void leave_to_the_archive(void);
 
 #endif
