@@ -155,6 +155,7 @@ decide(struct mt_node *n)
 	node__observe(n, &v);
 	set_pace(n, &v);
 	heartbeat(n, &v);
+	node__remark(n, &v);
 	node__talk_reports(n, &v);
 	return sooner(next, node__talk_next_ms(n));
 }

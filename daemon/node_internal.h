@@ -141,6 +141,13 @@ struct mt_node {
 	int64_t heartbeat_ms;   /* of the "no action" line */
 	char heartbeat[2 * MT_CONF_NAME_MAX + 128]; /* what it said */
 
+	/* remarks.c */
+	bool knew_log;           /* this process has been up to date once */
+	uint64_t remarked;       /* the last decision that was looked at */
+	uint64_t remarked_epoch; /* in which nobody's turn was noted */
+	bool alone;              /* nobody is there to wait for, and that was
+				  * said */
+
 	struct mt_peers *peers;
 	struct mt_postgres *pg;         /* NULL: witness */
 	struct mt_callbacks *callbacks; /* NULL: witness */
@@ -222,6 +229,9 @@ void node__execute(struct mt_node *n, const struct mt_view *view,
 		   struct mt_plan *plan);
 void node__execute_control(struct mt_node *n,
 			   const struct mt_control_plan *plan);
+
+/* remarks.c: lines for those who watch the log. */
+void node__remark(struct mt_node *n, const struct mt_view *view);
 
 /* backend.c */
 void node__backend(struct mt_node *n);

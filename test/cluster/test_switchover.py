@@ -118,6 +118,12 @@ def test_candidate_that_may_not_lead_is_refused(fresh):
     assert answer.status == 412, answer.text
     assert "no good candidates have been found" in answer.text
     assert cluster.check_healthy() is primary
+    # Where another takes over, it tells why it does not.
+    never, since = cluster.nodes[2], cluster.nodes[2].log_size()
+    answer = primary.post("/switchover", {"leader": primary.name})
+    assert answer.status == 200, answer.text
+    wait_for(lambda: "following a different leader because I am not allowed to"
+             " promote" in never.log(since), 10, "its words in its log")
 
 
 def test_by_the_cli(cluster):
