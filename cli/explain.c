@@ -24,6 +24,7 @@ static const struct words {
     {"silent", "could not: nothing was heard from it lately"},
     {"gone", "could not: its daemon had closed its connection"},
     {"nofailover", "could not: it has the tag nofailover"},
+    {"stopping", "could not: its daemon was about to end"},
     {"not-running", "could not: its PostgreSQL did not run or answer"},
     {"other-cluster", "could not: its data belongs to another cluster"},
     {"not-a-standby", "could not: its PostgreSQL was no standby"},

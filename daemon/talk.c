@@ -237,7 +237,7 @@ worth_telling(const struct mt_node *n, const struct mt_report *r)
 	       r->pg_role != o->pg_role || r->has_data != o->has_data ||
 	       r->streaming != o->streaming || r->writable != o->writable ||
 	       r->serving != o->serving || r->rewindable != o->rewindable ||
-	       r->healthy != o->healthy ||
+	       r->healthy != o->healthy || r->stopping != o->stopping ||
 	       r->bootstrap_ready != o->bootstrap_ready ||
 	       r->bootstrap_failed != o->bootstrap_failed ||
 	       r->at.timeline != o->at.timeline ||

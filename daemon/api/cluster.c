@@ -163,7 +163,7 @@ member(const struct mt_view *view, const struct mt_member *m)
 		json_object_set_new(o, "fencing", json_string("off"));
 	if (report != NULL && *report->why != '\0')
 		json_object_set_new(o, "why", json_string(report->why));
-	tags = api__member_tags(m);
+	tags = api__member_tags(view, m);
 	if (tags != NULL)
 		json_object_set_new(o, "tags", tags);
 	if (leads)
@@ -189,10 +189,12 @@ api__put_pending(json_t *o, const struct mt_report *report)
 }
 
 json_t *
-api__member_tags(const struct mt_member *m)
+api__member_tags(const struct mt_view *view, const struct mt_member *m)
 {
+	const struct mt_report *report = api__report(view, m->name);
 	json_t *tags = *m->tags == '\0' ? NULL : json_loads(m->tags, 0, NULL);
-	json_t *effective = api__effective_tags(tags);
+	json_t *effective =
+	    api__effective_tags(tags, report != NULL && report->stopping);
 
 	json_decref(tags);
 	return effective;

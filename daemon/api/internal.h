@@ -53,8 +53,9 @@ json_t *api__status_document(const struct mt_api *api,
 			     const struct mt_view *view,
 			     const struct mt_health_input *in);
 /* Tags less those that say the default: a new reference, NULL if none is
- * left. */
-json_t *api__effective_tags(const json_t *tags);
+ * left. Of a node that is about to stop they say that no commit is to wait for
+ * it. */
+json_t *api__effective_tags(const json_t *tags, bool stopping);
 void api__get_patroni(struct mt_api *api, struct mt_http_request *r);
 
 /* cluster.c */
@@ -72,7 +73,7 @@ uint64_t api__leader_lsn(const struct mt_view *view);
 /* Whether a restart is waited for, and why; report may be NULL. */
 void api__put_pending(json_t *o, const struct mt_report *report);
 /* As api__effective_tags, of a member. */
-json_t *api__member_tags(const struct mt_member *m);
+json_t *api__member_tags(const struct mt_view *view, const struct mt_member *m);
 /* "streaming" or the state of PostgreSQL */
 const char *api__member_state(const struct mt_view *view,
 			      const struct mt_member *m);

@@ -109,7 +109,7 @@ static json_t *
 member_record(const struct mt_view *view, const struct mt_member *m)
 {
 	const struct mt_report *report = api__report(view, m->name);
-	json_t *o = json_object(), *tags = api__member_tags(m);
+	json_t *o = json_object(), *tags = api__member_tags(view, m);
 
 	json_object_set_new(o, "conn_url", json_string(m->conn_url));
 	json_object_set_new(o, "api_url", json_string(m->api_url));

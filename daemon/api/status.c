@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "core/agent.h"
 
 #define USUAL_QUEUE 2 /* records of the log that may wait unsaid */
 
@@ -127,13 +128,17 @@ put_postgres(json_t *doc, const struct mt_view *view,
 }
 
 json_t *
-api__effective_tags(const json_t *tags)
+api__effective_tags(const json_t *tags, bool stopping)
 {
 	static const char *const flags[] = {
 	    "clonefrom", "nofailover", "noloadbalance", "nosync", "nostream",
 	};
-	json_t *copy = json_copy((json_t *)tags);
+	json_t *copy = tags != NULL ? json_copy((json_t *)tags) : json_object();
 
+	if (stopping) {
+		json_object_set_new(copy, "nosync", json_true());
+		json_object_set_new(copy, "sync_priority", json_integer(0));
+	}
 	for (size_t i = 0; i < MT_COUNT(flags); i++) {
 		const json_t *v = json_object_get(copy, flags[i]);
 
@@ -193,7 +198,8 @@ put_cluster(json_t *doc, const struct mt_api_backend *b,
 	const struct mt_local *l = &view->local;
 	const struct mt_seen *own = mt_reports_find(view->reports, l->name);
 	const char *sysid = *l->sysid != '\0' ? l->sysid : view->state->sysid;
-	json_t *tags = api__effective_tags(b->conf->tags);
+	json_t *tags =
+	    api__effective_tags(b->conf->tags, mt_agent_is_stopping(view));
 
 	if (view->settings->pause)
 		json_object_set_new(doc, "pause", json_true());

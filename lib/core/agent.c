@@ -424,6 +424,7 @@ static const struct rule {
     {"leave", agent__leaves, plan_leave},
     {"hung", hung, plan_hung},
     {"stop-overdue", stop_overdue, plan_stop_overdue},
+    {"leaving-set", agent__leaves_set, agent__plan_leave_set},
     {"stopping", stopping_server, plan_stopping_server},
     {"exit", exit_time, plan_exit},
     {"being-stopped", being_stopped, plan_being_stopped},
@@ -485,6 +486,12 @@ mt_agent_may_ask(const struct mt_view *v)
 	/* Down, and to be started as primary under the lease that it has, or
 	 * for the first time. */
 	return l->record.pg_epoch == epoch && agent__may_start_primary(v);
+}
+
+bool
+mt_agent_is_stopping(const struct mt_view *v)
+{
+	return v->local.stopping && !agent__paused(v);
 }
 
 bool

@@ -61,6 +61,9 @@ bool mt_agent_may_ask(const struct mt_view *view);
  * was ever acknowledged in it? */
 bool mt_agent_holds_turn(const struct mt_view *view);
 
+/* Does the daemon end, and its PostgreSQL with it? */
+bool mt_agent_is_stopping(const struct mt_view *view);
+
 /* How a data directory joins a primary on another or the same timeline. */
 enum mt_join { MT_JOIN_FOLLOW, MT_JOIN_REWIND, MT_JOIN_WAIT };
 enum mt_join mt_agent_join(const struct mt_state *s, const struct mt_local *l,

@@ -28,6 +28,9 @@ bool agent__plan_sync(const struct mt_view *v, struct mt_plan *p);
 bool agent__plan_names_ahead(const struct mt_view *v, struct mt_plan *p);
 /* Its data counts in the synchronous set: it must be taken out first. */
 bool agent__counts_in_sync(const struct mt_view *v);
+/* A daemon that ends waits until no commit waits for its standby. */
+bool agent__leaves_set(const struct mt_view *v);
+void agent__plan_leave_set(const struct mt_view *v, struct mt_plan *p);
 
 /* After a failed job: is it too early to try again? Doubling, capped. */
 bool agent__too_early(const struct mt_view *v, enum mt_job job,

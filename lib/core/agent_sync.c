@@ -14,6 +14,7 @@
 #include "core/sync.h"
 
 #define CATCH_UP_LOOK_MS 100
+#define ELECTION_MS 2000 /* of a Raft leader, at most */
 
 bool
 agent__counts_in_sync(const struct mt_view *v)
@@ -242,4 +243,56 @@ agent__plan_names_ahead(const struct mt_view *v, struct mt_plan *p)
 		return false;
 	plan_names(v, p, &names);
 	return true;
+}
+
+/* ---- a standby that is about to be stopped ---- */
+
+/* Where nobody leads Raft it may be an election, which takes a moment, or no
+ * majority is left, and nobody can change the set. */
+static int64_t
+leave_until_ms(const struct mt_view *v)
+{
+	int64_t most_ms = 2 * v->settings->loop_wait_ms;
+
+	if (!v->local.state_current && most_ms > ELECTION_MS)
+		most_ms = ELECTION_MS;
+	return v->local.stopping_ms + most_ms;
+}
+
+/* Do commits wait for it, or may they, as far as the primary knows? Who leads
+ * Raft knows first what is committed, and takes that away with it. */
+static bool
+is_waited_for(const struct mt_view *v, const struct mt_seen *holder)
+{
+	if (agent__counts_in_sync(v))
+		return mt_sync_lets_go(v, v->local.name);
+	return mt_sync_stands(v->state) &&
+	       holder->report.applied < v->state->index;
+}
+
+bool
+agent__leaves_set(const struct mt_view *v)
+{
+	const struct mt_local *l = &v->local;
+	const struct mt_leader *lead = &v->state->leader;
+	const struct mt_seen *holder =
+	    mt_reports_find(v->reports, lead->holder);
+
+	/* Only a primary that serves, under an epoch that goes on, changes the
+	 * set. */
+	return mt_agent_is_stopping(v) && l->running && !l->as_primary &&
+	       l->job != MT_JOB_STOP && v->state->unknown_command == 0 &&
+	       v->now_ms < leave_until_ms(v) && mt_state_held(v->state) &&
+	       strcmp(lead->holder, l->name) != 0 &&
+	       lead->epoch > l->record.fenced &&
+	       mt_report_is_fresh(holder, v->now_ms) && !holder->gone &&
+	       holder->report.serving && is_waited_for(v, holder);
+}
+
+void
+agent__plan_leave_set(const struct mt_view *v, struct mt_plan *p)
+{
+	p->look_again_ms = leave_until_ms(v);
+	agent__why(p, "waiting to be taken out of the synchronous set before "
+		      "PostgreSQL is stopped");
 }

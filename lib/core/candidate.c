@@ -76,6 +76,8 @@ mt_candidate_objection(const struct mt_view *view,
 		return "gone";
 	if (r->nofailover)
 		return "nofailover";
+	if (r->stopping)
+		return "stopping";
 	if (!r->healthy)
 		return "not-running";
 	if (strcmp(r->sysid, view->state->sysid) != 0)

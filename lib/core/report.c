@@ -28,6 +28,7 @@ enum flag {
 	F_HUNG = 1 << 11,
 	F_REWINDABLE = 1 << 12,
 	F_HOLDS_TURN = 1 << 13,
+	F_STOPPING = 1 << 14,
 };
 
 static uint16_t
@@ -46,6 +47,7 @@ flags_of(const struct mt_report *r)
 			  (r->unfenced ? F_UNFENCED : 0) |
 			  (r->rewindable ? F_REWINDABLE : 0) |
 			  (r->hung ? F_HUNG : 0) |
+			  (r->stopping ? F_STOPPING : 0) |
 			  (r->holds_turn ? F_HOLDS_TURN : 0));
 }
 
@@ -111,6 +113,7 @@ take_flags(struct mt_report *r, uint16_t f)
 	r->rewindable = (f & F_REWINDABLE) != 0;
 	r->holds_turn = (f & F_HOLDS_TURN) != 0;
 	r->hung = (f & F_HUNG) != 0;
+	r->stopping = (f & F_STOPPING) != 0;
 }
 
 static void

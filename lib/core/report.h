@@ -47,6 +47,7 @@ struct mt_report {
 	bool holds_turn; /* its data ran as primary in the present turn */
 	bool unfenced;   /* fencing: off, no sentinel ends its primary */
 	bool hung;       /* its primary does not answer, nor end when killed */
+	bool stopping;   /* its daemon ends, and its PostgreSQL with it */
 	int failover_priority;
 	char sysid[MT_SYSID_MAX];
 	struct mt_position at; /* primary: current; standby: received */

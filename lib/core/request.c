@@ -196,6 +196,12 @@ mend_nofailover(struct facts *f)
 }
 
 static void
+mend_stopping(struct facts *f)
+{
+	f->seen.report.stopping = false;
+}
+
+static void
 mend_least(struct facts *f)
 {
 	f->rules.least = (struct mt_position){0};
@@ -225,6 +231,7 @@ static const struct {
     {"silent", MT_CHECK_REACHABLE, NULL},
     {"gone", MT_CHECK_REACHABLE, NULL},
     {"nofailover", MT_CHECK_TAGS, mend_nofailover},
+    {"stopping", MT_CHECK_RUNNING, mend_stopping},
     {"not-running", MT_CHECK_RUNNING, NULL},
     {"other-cluster", MT_CHECK_RUNNING, NULL},
     {"not-a-standby", MT_CHECK_RUNNING, NULL},

@@ -64,6 +64,9 @@ int mt_sync_needed(const struct mt_sync *sync);
  * nobody is. Then it is nothing; in strict mode those that it waits for now,
  * or the placeholder. */
 bool mt_sync_target(const struct mt_view *v, struct mt_names *target);
+/* Would the holder take this member out of the set, if it is to be stopped?
+ * Strict mode keeps it where nobody could take its place. */
+bool mt_sync_lets_go(const struct mt_view *v, const char *name);
 /* Are commits to wait even where no standby is? */
 bool mt_sync_is_strict(const struct mt_settings *set);
 

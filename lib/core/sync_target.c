@@ -88,17 +88,34 @@ still_fit(const struct mt_view *v, const struct mt_member *m, int in)
 	       (f->streaming || v->now_ms - f->last_ms < GONE_MS);
 }
 
+/* What it tells of itself says that commits could wait for it. */
+static bool
+seems_fit(const struct mt_view *v, const struct mt_member *m)
+{
+	const struct mt_seen *seen = mt_reports_find(v->reports, m->name);
+
+	return mt_report_is_fresh(seen, v->now_ms) && !seen->gone &&
+	       seen->report.healthy && seen->report.data_id != 0 &&
+	       seen->report.pg_role == MT_ROLE_REPLICA;
+}
+
 /* Who is new must stream, be well and tell what data it has. */
 static bool
 newly_fit(const struct mt_view *v, const struct mt_member *m)
 {
-	const struct mt_seen *seen = mt_reports_find(v->reports, m->name);
 	const struct mt_flushed *f = mt_flushed_find(v, m->name);
 
-	return mt_report_is_fresh(seen, v->now_ms) && !seen->gone &&
-	       seen->report.healthy && seen->report.data_id != 0 &&
-	       seen->report.pg_role == MT_ROLE_REPLICA && f != NULL &&
-	       f->streaming;
+	return seems_fit(v, m) && f != NULL && f->streaming;
+}
+
+/* Its last word was that it ends. It is kept also when its daemon is gone: who
+ * comes back says otherwise. */
+static bool
+is_leaving(const struct mt_view *v, const char *name)
+{
+	const struct mt_seen *seen = mt_reports_find(v->reports, name);
+
+	return seen != NULL && seen->report.stopping;
 }
 
 /* PostgreSQL waits for it, or is told to. */
@@ -133,7 +150,7 @@ fit_standby(const struct mt_view *v, const struct mt_member *m)
 
 	if (m->witness || strcmp(m->name, v->local.name) == 0 ||
 	    sync_priority(m) == 0 || has_a_double(v, m) ||
-	    is_silent(v, m->name))
+	    is_leaving(v, m->name) || is_silent(v, m->name))
 		return false;
 	if (in >= 0)
 		return still_fit(v, m, in);
@@ -153,6 +170,23 @@ mt_sync_is_strict(const struct mt_settings *set)
 {
 	return set->synchronous_mode != MT_SYNC_OFF &&
 	       set->synchronous_mode_strict;
+}
+
+bool
+mt_sync_lets_go(const struct mt_view *v, const char *name)
+{
+	if (!mt_sync_is_strict(v->settings))
+		return true;
+	for (int i = 0; i < v->state->n_members; i++) {
+		const struct mt_member *m = &v->state->members[i];
+
+		if (!m->witness && strcmp(m->name, name) != 0 &&
+		    strcmp(m->name, v->state->leader.holder) != 0 &&
+		    sync_priority(m) > 0 && seems_fit(v, m) &&
+		    !is_leaving(v, m->name))
+			return true;
+	}
+	return false;
 }
 
 static void

@@ -217,6 +217,30 @@ def test_commit_waits_for_a_standby(cluster):
     check_nothing_lost(cluster, made)
 
 
+def test_standbys_that_are_stopped_leave_the_set_first(cluster):
+    """The end of a standby in good order is no gap for those who write; nor is
+    that of the last one: the primary goes on alone, while its lease lasts."""
+    primary, names = settled(cluster)
+    cluster.create_table()
+    first = cluster[names[0]]
+    (last,) = cluster.others(primary, first)
+    with clients(cluster) as made:
+        for node in (first, last):
+            wait_for(lambda node=node: sync_record(primary)[1] == [node.name]
+                     or node is first, 10, f"{node.name} in the set")
+            since = node.log_size()
+            assert node.stop() == 0
+            stopped = time.monotonic()
+            assert "rule=leaving-set" in node.log(since), node.log(since)
+            assert node.name not in sync_record(primary)[1]
+            go_on(made, stopped, 2)
+        gap = max(one.longest_gap() for one in made)
+    assert gap < 2, f"{gap:.1f} s"
+    cluster.start().wait_healthy()
+    settled(cluster)
+    check_nothing_lost(cluster, made)
+
+
 # What dies
 
 def test_killed_primaries_lose_nothing(cluster, capsys):

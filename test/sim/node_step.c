@@ -211,6 +211,7 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	r->port_epoch = n->probing.epoch;
 	r->port = mt_probing_finding(&n->probing);
 	r->holds_turn = mt_agent_holds_turn(v);
+	r->stopping = mt_agent_is_stopping(v);
 	r->at = l->at;
 	r->replayed_lsn = l->replayed_lsn;
 	r->server_version = 170000;
@@ -236,6 +237,7 @@ report_key(const struct node *n, const struct mt_report *r)
 	    r->writable,
 	    r->serving,
 	    r->healthy,
+	    r->stopping,
 	    r->at.timeline,
 	    n->state->leader.released ||
 		    (r->pg_role == MT_ROLE_REPLICA && !r->streaming)
@@ -365,7 +367,6 @@ control(struct node *n, struct mt_view *v)
 }
 
 /* A connection to the holder's port: the kernel of a machine that is there
- * accepts it as long as there is a postmaster, and refuses it else. */
 static void
 probe(struct node *n, const struct mt_view *v)
 {

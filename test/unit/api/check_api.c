@@ -218,6 +218,7 @@ START_TEST(the_cluster_lists_members_with_data)
 	fake_report(2)->at.lsn = 0;
 	fake_report(2)->streaming = false;
 	fake_report(2)->pg_state = MT_PG_STARTING;
+	fake_report(1)->stopping = true; /* no commit is to wait for it */
 	mt_copy(fake.state.members[2].tags, MT_TAGS_MAX,
 		"{\"nofailover\":true,\"clonefrom\":false}");
 	doc = ask_json("/cluster");
@@ -229,6 +230,7 @@ START_TEST(the_cluster_lists_members_with_data)
 		       "{'name':'node2','role':'replica','state':'streaming',"
 		       "'api_url':'http://127.0.0.1:8009/patroni',"
 		       "'host':'::1','port':5433,'timeline':2,"
+		       "'tags':{'nosync':true,'sync_priority':0},"
 		       "'receive_lsn':'0/5000000','receive_lag':256,"
 		       "'replay_lsn':'0/4FFFF00','replay_lag':512,"
 		       "'lsn':'0/5000000','lag':256},"

@@ -441,11 +441,11 @@ END_TEST
 START_TEST(the_rules_are_named_in_order)
 {
 	static const char *const want[] = {
-	    "witness",   "unguarded",     "lease-lapsed",  "lease-ending",
-	    "leave",     "hung",          "stop-overdue",  "stopping",
-	    "exit",      "being-stopped", "state-unknown", "bootstrap-lost",
-	    "bootstrap", "other-cluster", "deposed",       "turn",
-	    "release",   "paused",        "standby",
+	    "witness",        "unguarded", "lease-lapsed",  "lease-ending",
+	    "leave",          "hung",      "stop-overdue",  "leaving-set",
+	    "stopping",       "exit",      "being-stopped", "state-unknown",
+	    "bootstrap-lost", "bootstrap", "other-cluster", "deposed",
+	    "turn",           "release",   "paused",        "standby",
 	};
 	const char *const *have = mt_agent_rules();
 

@@ -140,6 +140,76 @@ START_TEST(nothing_is_rewound_while_the_log_counts_on_it)
 }
 END_TEST
 
+/* ---- a daemon that ends ------------------------------------------------- */
+
+static void
+given_ending(void)
+{
+	given_standby();
+	given_mode(MT_SYNC_ON, 1);
+	given_log("2", 1);
+	w.settings.loop_wait_ms = 10000;
+	local()->stopping = true;
+	local()->stopping_ms = NOW - 100;
+}
+
+START_TEST(a_standby_leaves_the_set_before_it_is_stopped)
+{
+	ROW(given_ending(), "in the set", "leaving-set", MT_ACT_NONE, );
+	EXPECT_WHY("waiting to be taken out of the synchronous set");
+	EXPECT(w_plan.look_again_ms == NOW - 100 + 20000, "for so long");
+	EXPECT(!w_plan.cancel, "nothing is ended for it");
+	ROW(given_ending(), "in the end", "stopping", MT_ACT_STOP_FAST,
+	    local()->stopping_ms = NOW - 20000);
+	ROW(given_ending(), "out of it", "stopping", MT_ACT_STOP_FAST,
+	    given_log("3", 1));
+	ROW(given_ending(), "the primary does not know it yet", "leaving-set",
+	    MT_ACT_NONE, given_log("3", 1);
+	    report_of(1)->applied = INDEX - 1);
+	ROW(given_ending(), "there is no set", "stopping", MT_ACT_STOP_FAST,
+	    given_log("", 0);
+	    report_of(1)->applied = INDEX - 1);
+	ROW(given_ending(), "the set speaks of other data", "stopping",
+	    MT_ACT_STOP_FAST, local()->data_id++);
+	ROW(given_ending(), "the only one of strict mode", "stopping",
+	    MT_ACT_STOP_FAST, w.settings.synchronous_mode_strict = true;
+	    given_silence(3));
+	ROW(given_ending(), "one of two", "leaving-set", MT_ACT_NONE,
+	    w.settings.synchronous_mode_strict = true);
+	ROW(given_ending(), "paused: it is left alone", "leave", MT_ACT_EXIT,
+	    w.settings.pause = true);
+	ROW(given_ending(), "it stops already", "stopping", MT_ACT_STOP_FAST,
+	    local()->job = MT_JOB_STOP);
+	ROW(given_ending(), "it is down", "exit", MT_ACT_EXIT,
+	    local()->running = local()->guarded = false);
+}
+END_TEST
+
+START_TEST(nobody_is_waited_for_who_cannot_change_the_set)
+{
+	ROW(given_ending(), "released", "stopping", MT_ACT_STOP_FAST,
+	    w.state.leader.released = true);
+	ROW(given_ending(), "its own turn", "stopping", MT_ACT_STOP_FAST,
+	    mt_copy(w.state.leader.holder, MT_NAME_MAX, "node2"));
+	ROW(given_ending(), "fenced", "stopping", MT_ACT_STOP_FAST,
+	    local()->record.fenced = EPOCH);
+	ROW(given_ending(), "silent", "stopping", MT_ACT_STOP_FAST,
+	    given_silence(1));
+	ROW(given_ending(), "gone", "stopping", MT_ACT_STOP_FAST,
+	    seen_of(1)->gone = true);
+	ROW(given_ending(), "not serving", "stopping", MT_ACT_STOP_FAST,
+	    report_of(1)->serving = false);
+	ROW(given_ending(), "it could not see it", "stopping", MT_ACT_STOP_FAST,
+	    w.state.unknown_command = 9);
+	ROW(given_ending(), "an election, maybe", "leaving-set", MT_ACT_NONE,
+	    local()->state_current = false);
+	EXPECT(w_plan.look_again_ms == NOW - 100 + 2000, "it is over soon");
+	ROW(given_ending(), "no quorum", "stopping", MT_ACT_STOP_FAST,
+	    local()->state_current = false;
+	    local()->stopping_ms = NOW - 2000);
+}
+END_TEST
+
 /* ---- the fence ---------------------------------------------------------- */
 
 static void
@@ -206,6 +276,8 @@ main(void)
 		  without_support_nothing_is_begun_under_a_lease,
 		  standbys_have_their_names_ahead,
 		  nothing_is_rewound_while_the_log_counts_on_it,
+		  a_standby_leaves_the_set_before_it_is_stopped,
+		  nobody_is_waited_for_who_cannot_change_the_set,
 		  under_a_fence_streaming_ends,
 		  a_fenced_epoch_is_never_followed_again);
 }

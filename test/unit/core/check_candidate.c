@@ -53,6 +53,7 @@ START_TEST(each_verdict)
 	SAYS("silent", mt_copy(report_of(2)->self.name, MT_NAME_MAX, "x"));
 	SAYS("gone", seen_of(2)->gone = true);
 	SAYS("nofailover", report_of(2)->nofailover = true);
+	SAYS("stopping", report_of(2)->stopping = true);
 	SAYS("not-running", report_of(2)->healthy = false);
 	SAYS("other-cluster", mt_copy(report_of(2)->sysid, MT_SYSID_MAX, "1"));
 	SAYS("other-cluster", report_of(2)->sysid[0] = '\0');
@@ -116,6 +117,7 @@ START_TEST(a_forced_one_may_be_anywhere_but_must_be_well)
 	SAYS("chosen", FORCED; rules.least = position(TIMELINE, LSN + 1));
 	SAYS("nofailover", FORCED; report_of(2)->nofailover = true);
 	SAYS("silent", FORCED; given_silence(2));
+	SAYS("stopping", FORCED; report_of(2)->stopping = true);
 	SAYS("not-running", FORCED; report_of(2)->healthy = false);
 	SAYS("other-cluster", FORCED; report_of(2)->sysid[0] = '\0');
 	SAYS("not-a-standby", FORCED; report_of(2)->pg_role = MT_ROLE_PRIMARY);
@@ -132,7 +134,9 @@ START_TEST(the_first_objection_is_the_one_that_is_told)
 	SAYS("leaves", rules.except = "node2"; given_silence(2));
 	SAYS("silent", given_silence(2); seen_of(2)->gone = true);
 	SAYS("gone", seen_of(2)->gone = report_of(2)->nofailover = true);
-	SAYS("nofailover", report_of(2)->nofailover = true;
+	SAYS("nofailover",
+	     report_of(2)->nofailover = report_of(2)->stopping = true);
+	SAYS("stopping", report_of(2)->stopping = true;
 	     report_of(2)->healthy = false);
 	SAYS("not-running", report_of(2)->healthy = false;
 	     report_of(2)->sysid[0] = '\0');

@@ -139,6 +139,52 @@ START_TEST(who_is_new_has_to_be_well_within_the_limit)
 }
 END_TEST
 
+START_TEST(who_is_about_to_stop_is_not_waited_for)
+{
+	TARGET(MT_SYNC_ON, 1, "2", 1, "another takes its place", "3", 1,
+	       report_of(2)->stopping = true);
+	TARGET(MT_SYNC_QUORUM, 1, "23", 1, "in quorum mode", "3", 1,
+	       report_of(2)->stopping = true);
+	TARGET(MT_SYNC_ON, 2, "23", 2, "fewer are left", "3", 1,
+	       report_of(2)->stopping = true);
+	TARGET(MT_SYNC_ON, 1, "2", 1, "its daemon is gone by now", "3", 1,
+	       report_of(2)->stopping = true;
+	       seen_of(2)->gone = true);
+	TARGET(MT_SYNC_ON, 1, "2", 1, "it is named already", "3", 1,
+	       report_of(2)->stopping = true;
+	       given_log("", 0));
+	TARGET(MT_SYNC_ON, 1, "2", 1, "nobody is left", "", 0,
+	       report_of(2)->stopping = report_of(3)->stopping = true);
+	TARGET(MT_SYNC_ON, 1, "2", 1, "strict: it goes on waiting", "2", 1,
+	       w.settings.synchronous_mode_strict = true;
+	       report_of(2)->stopping = report_of(3)->stopping = true);
+}
+END_TEST
+
+#define LETS_GO(want, ...) \
+	do { \
+		given_sync_primary(MT_SYNC_ON, 1, "2", 1); \
+		w.settings.synchronous_mode_strict = true; \
+		__VA_ARGS__; \
+		ck_assert_msg(mt_sync_lets_go(&w.view, "node2") == (want), \
+			      "%s", #__VA_ARGS__); \
+	} while (0)
+
+START_TEST(strict_mode_lets_nobody_go_whom_nobody_replaces)
+{
+	LETS_GO(true, );
+	LETS_GO(false, report_of(3)->stopping = true);
+	LETS_GO(false, report_of(3)->healthy = false);
+	LETS_GO(false, report_of(3)->pg_role = MT_ROLE_UNINITIALIZED);
+	LETS_GO(false, given_silence(3));
+	LETS_GO(false, seen_of(3)->gone = true);
+	LETS_GO(false, mt_copy(TAGS(3), "{\"nosync\":true}"));
+	LETS_GO(false, w.state.members[2].witness = true);
+	LETS_GO(true, w.settings.synchronous_mode_strict = false;
+		given_silence(3));
+}
+END_TEST
+
 START_TEST(only_members_that_may_and_can_are_wanted)
 {
 	TARGET(MT_SYNC_ON, 2, "", 0, "nosync", "3", 1,
@@ -273,6 +319,8 @@ main(void)
 		  who_never_takes_over_is_waited_for_last,
 		  who_lags_is_replaced_by_who_does_not,
 		  who_is_new_has_to_be_well_within_the_limit,
+		  who_is_about_to_stop_is_not_waited_for,
+		  strict_mode_lets_nobody_go_whom_nobody_replaces,
 		  only_members_that_may_and_can_are_wanted,
 		  who_is_in_the_set_stays_for_a_while_without_streaming,
 		  a_strict_primary_goes_on_waiting_for_who_may_come_back,
