@@ -23,6 +23,8 @@ static const struct words {
     {"not-asked-for", "could not: another was asked for"},
     {"silent", "could not: nothing was heard from it lately"},
     {"gone", "could not: its daemon had closed its connection"},
+    {"pre-promote-failed", "could not: its pre_promote had failed less "
+			   "than ttl ago"},
     {"nofailover", "could not: it has the tag nofailover"},
     {"stopping", "could not: its daemon was about to end"},
     {"not-running", "could not: its PostgreSQL did not run or answer"},

@@ -43,6 +43,8 @@ act_name(enum mt_act act)
 		return "start-standby";
 	case MT_ACT_FOLLOW:
 		return "follow";
+	case MT_ACT_PRE_PROMOTE:
+		return "pre-promote";
 	case MT_ACT_PROMOTE:
 		return "promote";
 	case MT_ACT_CHECKPOINT:
@@ -127,7 +129,8 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 	case MT_ACT_STOP_IMMEDIATE:
 		if (p->hung)
 			mt_postgres_hung(n->pg, v->now_ms);
-		mt_postgres_stop(n->pg, p->act == MT_ACT_STOP_IMMEDIATE);
+		mt_postgres_stop(n->pg, p->act == MT_ACT_STOP_IMMEDIATE,
+				 p->hurry);
 		break;
 	case MT_ACT_BOOTSTRAP:
 		mt_postgres_bootstrap(n->pg);
@@ -152,6 +155,9 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 		break;
 	case MT_ACT_FOLLOW:
 		mt_postgres_follow(n->pg, p->member, p->url);
+		break;
+	case MT_ACT_PRE_PROMOTE:
+		mt_postgres_pre_promote(n->pg, p->epoch);
 		break;
 	case MT_ACT_PROMOTE:
 		mt_postgres_promote(n->pg, deadline_ms, p->timeline);
@@ -235,6 +241,7 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	case MT_ACT_START_PRIMARY:
 	case MT_ACT_START_STANDBY:
 	case MT_ACT_FOLLOW:
+	case MT_ACT_PRE_PROMOTE:
 	case MT_ACT_PROMOTE:
 	case MT_ACT_CHECKPOINT:
 	case MT_ACT_SLOTS:

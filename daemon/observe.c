@@ -192,6 +192,7 @@ node__report(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	r->config_term = n->keep.holder.round_term;
 	r->holds_turn = mt_agent_holds_turn(v);
 	r->stopping = mt_agent_is_stopping(v);
+	r->refuses = mt_agent_refuses_until(v) != 0;
 	r->data_id = l->data_id;
 	r->stopped = l->stopped;
 	r->interval_ms = (uint16_t)mt_report_interval_ms(&n->state);

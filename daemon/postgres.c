@@ -294,6 +294,7 @@ postgres__guard_gone(struct mt_postgres *pg)
 	pg->foreign = false;
 	pg->as_primary = false;
 	pg->stopping = STOP_NONE;
+	postgres__script_drop(&pg->before_stop);
 	pg->upstream[0] = '\0';
 	pg->upstream_url[0] = '\0';
 	pg->armed_ms = 0;
@@ -397,7 +398,7 @@ mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
 	uv_close((uv_handle_t *)&pg->again, again_closed_cb);
 	postgres__end_cancel(pg);
 	pg->closing += 5 + postgres__file_close(pg) + postgres__hang_close(pg) +
-		       postgres__resume_close(pg);
+		       postgres__resume_close(pg) + postgres__script_close(pg);
 	mt_session_close(pg->probe, postgres__one_closed, pg);
 	mt_session_close(pg->session, postgres__one_closed, pg);
 	mt_session_close(pg->worker, postgres__one_closed, pg);

@@ -79,7 +79,9 @@ const char *mt_postgres_pending(const struct mt_postgres *pg);
 void mt_postgres_exempt(struct mt_postgres *pg);
 void mt_postgres_rearm(struct mt_postgres *pg, int64_t deadline_ms);
 void mt_postgres_arm(struct mt_postgres *pg, int64_t deadline_ms);
-void mt_postgres_stop(struct mt_postgres *pg, bool immediate);
+/* A fast stop waits for before_stop, if there is one; with hurry it does not,
+ * and ends one that runs. */
+void mt_postgres_stop(struct mt_postgres *pg, bool immediate, bool hurry);
 void mt_postgres_cancel(struct mt_postgres *pg);
 void mt_postgres_start_primary(struct mt_postgres *pg, int64_t deadline_ms);
 /* member "" = nobody */
@@ -87,6 +89,8 @@ void mt_postgres_start_standby(struct mt_postgres *pg, const char *member,
 			       const char *url);
 void mt_postgres_follow(struct mt_postgres *pg, const char *member,
 			const char *url);
+/* Ask the script whether it may be promoted; turn: its first epoch. */
+void mt_postgres_pre_promote(struct mt_postgres *pg, uint64_t turn);
 /* The new timeline takes at least this number. */
 void mt_postgres_promote(struct mt_postgres *pg, int64_t deadline_ms,
 			 uint32_t timeline);

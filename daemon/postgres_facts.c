@@ -83,6 +83,9 @@ observe_server(const struct mt_postgres *pg, struct mt_local *l)
 	l->reloads = pg->reloads;
 	l->died = pg->died;
 	l->died_ms = pg->died_ms;
+	l->has_pre_promote = pg->conf->postgresql.pre_promote[0] != '\0';
+	l->pre_promoted = pg->pre_promoted;
+	l->refused_ms = pg->refused_ms;
 	l->promote_sent_ms = pg->promote_sent_ms;
 	l->exempt = l->running && pg->as_primary && pg->exempt;
 	l->deadline_ms = l->exempt ? 0 : pg->armed_ms;
@@ -147,6 +150,7 @@ mt_postgres_state(const struct mt_postgres *pg)
 	case MT_JOB_NONE:
 	case MT_JOB_RECOVER:
 	case MT_JOB_REWIND:
+	case MT_JOB_PRE_PROMOTE:
 	case MT_JOB_PROMOTE:
 	case MT_JOB_CHECKPOINT:
 	case MT_JOB_FOLLOW:

@@ -24,6 +24,7 @@
 struct mt_postgres;
 struct postgres__volume; /* postgres_hang.c */
 struct postgres__end;    /* postgres_end.c */
+struct postgres__script; /* postgres_script.c */
 
 /* A piece of file work: inputs, then what came of it. */
 struct file_work {
@@ -192,6 +193,11 @@ struct mt_postgres {
 	int slots_waiting;
 	bool slots_failed;
 
+	/* postgres_script.c; those that are waited for, and all that run */
+	struct postgres__script *pre_promote, *before_stop, *scripts;
+	uint64_t pre_promoted; /* the turn, by its first epoch, that it let */
+	int64_t refused_ms;    /* when it last refused */
+
 	/* postgres_hang.c */
 	int64_t hang_timeout_ms, hang_tick_ms;
 	struct mt_session *probe; /* a fresh connection each time */
@@ -258,7 +264,17 @@ int postgres__resume_close(struct mt_postgres *pg);
 /* postgres_dynamic.c: write it if it is stale; read it, and begin. */
 void postgres__keep_document(struct mt_postgres *pg);
 void postgres__recall_document(struct mt_postgres *pg);
+/* postgres_script.c */
+/* True: it runs, and its end will call postgres__stop_now. */
+bool postgres__before_stop(struct mt_postgres *pg);
+void postgres__pre_promote_cancel(struct mt_postgres *pg);
+/* Kill what is in the slot, if anything is; its end has no effect. */
+void postgres__script_drop(struct postgres__script **slot);
+/* How many calls of postgres__one_closed will come. */
+int postgres__script_close(struct mt_postgres *pg);
 /* postgres_run.c */
+/* The fast stop itself. */
+void postgres__stop_now(struct mt_postgres *pg);
 int postgres__follow_of(struct mt_postgres *pg, const char *member,
 			const char *url, struct mt_pg_follow *f,
 			struct mt_err *err);

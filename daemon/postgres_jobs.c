@@ -161,4 +161,5 @@ mt_postgres_cancel(struct mt_postgres *pg)
 {
 	if (pg->work != NULL)
 		mt_pg_job_cancel(pg->work);
+	postgres__pre_promote_cancel(pg);
 }

@@ -64,17 +64,45 @@ mt_postgres_rearm(struct mt_postgres *pg, int64_t deadline_ms)
 
 /* ---- stop ---- */
 
+static void
+leave_sessions(struct mt_postgres *pg)
+{
+	mt_session_want(pg->session, false);
+	mt_session_want(pg->worker, false);
+	mt_session_want(pg->identifier, false);
+	pg->info.at_ms = 0;
+}
+
 void
-mt_postgres_stop(struct mt_postgres *pg, bool immediate)
+postgres__stop_now(struct mt_postgres *pg)
+{
+	struct mt_err err;
+
+	leave_sessions(pg);
+	if (mt_guard_signal(pg->guard, SIGINT, &err) != 0 &&
+	    err.code != MT_ENOENT)
+		mt_error("%s", err.text);
+}
+
+void
+mt_postgres_stop(struct mt_postgres *pg, bool immediate, bool hurry)
 {
 	enum stop_mode mode = immediate ? STOP_IMMEDIATE : STOP_FAST;
 	struct mt_err err;
 
-	if (pg->guard == NULL || pg->stopping >= mode)
+	if (pg->guard == NULL)
+		return;
+	if (pg->stopping == STOP_FAST && mode == STOP_FAST && hurry &&
+	    pg->before_stop != NULL) {
+		postgres__script_drop(&pg->before_stop);
+		postgres__stop_now(pg);
+	}
+	if (pg->stopping >= mode)
 		return;
 	mt_info("stopping PostgreSQL, mode %s",
 		immediate ? "immediate" : "fast");
 	pg->stopping = mode;
+	postgres__pre_promote_cancel(pg);
 	if (pg->job != MT_JOB_STOP) {
 		if (pg->job != MT_JOB_NONE) {
 			mt_err_set(&err, MT_ECANCELED, "overtaken by a stop");
@@ -82,16 +110,13 @@ mt_postgres_stop(struct mt_postgres *pg, bool immediate)
 		}
 		postgres__job_begin(pg, MT_JOB_STOP, 0);
 	}
-	mt_session_want(pg->session, false);
-	mt_session_want(pg->worker, false);
-	mt_session_want(pg->identifier, false);
-	pg->info.at_ms = 0;
 	if (immediate) {
+		postgres__script_drop(&pg->before_stop);
+		leave_sessions(pg);
 		if (mt_guard_kill(pg->guard) != 0)
 			mt_error("could not end PostgreSQL by force");
-	} else if (mt_guard_signal(pg->guard, SIGINT, &err) != 0 &&
-		   err.code != MT_ENOENT) {
-		mt_error("%s", err.text);
+	} else if (hurry || !postgres__before_stop(pg)) {
+		postgres__stop_now(pg);
 	}
 }
 

@@ -238,6 +238,7 @@ worth_telling(const struct mt_node *n, const struct mt_report *r)
 	       r->streaming != o->streaming || r->writable != o->writable ||
 	       r->serving != o->serving || r->rewindable != o->rewindable ||
 	       r->healthy != o->healthy || r->stopping != o->stopping ||
+	       r->refuses != o->refuses ||
 	       r->bootstrap_ready != o->bootstrap_ready ||
 	       r->bootstrap_failed != o->bootstrap_failed ||
 	       r->at.timeline != o->at.timeline ||

@@ -131,7 +131,9 @@ struct mt_conf_postgresql {
 	json_t *basebackup;
 	json_t *recovery_conf; /* object, never NULL */
 	json_t *callbacks;     /* object: "on_start" -> command; never NULL */
-	int64_t pg_ctl_timeout_ms; /* 60 s */
+	char pre_promote[MT_CONF_PATH_MAX]; /* command, "" = none */
+	char before_stop[MT_CONF_PATH_MAX]; /* command, "" = none */
+	int64_t pg_ctl_timeout_ms;          /* 60 s */
 	/* -1 not given (the dynamic setting counts), 0, 1 */
 	int use_pg_rewind;
 	int remove_data_directory_on_rewind_failure;

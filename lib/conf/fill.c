@@ -75,6 +75,8 @@ static const struct row rows[] = {
     {"postgresql.bin_name.pg_basebackup", PG(bin_name.pg_basebackup), TEXT, 0},
     {"postgresql.bin_name.pg_rewind", PG(bin_name.pg_rewind), TEXT, 0},
     {"postgresql.pgpass", PG(pgpass), TEXT, 0},
+    {"postgresql.pre_promote", PG(pre_promote), TEXT, 0},
+    {"postgresql.before_stop", PG(before_stop), TEXT, 0},
     {"postgresql.database", PG(database), TEXT, 0},
     {"postgresql.use_unix_socket", PG(use_unix_socket), TRUTH, 0},
     {"postgresql.use_unix_socket_repl", PG(use_unix_socket_repl), TRUTH, 0},

@@ -110,6 +110,7 @@ plan_lease_ending(const struct mt_view *v, struct mt_plan *p)
 {
 	p->act = MT_ACT_STOP_FAST;
 	p->cancel = v->local.job != MT_JOB_STOP;
+	p->hurry = true;
 	p->look_again_ms = v->local.deadline_ms;
 	agent__why(p, "no majority renews the lease, which is about to end");
 }
@@ -450,12 +451,26 @@ void
 mt_agent_decide(const struct mt_view *view, struct mt_plan *plan)
 {
 	const struct rule *r = rules;
+	int64_t until_ms;
 
 	while (!r->when(view)) /* "standby" always matches */
 		r++;
 	memset(plan, 0, sizeof(*plan));
 	plan->rule = r->name;
 	r->then(view, plan);
+	/* Then it is a candidate again, and says so. */
+	until_ms = mt_agent_refuses_until(view);
+	if (until_ms != 0 &&
+	    (plan->look_again_ms == 0 || until_ms < plan->look_again_ms))
+		plan->look_again_ms = until_ms;
+}
+
+int64_t
+mt_agent_refuses_until(const struct mt_view *v)
+{
+	int64_t until_ms = v->local.refused_ms + v->settings->ttl_ms;
+
+	return v->local.refused_ms != 0 && v->now_ms < until_ms ? until_ms : 0;
 }
 
 const char *const *
@@ -518,6 +533,8 @@ mt_job_name(enum mt_job job)
 		return "start";
 	case MT_JOB_STOP:
 		return "stop";
+	case MT_JOB_PRE_PROMOTE:
+		return "pre_promote";
 	case MT_JOB_PROMOTE:
 		return "promote";
 	case MT_JOB_CHECKPOINT:

@@ -25,6 +25,7 @@ enum mt_act {
 	MT_ACT_START_PRIMARY,
 	MT_ACT_START_STANDBY, /* following member, or nobody */
 	MT_ACT_FOLLOW,        /* member */
+	MT_ACT_PRE_PROMOTE,   /* ask the script; epoch */
 	MT_ACT_PROMOTE,
 	MT_ACT_CHECKPOINT, /* for request */
 	MT_ACT_SLOTS,      /* create those that are missing */
@@ -42,13 +43,14 @@ struct mt_plan {
 	char why[MT_WHY_MAX]; /* shown in state and log */
 	char member[MT_NAME_MAX];
 	char url[MT_URL_MAX]; /* of member */
-	uint64_t epoch;       /* GIVE_UP, TAKE_EPOCH */
+	uint64_t epoch;       /* GIVE_UP, TAKE_EPOCH, PRE_PROMOTE, FENCE */
 	uint64_t request_id;  /* CHECKPOINT */
 	uint32_t timeline; /* PROMOTE: the new one has at least this number */
 	struct mt_names names;
 	struct mt_command command;
 	bool cancel;           /* ends a long action under way first */
 	bool hung;             /* STOP_IMMEDIATE: for it does not answer */
+	bool hurry;            /* STOP_FAST: no script is waited for */
 	int64_t look_again_ms; /* the latest time of the next look; 0 = none */
 };
 
@@ -60,6 +62,10 @@ bool mt_agent_may_ask(const struct mt_view *view);
 /* Did this data directory run as primary in the present turn: has it all that
  * was ever acknowledged in it? */
 bool mt_agent_holds_turn(const struct mt_view *view);
+
+/* Until when its pre_promote has refused to have this node promoted; 0 = it has
+ * not. */
+int64_t mt_agent_refuses_until(const struct mt_view *view);
 
 /* Does the daemon end, and its PostgreSQL with it? */
 bool mt_agent_is_stopping(const struct mt_view *view);

@@ -430,6 +430,8 @@ agent__plan_standby(const struct mt_view *v, struct mt_plan *p)
 	}
 	if (l->job != MT_JOB_NONE) {
 		agent__why(p, mt_job_name(l->job));
+		/* Whatever it says, the turn is another's. */
+		p->cancel = l->job == MT_JOB_PRE_PROMOTE;
 		return;
 	}
 	switch (l->data) {

@@ -178,6 +178,16 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 			p->act = MT_ACT_NONE;
 		return;
 	}
+	/* The last word is the operator's. */
+	if (mt_agent_refuses_until(v) != 0) {
+		give_up(v, p, "pre_promote does not let it be promoted");
+		return;
+	}
+	if (l->has_pre_promote && l->pre_promoted != v->state->leader.since) {
+		p->act = MT_ACT_PRE_PROMOTE;
+		p->epoch = v->state->leader.since;
+		return;
+	}
 	/* Durable before the promotion: a restarted daemon adopts this
 	 * PostgreSQL as primary only under this epoch. */
 	if (l->record.pg_epoch != v->state->leader.epoch ||

@@ -76,6 +76,8 @@ mt_candidate_objection(const struct mt_view *view,
 		return "gone";
 	if (r->nofailover)
 		return "nofailover";
+	if (r->refuses)
+		return "pre-promote-failed";
 	if (r->stopping)
 		return "stopping";
 	if (!r->healthy)
@@ -209,6 +211,11 @@ mt_candidates_judge(const struct mt_view *view,
 		mt_copy(v->name, sizeof(v->name), m->name);
 		describe(view, mt_primary_position(view), seen, v);
 		no = mt_candidate_objection(view, rules, m, seen);
+		/* Of two that hold, what tells why it had to leave. */
+		if (no != NULL && strcmp(no, "leaves") == 0 &&
+		    mt_report_is_fresh(seen, view->now_ms) &&
+		    seen->report.refuses)
+			no = "pre-promote-failed";
 		mt_copy(v->rule, sizeof(v->rule), no != NULL ? no : "behind");
 		if (no != NULL ||
 		    (best != NULL && !is_better(view, &seen->report, best)))

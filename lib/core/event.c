@@ -6,7 +6,9 @@
  * promoted and still in recovery it is neither.
  *
  * Who ended it decides what its end is: a stop was asked for; a crash is none,
- * and is told only if the turn was given up for it.
+ * and is told only if the turn was given up for it. One that was ended to be
+ * started again (a primary that hung) is told when it is up, as one restart, or
+ * as stopped once its turn is given up.
  */
 #include "core/event.h"
 
@@ -31,7 +33,11 @@ look_at_the_end(struct mt_events *e, const struct mt_local *l, struct list *to)
 	e->given_up = l->record.given_up;
 	if (e->running && !l->running && !l->died &&
 	    e->told != MT_ROLE_UNINITIALIZED)
+		e->restarting = true;
+	if (e->restarting && !l->running && (!l->hung || given_up)) {
+		e->restarting = false;
 		tell(e, to, MT_EVENT_STOP, e->told);
+	}
 	if (!l->running && l->died && given_up && e->told == MT_ROLE_PRIMARY)
 		tell(e, to, MT_EVENT_ROLE_CHANGE, MT_ROLE_DEMOTED);
 	e->running = l->running;
@@ -50,8 +56,10 @@ look_at_the_role(struct mt_events *e, const struct mt_local *l, struct list *to)
 	if (e->told != MT_ROLE_UNINITIALIZED && e->told != role)
 		tell(e, to, MT_EVENT_ROLE_CHANGE, role);
 	else if (!e->up)
-		tell(e, to, MT_EVENT_START, role);
+		tell(e, to, e->restarting ? MT_EVENT_RESTART : MT_EVENT_START,
+		     role);
 	e->up = true;
+	e->restarting = false;
 }
 
 int
@@ -76,6 +84,8 @@ mt_event_name(enum mt_event_kind kind)
 		return "on_start";
 	case MT_EVENT_STOP:
 		return "on_stop";
+	case MT_EVENT_RESTART:
+		return "on_restart";
 	case MT_EVENT_RELOAD:
 		return "on_reload";
 	case MT_EVENT_ROLE_CHANGE:

@@ -11,6 +11,7 @@
 enum mt_event_kind {
 	MT_EVENT_START,
 	MT_EVENT_STOP,
+	MT_EVENT_RESTART,
 	MT_EVENT_RELOAD,
 	MT_EVENT_ROLE_CHANGE,
 };
@@ -26,6 +27,7 @@ struct mt_event {
 struct mt_events {
 	bool running, up; /* as last seen; up: it answered since its start */
 	enum mt_pg_role told; /* MT_ROLE_UNINITIALIZED: none yet */
+	bool restarting;      /* ended, to be started again; not told */
 	uint64_t reloads, given_up;
 };
 

@@ -29,6 +29,7 @@ enum flag {
 	F_REWINDABLE = 1 << 12,
 	F_HOLDS_TURN = 1 << 13,
 	F_STOPPING = 1 << 14,
+	F_REFUSES = 1 << 15,
 };
 
 static uint16_t
@@ -48,6 +49,7 @@ flags_of(const struct mt_report *r)
 			  (r->rewindable ? F_REWINDABLE : 0) |
 			  (r->hung ? F_HUNG : 0) |
 			  (r->stopping ? F_STOPPING : 0) |
+			  (r->refuses ? F_REFUSES : 0) |
 			  (r->holds_turn ? F_HOLDS_TURN : 0));
 }
 
@@ -114,6 +116,7 @@ take_flags(struct mt_report *r, uint16_t f)
 	r->holds_turn = (f & F_HOLDS_TURN) != 0;
 	r->hung = (f & F_HUNG) != 0;
 	r->stopping = (f & F_STOPPING) != 0;
+	r->refuses = (f & F_REFUSES) != 0;
 }
 
 static void

@@ -48,6 +48,7 @@ struct mt_report {
 	bool unfenced;   /* fencing: off, no sentinel ends its primary */
 	bool hung;       /* its primary does not answer, nor end when killed */
 	bool stopping;   /* its daemon ends, and its PostgreSQL with it */
+	bool refuses;    /* its pre_promote has failed less than ttl ago */
 	int failover_priority;
 	char sysid[MT_SYSID_MAX];
 	struct mt_position at; /* primary: current; standby: received */

@@ -196,6 +196,12 @@ mend_nofailover(struct facts *f)
 }
 
 static void
+mend_refuses(struct facts *f)
+{
+	f->seen.report.refuses = false;
+}
+
+static void
 mend_stopping(struct facts *f)
 {
 	f->seen.report.stopping = false;
@@ -231,6 +237,7 @@ static const struct {
     {"silent", MT_CHECK_REACHABLE, NULL},
     {"gone", MT_CHECK_REACHABLE, NULL},
     {"nofailover", MT_CHECK_TAGS, mend_nofailover},
+    {"pre-promote-failed", MT_CHECK_RUNNING, mend_refuses},
     {"stopping", MT_CHECK_RUNNING, mend_stopping},
     {"not-running", MT_CHECK_RUNNING, NULL},
     {"other-cluster", MT_CHECK_RUNNING, NULL},

@@ -55,8 +55,9 @@ enum mt_job {
 	MT_JOB_RECOVER, /* what a primary's crash left, by a single-user server
 			 */
 	MT_JOB_REWIND,
-	MT_JOB_START, /* until it accepts connections */
-	MT_JOB_STOP,  /* until the postmaster is gone */
+	MT_JOB_START,       /* until it accepts connections */
+	MT_JOB_STOP,        /* until the postmaster is gone */
+	MT_JOB_PRE_PROMOTE, /* the script that may refuse */
 	MT_JOB_PROMOTE,
 	MT_JOB_CHECKPOINT,
 	MT_JOB_FOLLOW,
@@ -159,6 +160,9 @@ struct mt_local {
 	int64_t last_job_ms;     /* when it ended */
 	int failures;            /* of the same job, in a row */
 	uint64_t checkpoint_for; /* request id whose checkpoint is done */
+	bool has_pre_promote;    /* a script is asked before a promotion */
+	uint64_t pre_promoted;   /* the turn, by its first epoch, that it let */
+	int64_t refused_ms;      /* when it last refused, 0 = never */
 	int64_t promote_sent_ms; /* 0 = not sent in this turn */
 	int64_t status_put_ms;   /* when the status was last proposed */
 

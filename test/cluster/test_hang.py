@@ -2,6 +2,7 @@
 """A PostgreSQL that accepts connections and does not answer."""
 
 import os
+import re
 import signal
 import time
 
@@ -87,7 +88,11 @@ def test_stopped_backends_alone_are_no_hang(hanging):
 
 
 def test_hung_postgres_without_another_member_is_restarted_in_place():
-    with Cluster(1, dcs={"primary_hang_timeout": HANG_TIMEOUT}) as cluster:
+    told = "sh -c 'echo \"told $*\"' callback"
+    with Cluster(1, dcs={"primary_hang_timeout": HANG_TIMEOUT},
+                 overrides={"postgresql": {"callbacks": {
+                     "on_start": told, "on_stop": told,
+                     "on_restart": told}}}) as cluster:
         node = cluster.start_and_form().nodes[0]
         timeline, pid = node.timeline(), node.postmaster_pid()
         node.sql("CREATE TABLE kept AS SELECT 1")
@@ -97,6 +102,8 @@ def test_hung_postgres_without_another_member_is_restarted_in_place():
         cluster.wait_healthy()
         assert node.sql("SELECT * FROM kept") == [(1,)]
         assert node.timeline() == timeline
+        wait_for(lambda: re.findall(r"told (on_\w+)", node.log())
+                 == ["on_start", "on_restart"], 10, "the restart to be told")
 
 
 def test_timeout_of_0_ends_nothing():

@@ -98,6 +98,8 @@ unfit(const struct mt_view *v, const struct mt_seen *seen)
 		return "has the tag nofailover";
 	if (r->stopping)
 		return "is about to end";
+	if (r->refuses)
+		return "is not to be promoted, as its pre_promote said";
 	if (!r->healthy || r->pg_role != MT_ROLE_REPLICA)
 		return "is no standby that runs";
 	if (r->at.timeline == 0)

@@ -82,6 +82,7 @@ exec_on_job(struct node *n, const struct event *e)
 	case MT_JOB_NONE:
 	case MT_JOB_START:
 	case MT_JOB_STOP:
+	case MT_JOB_PRE_PROMOTE:
 	case MT_JOB_PROMOTE:
 	case MT_JOB_NAMES:
 	case MT_JOB_FENCE:
@@ -121,6 +122,7 @@ has_ended(const struct node *n, bool *failed)
 	case MT_JOB_FOLLOW:
 	case MT_JOB_SLOTS:
 	case MT_JOB_DISCARD:
+	case MT_JOB_PRE_PROMOTE:
 		break;
 	}
 	return n->job.done;
@@ -290,6 +292,7 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 		pg_arm(n, v->local.deadline_ms);
 		n->dirty = true;
 		break;
+	case MT_ACT_PRE_PROMOTE: /* no node has the script */
 	case MT_ACT_NONE:
 	case MT_ACT_GIVE_UP:
 	case MT_ACT_TAKE_EPOCH:
@@ -340,6 +343,7 @@ exec_plan(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 	case MT_ACT_START_PRIMARY:
 	case MT_ACT_START_STANDBY:
 	case MT_ACT_FOLLOW:
+	case MT_ACT_PRE_PROMOTE:
 	case MT_ACT_PROMOTE:
 	case MT_ACT_CHECKPOINT:
 	case MT_ACT_SLOTS:

@@ -212,6 +212,7 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	r->port = mt_probing_finding(&n->probing);
 	r->holds_turn = mt_agent_holds_turn(v);
 	r->stopping = mt_agent_is_stopping(v);
+	r->refuses = mt_agent_refuses_until(v) != 0;
 	r->at = l->at;
 	r->replayed_lsn = l->replayed_lsn;
 	r->server_version = 170000;
@@ -367,6 +368,7 @@ control(struct node *n, struct mt_view *v)
 }
 
 /* A connection to the holder's port: the kernel of a machine that is there
+ * accepts it as long as there is a postmaster, and refuses it else. */
 static void
 probe(struct node *n, const struct mt_view *v)
 {

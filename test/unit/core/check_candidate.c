@@ -52,6 +52,7 @@ START_TEST(each_verdict)
 	SAYS("chosen", seen_of(2)->at_ms = NOW - 3000);
 	SAYS("silent", mt_copy(report_of(2)->self.name, MT_NAME_MAX, "x"));
 	SAYS("gone", seen_of(2)->gone = true);
+	SAYS("pre-promote-failed", report_of(2)->refuses = true);
 	SAYS("nofailover", report_of(2)->nofailover = true);
 	SAYS("stopping", report_of(2)->stopping = true);
 	SAYS("not-running", report_of(2)->healthy = false);
@@ -115,6 +116,7 @@ START_TEST(a_forced_one_may_be_anywhere_but_must_be_well)
 	SAYS("chosen", FORCED; w.settings.check_timeline = true;
 	     report_of(2)->at.timeline = 1);
 	SAYS("chosen", FORCED; rules.least = position(TIMELINE, LSN + 1));
+	SAYS("pre-promote-failed", FORCED; report_of(2)->refuses = true);
 	SAYS("nofailover", FORCED; report_of(2)->nofailover = true);
 	SAYS("silent", FORCED; given_silence(2));
 	SAYS("stopping", FORCED; report_of(2)->stopping = true);
@@ -132,10 +134,17 @@ START_TEST(the_first_objection_is_the_one_that_is_told)
 {
 	SAYS("not-asked-for", rules.only = "node3"; rules.except = "node2");
 	SAYS("leaves", rules.except = "node2"; given_silence(2));
+	SAYS("leaves", rules.except = "node2"; given_silence(2);
+	     report_of(2)->refuses = true);
+	/* but what tells why it leaves */
+	SAYS("pre-promote-failed", rules.except = "node2";
+	     report_of(2)->refuses = true);
 	SAYS("silent", given_silence(2); seen_of(2)->gone = true);
 	SAYS("gone", seen_of(2)->gone = report_of(2)->nofailover = true);
 	SAYS("nofailover",
-	     report_of(2)->nofailover = report_of(2)->stopping = true);
+	     report_of(2)->nofailover = report_of(2)->refuses = true);
+	SAYS("pre-promote-failed",
+	     report_of(2)->refuses = report_of(2)->stopping = true);
 	SAYS("stopping", report_of(2)->stopping = true;
 	     report_of(2)->healthy = false);
 	SAYS("not-running", report_of(2)->healthy = false;

@@ -130,6 +130,43 @@ START_TEST(a_crashed_primary_that_starts_in_place_has_started)
 }
 END_TEST
 
+static void
+hangs_and_is_ended(void)
+{
+	runs(true);
+	l.hung = true;
+	BRINGS_NOTHING();
+	l.running = l.accepting = false;
+	BRINGS_NOTHING();
+}
+
+START_TEST(what_was_ended_to_be_started_again_has_been_restarted)
+{
+	hangs_and_is_ended();
+	l.running = true;
+	BRINGS_NOTHING();
+	l.accepting = true;
+	l.hung = false;
+	BRINGS(RESTART, PRIMARY);
+	/* the next stop is one again */
+	l.running = l.accepting = false;
+	BRINGS(STOP, PRIMARY);
+	l.running = l.accepting = true;
+	BRINGS(START, PRIMARY);
+}
+END_TEST
+
+START_TEST(what_hung_and_gave_up_was_stopped)
+{
+	hangs_and_is_ended();
+	l.record.given_up = 4;
+	BRINGS(STOP, PRIMARY);
+	l.running = l.accepting = l.in_recovery = true;
+	l.as_primary = l.hung = false;
+	BRINGS(ROLE_CHANGE, REPLICA);
+}
+END_TEST
+
 START_TEST(a_standby_gives_up_without_a_word)
 {
 	runs(false);
@@ -179,6 +216,8 @@ main(void)
 		  a_demotion_is_a_stop_and_a_change_of_role,
 		  a_crashed_primary_that_gives_up_is_demoted,
 		  a_crashed_primary_that_starts_in_place_has_started,
+		  what_was_ended_to_be_started_again_has_been_restarted,
+		  what_hung_and_gave_up_was_stopped,
 		  a_standby_gives_up_without_a_word,
 		  a_reload_is_told_once_and_only_while_it_runs,
 		  what_happened_between_two_looks_comes_in_order);

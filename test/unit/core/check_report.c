@@ -97,6 +97,7 @@ START_TEST(each_flag_is_one_of_its_own)
 	    offsetof(struct mt_report, holds_turn),
 	    offsetof(struct mt_report, hung),
 	    offsetof(struct mt_report, stopping),
+	    offsetof(struct mt_report, refuses),
 	};
 
 	for (size_t i = 0; i < MT_COUNT(flags); i++) {
