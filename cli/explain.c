@@ -32,6 +32,8 @@ static const struct words {
     {"not-a-standby", "could not: its PostgreSQL was no standby"},
     {"position-unknown", "could not: its position was not known"},
     {"report-too-old", "could not: its last report was too old"},
+    {"restored", "could not: its data is from a backup and has followed no "
+		 "primary"},
     {"lacks-the-end", "could not: it lacked the end of the primary's log"},
     {"lags", "could not: it lagged by more than maximum_lag_on_failover"},
     {"holder", "kept the turn"},

@@ -139,7 +139,7 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 		mt_postgres_discard(n->pg);
 		break;
 	case MT_ACT_CLONE:
-		mt_postgres_clone(n->pg, p->member, p->url);
+		mt_postgres_clone(n->pg, p->member, p->url, n->state.sysid);
 		break;
 	case MT_ACT_RECOVER:
 		mt_postgres_recover(n->pg);
@@ -200,6 +200,7 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	uint64_t version = n->state.sync.version; /* before it is applied */
 
 	log_plan(n, v, p);
+	n->wants_clone = p->wants_clone;
 	if (p->cancel && n->pg != NULL)
 		mt_postgres_cancel(n->pg);
 	switch (p->act) {

@@ -14,6 +14,7 @@
 #include "consensus/store.h"
 #include "consensus/writer.h"
 #include "core/agent.h"
+#include "core/clones.h"
 #include "core/controller.h"
 #include "core/keep.h"
 #include "core/suspect.h"
@@ -134,6 +135,9 @@ struct mt_node {
 	int64_t phases_ms;  /* when it was first seen, 0 = in its middle */
 	struct mt_phases phases;
 	char gave_up_why[MT_WHY_MAX];
+	struct mt_clones clones;
+	bool wants_clone; /* as the agent's last plan has it */
+	int64_t alone_ms; /* no primary was heard of since; 0: one is */
 	const char *agent_rule, *control_rule;
 	enum mt_act agent_act;
 	char agent_why[MT_WHY_MAX], control_why[MT_WHY_MAX];

@@ -63,6 +63,20 @@ observe_phases(struct mt_node *n, struct mt_view *v)
 	l->writable_ms = ph->writable_ms;
 }
 
+static bool
+hears_primary(const struct mt_node *n, int64_t now_ms)
+{
+	for (int i = 0; i < n->reports.n; i++) {
+		const struct mt_seen *seen = &n->reports.seen[i];
+
+		if (mt_report_is_fresh(seen, now_ms) && !seen->gone &&
+		    (seen->report.pg_role == MT_ROLE_PRIMARY ||
+		     seen->report.pg_role == MT_ROLE_PROMOTED))
+			return true;
+	}
+	return false;
+}
+
 void
 node__observe(struct mt_node *n, struct mt_view *v)
 {
@@ -85,6 +99,11 @@ node__observe(struct mt_node *n, struct mt_view *v)
 		n->turn_ms = v->now_ms;
 	}
 	l->turn_ms = n->turn_ms;
+	if (hears_primary(n, v->now_ms))
+		n->alone_ms = 0;
+	else if (n->alone_ms == 0)
+		n->alone_ms = v->now_ms;
+	l->alone_ms = n->alone_ms;
 	l->status_put_ms = n->status_put_ms;
 	l->exempt_ended = n->exempt_ended;
 	if (n->pg != NULL) {
@@ -165,8 +184,12 @@ void
 node__doing(const struct mt_node *n, char *buf, size_t size)
 {
 	const char *trouble = n->pg != NULL ? mt_postgres_trouble(n->pg) : "";
+	char done[128] = "";
 
-	mt_format(buf, size, "%s%s%s", n->agent_why,
+	if (n->pg != NULL)
+		mt_postgres_progress(n->pg, done, sizeof(done));
+	mt_format(buf, size, "%s%s%s%s%s%s", n->agent_why,
+		  done[0] != '\0' ? " (" : "", done, done[0] != '\0' ? ")" : "",
 		  n->agent_why[0] != '\0' && trouble[0] != '\0' ? ": " : "",
 		  trouble);
 }
@@ -186,6 +209,10 @@ node__report(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	if (v->now_ms < l->deadline_ms)
 		r->lease_epoch = l->lease_epoch;
 	r->nofailover = n->conf->nofailover;
+	r->restored = l->restored && l->data == MT_DATA_PRESENT;
+	r->wants_clone = n->wants_clone;
+	mt_clones_step(&n->clones, v);
+	mt_clones_tell(&n->clones, r);
 	r->unfenced = n->pg != NULL && !n->conf->fencing;
 	r->failover_priority = n->conf->failover_priority;
 	r->config_index = n->keep.holder.round_index;

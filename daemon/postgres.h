@@ -35,6 +35,10 @@ const struct mt_pg_info *mt_postgres_info(const struct mt_postgres *pg);
 const struct mt_history *mt_postgres_history(const struct mt_postgres *pg,
 					     int *n);
 int mt_postgres_clone_percent(const struct mt_postgres *pg);
+/* How far a clone is: "pg_basebackup, 12 % of 345 MB", "by x for 6 s"; "" if
+ * there is none. Returns buf. */
+char *mt_postgres_progress(const struct mt_postgres *pg, char *buf,
+			   size_t size);
 /* What went wrong last, "" = nothing. */
 const char *mt_postgres_trouble(const struct mt_postgres *pg);
 bool mt_postgres_bootstrap_failed(const struct mt_postgres *pg);
@@ -106,8 +110,9 @@ const struct mt_flushed *mt_postgres_flushed(const struct mt_postgres *pg,
 void mt_postgres_slots(struct mt_postgres *pg, const struct mt_state *s);
 void mt_postgres_bootstrap(struct mt_postgres *pg);
 void mt_postgres_discard(struct mt_postgres *pg);
+/* member, url "": from a backup. sysid: what the data has to have. */
 void mt_postgres_clone(struct mt_postgres *pg, const char *member,
-		       const char *url);
+		       const char *url, const char *sysid);
 /* Shut down cleanly what crashed as primary, before a rewind. */
 void mt_postgres_recover(struct mt_postgres *pg);
 void mt_postgres_rewind(struct mt_postgres *pg, const char *member,

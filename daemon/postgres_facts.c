@@ -4,9 +4,12 @@
  * the struct's fields as facts of the core, its state and its role. It looks
  * nowhere and changes nothing.
  */
+#include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
+#include "conf/methods.h"
 #include "daemon/postgres_internal.h"
 #include "pg/conninfo.h"
 
@@ -48,7 +51,12 @@ observe_control(const struct mt_postgres *pg, struct mt_local *l)
 		l->control = MT_CONTROL_SHUT_DOWN;
 		break;
 	case MT_PGCTL_PRODUCTION:
-		l->control = MT_CONTROL_PRODUCTION;
+		/* A copy of a primary that ran, and no log of its own to find
+		 * the end of: its recovery begins where the backup did. */
+		l->control =
+		    pg->has_label && pg->ending == NULL && pg->end.timeline == 0
+			? MT_CONTROL_RECOVERY
+			: MT_CONTROL_PRODUCTION;
 		break;
 	case MT_PGCTL_SHUT_DOWN_IN_RECOVERY:
 	case MT_PGCTL_ARCHIVE_RECOVERY:
@@ -111,6 +119,9 @@ mt_postgres_observe(const struct mt_postgres *pg, const struct mt_state *s,
 	l->can_bootstrap = pg->conf->bootstrap.present;
 	l->bootstrapped = pg->bootstrapped;
 	l->fresh = pg->fresh;
+	l->restored = pg->restored;
+	l->can_restore = mt_method_any(&pg->conf->postgresql, "no_leader");
+	l->keeps_data = mt_method_any(&pg->conf->postgresql, "keep_data");
 	observe_control(pg, l);
 	observe_server(pg, l);
 	l->names = pg->names;
@@ -205,6 +216,24 @@ int
 mt_postgres_clone_percent(const struct mt_postgres *pg)
 {
 	return pg->job == MT_JOB_CLONE && pg->percent > 0 ? pg->percent : 0;
+}
+
+char *
+mt_postgres_progress(const struct mt_postgres *pg, char *buf, size_t size)
+{
+	int64_t done = 0, all = 0;
+
+	buf[0] = '\0';
+	if (pg->job != MT_JOB_CLONE || pg->work == NULL)
+		return buf;
+	mt_pg_job_bytes(pg->work, &done, &all);
+	if (all > 0)
+		mt_format(buf, size, "%s, %d %%, %" PRId64 " of %" PRId64 " MB",
+			  pg->step, pg->percent, done >> 20, all >> 20);
+	else
+		mt_format(buf, size, "%s for %" PRId64 " s", pg->step,
+			  (mt_clock_ms() - pg->job_since_ms) / 1000);
+	return buf;
 }
 
 const char *

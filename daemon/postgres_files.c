@@ -126,6 +126,7 @@ static void
 inspect_work(struct file_work *w)
 {
 	const struct mt_conf *c = w->pg->conf;
+	char path[MT_CONF_PATH_MAX + 16];
 
 	w->rv = mt_pg_dir_classify(c->postgresql.data_dir, &w->kind, &w->err);
 	if (w->rv != 0)
@@ -136,6 +137,9 @@ inspect_work(struct file_work *w)
 	if (w->kind == MT_PG_DIR_CLUSTER) {
 		read_data_id(w);
 		mt_pg_wal_newest(c->postgresql.data_dir, w->first_segment);
+		mt_format(path, sizeof(path), "%s/backup_label",
+			  c->postgresql.data_dir);
+		w->has_label = mt_file_exists(path);
 	}
 }
 
@@ -171,6 +175,7 @@ inspect_done(struct file_work *w)
 	struct mt_postgres *pg = w->pg;
 	const char *dir = pg->conf->postgresql.data_dir;
 	bool unclaimed = strcmp(w->what, POSTGRES_UNCLAIMED) == 0;
+	bool restored = strcmp(w->what, MT_PG_RESTORED) == 0;
 	struct mt_err err;
 
 	if (pg->guard != NULL)
@@ -179,7 +184,7 @@ inspect_done(struct file_work *w)
 		pg->data = MT_DATA_FOREIGN;
 		postgres__trouble(pg, &w->err);
 		mt_error("%s", w->err.text);
-	} else if (w->what[0] != '\0' && !unclaimed) {
+	} else if (w->what[0] != '\0' && !unclaimed && !restored) {
 		pg->data = MT_DATA_PARTIAL;
 		mt_warn("the data directory \"%s\" is incomplete: a %s did "
 			"not finish",
@@ -190,6 +195,8 @@ inspect_done(struct file_work *w)
 		pg->data = MT_DATA_FOREIGN;
 	} else {
 		pg->bootstrapped = unclaimed;
+		pg->restored = restored;
+		pg->has_label = w->has_label;
 		pg->data_id = w->data_id;
 		mt_copy(pg->first_segment, sizeof(pg->first_segment),
 			w->first_segment);
@@ -223,7 +230,12 @@ postgres__inspect(struct mt_postgres *pg)
 static void
 adopt_work(struct file_work *w)
 {
-	w->standby = mt_pg_has_standby_signal(w->pg->conf->postgresql.data_dir);
+	const struct mt_conf *c = w->pg->conf;
+
+	w->standby = mt_pg_has_standby_signal(c->postgresql.data_dir);
+	if (mt_pg_unfinished_read(c->raft.data_dir, w->what, sizeof(w->what),
+				  &w->err) != 0)
+		w->what[0] = '\0';
 	w->only_read = true;
 	read_data_id(w);
 }
@@ -235,6 +247,7 @@ adopt_done(struct file_work *w)
 
 	if (!postgres__running(pg))
 		return;
+	pg->restored = strcmp(w->what, MT_PG_RESTORED) == 0;
 	postgres__adopted(pg, !w->standby, w->data_id);
 }
 
@@ -329,6 +342,17 @@ mt_postgres_settled(struct mt_postgres *pg)
 	if (!pg->bootstrapped)
 		return;
 	pg->bootstrapped = false;
+	postgres__file_queue(postgres__file_work(pg, settle_work, warn_done));
+}
+
+/* A crash before it is done leaves the marker: the next stream clears it. */
+void
+postgres__proven(struct mt_postgres *pg)
+{
+	if (!pg->restored)
+		return;
+	mt_info("what was restored from a backup is the cluster's now");
+	pg->restored = false;
 	postgres__file_queue(postgres__file_work(pg, settle_work, warn_done));
 }
 

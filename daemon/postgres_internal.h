@@ -40,7 +40,7 @@ struct file_work {
 	char what[MT_PG_UNFINISHED_MAX];
 	uint64_t data_id;
 	char first_segment[MT_PG_SEGMENT_MAX];
-	bool only_read;
+	bool only_read, has_label;
 	/* role */
 	json_t *parameters;  /* owned */
 	json_t *other_files; /* owned; mt_pgconf_files */
@@ -105,6 +105,8 @@ struct mt_postgres {
 	uint64_t data_id;
 	bool bootstrapped; /* by this node; still marked as unclaimed */
 	bool fresh;        /* by this process, and never started since */
+	bool restored;     /* from a backup, and has followed nobody since */
+	bool has_label;    /* backup_label: a copy, never started */
 	bool bootstrap_failed;
 	struct mt_pg_control control;
 	bool control_known;
@@ -183,6 +185,7 @@ struct mt_postgres {
 	struct mt_pg_job *work;
 	json_t *work_parameters; /* those that it was begun with */
 	int percent;
+	char step[64]; /* of work */
 	enum mt_job last_job;
 	bool last_job_failed;
 	bool source_gone; /* the last rewind could not reach its source */
@@ -247,6 +250,8 @@ struct file_work *postgres__role_work(struct mt_postgres *pg,
 				      const struct mt_pg_follow *follow,
 				      void (*done)(struct file_work *));
 void postgres__backup_files(struct mt_postgres *pg);
+/* It has followed a primary, or is one: what was restored is proven. */
+void postgres__proven(struct mt_postgres *pg);
 void postgres__write_pgpass(struct mt_postgres *pg, const struct mt_state *s);
 /* postgres_conf.c */
 void postgres__configure(struct mt_postgres *pg);

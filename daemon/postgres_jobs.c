@@ -18,6 +18,7 @@ on_progress(void *arg, const char *what, int percent)
 {
 	struct mt_postgres *pg = arg;
 
+	mt_copy(pg->step, sizeof(pg->step), what);
 	if (percent >= 0) {
 		if (percent / 10 != pg->percent / 10)
 			mt_info("%s: %d %%", what, percent);
@@ -79,7 +80,7 @@ on_done(void *arg, const struct mt_pg_job_result *r)
 }
 
 static void
-run(struct mt_postgres *pg, enum mt_job job, const char *url,
+run(struct mt_postgres *pg, enum mt_job job, const char *url, const char *sysid,
     int64_t timeout_ms,
     int (*begin)(struct mt_pg_job **, const struct mt_pg_job_options *,
 		 struct mt_err *))
@@ -89,6 +90,7 @@ run(struct mt_postgres *pg, enum mt_job job, const char *url,
 	    .conf = pg->conf,
 	    .bins = &pg->bins,
 	    .source_url = url,
+	    .sysid = sysid,
 	    .timeout_ms = timeout_ms,
 	    .on_progress = on_progress,
 	    .on_done = on_done,
@@ -116,7 +118,7 @@ mt_postgres_bootstrap(struct mt_postgres *pg)
 {
 	mt_info("initializing a new cluster in \"%s\"",
 		pg->conf->postgresql.data_dir);
-	run(pg, MT_JOB_BOOTSTRAP, NULL, 0, mt_pg_bootstrap_start);
+	run(pg, MT_JOB_BOOTSTRAP, NULL, NULL, 0, mt_pg_bootstrap_start);
 }
 
 void
@@ -124,15 +126,20 @@ mt_postgres_discard(struct mt_postgres *pg)
 {
 	mt_warn("removing the contents of the data directory \"%s\"",
 		pg->conf->postgresql.data_dir);
-	run(pg, MT_JOB_DISCARD, NULL, 0, mt_pg_discard_start);
+	run(pg, MT_JOB_DISCARD, NULL, NULL, 0, mt_pg_discard_start);
 }
 
 void
-mt_postgres_clone(struct mt_postgres *pg, const char *member, const char *url)
+mt_postgres_clone(struct mt_postgres *pg, const char *member, const char *url,
+		  const char *sysid)
 {
-	mt_info("cloning \"%s\" into \"%s\"", member,
-		pg->conf->postgresql.data_dir);
-	run(pg, MT_JOB_CLONE, url, 0, mt_pg_clone_start);
+	if (member[0] != '\0')
+		mt_info("cloning \"%s\" into \"%s\"", member,
+			pg->conf->postgresql.data_dir);
+	else
+		mt_info("making a replica in \"%s\" without a primary",
+			pg->conf->postgresql.data_dir);
+	run(pg, MT_JOB_CLONE, url, sysid, 0, mt_pg_clone_start);
 }
 
 void
@@ -144,7 +151,7 @@ mt_postgres_recover(struct mt_postgres *pg)
 		n = RECOVER_DOUBLED_MOST;
 	mt_info("recovering \"%s\" from its crash as primary",
 		pg->conf->postgresql.data_dir);
-	run(pg, MT_JOB_RECOVER, NULL, RECOVER_WITHIN_MS << n,
+	run(pg, MT_JOB_RECOVER, NULL, NULL, RECOVER_WITHIN_MS << n,
 	    mt_pg_recover_start);
 }
 
@@ -153,7 +160,7 @@ mt_postgres_rewind(struct mt_postgres *pg, const char *member, const char *url)
 {
 	mt_info("rewinding \"%s\" to \"%s\"", pg->conf->postgresql.data_dir,
 		member);
-	run(pg, MT_JOB_REWIND, url, 0, mt_pg_rewind_start);
+	run(pg, MT_JOB_REWIND, url, NULL, 0, mt_pg_rewind_start);
 }
 
 void

@@ -121,6 +121,7 @@ end_of_wait(struct mt_postgres *pg)
 		pg->names_mark = pg->info.flush_lsn;
 		pg->is_standby = false;
 		postgres__role_changed(pg);
+		postgres__proven(pg);
 		postgres__expect_standbys(pg);
 		postgres__job_end(pg, NULL);
 	} else if (pg->job == MT_JOB_SLOTS && pg->slots_waiting == 0) {
@@ -196,6 +197,8 @@ look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 	 * are written with the next look, behind what a new primary owes the
 	 * others. */
 	postgres__refresh(pg);
+	if (info->streaming && !pg->as_primary)
+		postgres__proven(pg);
 	end_of_wait(pg);
 	ask_history(pg);
 	postgres__keep_document(pg);

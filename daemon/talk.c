@@ -221,6 +221,14 @@ node__talk_open(struct mt_node *n, struct mt_err *err)
 
 /* ---- reports ---- */
 
+static bool
+clones_differ(const struct mt_report *a, const struct mt_report *b)
+{
+	return a->n_clones != b->n_clones ||
+	       memcmp(a->clones, b->clones,
+		      a->n_clones * sizeof(a->clones[0])) != 0;
+}
+
 /* Would the others decide otherwise if they knew? Positions change all the time
  * and travel with the next regular report, unless a new holder is being
  * chosen. */
@@ -238,7 +246,8 @@ worth_telling(const struct mt_node *n, const struct mt_report *r)
 	       r->streaming != o->streaming || r->writable != o->writable ||
 	       r->serving != o->serving || r->rewindable != o->rewindable ||
 	       r->healthy != o->healthy || r->stopping != o->stopping ||
-	       r->refuses != o->refuses ||
+	       r->refuses != o->refuses || r->restored != o->restored ||
+	       r->wants_clone != o->wants_clone || clones_differ(r, o) ||
 	       r->bootstrap_ready != o->bootstrap_ready ||
 	       r->bootstrap_failed != o->bootstrap_failed ||
 	       r->at.timeline != o->at.timeline ||

@@ -136,6 +136,8 @@ mt_conf_succeed(const struct mt_conf *old, struct mt_conf *now,
 		    !mt_streq(o[i].path, "postgresql.name"))
 			note(old, now, &o[i], c);
 	note_tags(old, now, c);
+	note_keys("postgresql", old->postgresql.replica_sections,
+		  now->postgresql.replica_sections, c->live);
 	mt_fill_keep(old, now);
 	return true;
 }

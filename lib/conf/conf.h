@@ -126,6 +126,9 @@ struct mt_conf_postgresql {
 	json_t *pg_ident;                /* array of strings, or NULL */
 	struct mt_conf_for_role for_role[MT_CONF_ROLES];
 	json_t *create_replica_methods; /* array of strings, never NULL */
+	/* object: each of them but basebackup to its section, an object of
+	 * plain values; never NULL */
+	json_t *replica_sections;
 	/* pg_basebackup options: array of "flag" or {option: value}; never
 	 * NULL; a mapping in the file arrives here as such an array. */
 	json_t *basebackup;

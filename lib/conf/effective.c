@@ -64,6 +64,9 @@ mt_conf_value(const struct mt_conf *c, const struct mt_option *o)
 		return listen_of(&c->postgresql);
 	if (mt_streq(o->path, "raft.partner_addrs"))
 		return partners_of(&c->raft);
+	/* It may have been given by its old name. */
+	if (mt_streq(o->path, "postgresql.create_replica_methods"))
+		return json_incref(c->postgresql.create_replica_methods);
 	v = mt_fill_value(c, o);
 	if (v != NULL)
 		return v;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "conf/methods.h"
 #include "conf/options.h"
 #include "conf/pgconf.h"
 #include "conf/secret.h"
@@ -441,6 +442,7 @@ mt_fill_json(struct mt_conf_source *src, struct mt_conf *c)
 		v = GET("postgresql.create_replica_method");
 	p->create_replica_methods =
 	    v != NULL ? as_list(v) : json_pack("[s]", "basebackup");
+	p->replica_sections = mt_fill_methods(src, p->create_replica_methods);
 	b->present = GET("bootstrap") != NULL;
 	b->dcs = as_map(GET("bootstrap.dcs"));
 	b->initdb = as_flags(GET("bootstrap.initdb"));
@@ -450,7 +452,8 @@ mt_fill_json(struct mt_conf_source *src, struct mt_conf *c)
 	if (c->tags == NULL || p->parameters == NULL ||
 	    p->recovery_conf == NULL || p->callbacks == NULL ||
 	    p->basebackup == NULL || p->create_replica_methods == NULL ||
-	    b->dcs == NULL || b->initdb == NULL || b->users == NULL)
+	    p->replica_sections == NULL || b->dcs == NULL ||
+	    b->initdb == NULL || b->users == NULL)
 		mt_conf_fail(src, "", "out of memory");
 	drop_nested_tags(src, c->tags);
 	fill_users(src, b->users);
@@ -475,6 +478,7 @@ mt_fill_release(struct mt_conf *c)
 	}
 	json_decref(p->basebackup);
 	json_decref(p->create_replica_methods);
+	json_decref(p->replica_sections);
 	json_decref(b->dcs);
 	json_decref(b->initdb);
 	json_decref(b->pg_hba);

@@ -28,6 +28,7 @@ static const struct row rows[] = {
     {"loop_wait", NULL, MEMBER(loop_wait_ms), NUMBER},
     {"retry_timeout", NULL, MEMBER(retry_timeout_ms), NUMBER},
     {"maximum_lag_on_failover", NULL, MEMBER(maximum_lag_on_failover), NUMBER},
+    {"max_concurrent_clones", NULL, MEMBER(max_concurrent_clones), NUMBER},
     {"max_timelines_history", NULL, MEMBER(max_timelines_history), NUMBER},
     {"primary_start_timeout", "master_start_timeout",
      MEMBER(primary_start_timeout_ms), NUMBER},

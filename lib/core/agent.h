@@ -19,7 +19,7 @@ enum mt_act {
 	MT_ACT_PROPOSE,    /* command */
 	MT_ACT_BOOTSTRAP,  /* initdb, users, clean stop */
 	MT_ACT_DISCARD,    /* remove an unfinished or unwanted data dir */
-	MT_ACT_CLONE,      /* from member */
+	MT_ACT_CLONE,      /* from member; "": without one */
 	MT_ACT_RECOVER,    /* a crashed primary's data, before a rewind */
 	MT_ACT_REWIND,     /* from member */
 	MT_ACT_START_PRIMARY,
@@ -51,6 +51,7 @@ struct mt_plan {
 	bool cancel;           /* ends a long action under way first */
 	bool hung;             /* STOP_IMMEDIATE: for it does not answer */
 	bool hurry;            /* STOP_FAST: no script is waited for */
+	bool wants_clone;      /* and waits for its place, core/clones.h */
 	int64_t look_again_ms; /* the latest time of the next look; 0 = none */
 };
 

@@ -38,6 +38,11 @@ bool agent__too_early(const struct mt_view *v, enum mt_job job,
 
 /* agent_standby.c */
 void agent__plan_standby(const struct mt_view *v, struct mt_plan *p);
+void agent__toward(const struct mt_view *v, struct mt_plan *p, enum mt_act act,
+		   const struct mt_seen *member);
+/* agent_clone.c: make a replica where there is no data; primary may be NULL */
+void agent__plan_clone(const struct mt_view *v, struct mt_plan *p,
+		       const struct mt_seen *primary);
 
 /* agent_pause.c */
 /* The cluster exists, and its document says pause. */

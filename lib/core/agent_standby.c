@@ -133,30 +133,17 @@ agent__too_early(const struct mt_view *v, enum mt_job job, struct mt_plan *p)
 	return true;
 }
 
-static void
-toward(const struct mt_view *v, struct mt_plan *p, enum mt_act act,
-       const struct mt_seen *primary)
+void
+agent__toward(const struct mt_view *v, struct mt_plan *p, enum mt_act act,
+	      const struct mt_seen *member)
 {
 	const struct mt_member *m =
-	    mt_state_member(v->state, primary->report.self.name);
+	    mt_state_member(v->state, member->report.self.name);
 
 	p->act = act;
-	mt_copy(p->member, sizeof(p->member), primary->report.self.name);
+	mt_copy(p->member, sizeof(p->member), member->report.self.name);
 	mt_copy(p->url, sizeof(p->url),
-		m != NULL ? m->conn_url : primary->report.self.conn_url);
-}
-
-static void
-plan_clone(const struct mt_view *v, struct mt_plan *p,
-	   const struct mt_seen *primary)
-{
-	if (primary == NULL) {
-		agent__why(p, "waiting for a primary to clone");
-	} else if (!agent__too_early(v, MT_JOB_CLONE, p)) {
-		toward(v, p, MT_ACT_CLONE, primary);
-		if (v->local.data == MT_DATA_PARTIAL)
-			p->act = MT_ACT_DISCARD;
-	}
+		m != NULL ? m->conn_url : member->report.self.conn_url);
 }
 
 /* ---- what joining throws away ---- */
@@ -271,9 +258,10 @@ plan_pg_rewind(const struct mt_view *v, struct mt_plan *p,
 			      "its timeline");
 	else if (!failed_lately(v, p) && !rewound_lately(v, p) &&
 		 is_named(v, p, "pg_rewind"))
-		toward(v, p,
-		       has_crashed(&v->local) ? MT_ACT_RECOVER : MT_ACT_REWIND,
-		       primary);
+		agent__toward(v, p,
+			      has_crashed(&v->local) ? MT_ACT_RECOVER
+						     : MT_ACT_REWIND,
+			      primary);
 }
 
 static void
@@ -335,7 +323,7 @@ plan_down(const struct mt_view *v, struct mt_plan *p,
 	switch (mt_agent_join(v->state, l, primary->report.at.timeline)) {
 	case MT_JOIN_FOLLOW:
 		if (!agent__too_early(v, MT_JOB_START, p))
-			toward(v, p, MT_ACT_START_STANDBY, primary);
+			agent__toward(v, p, MT_ACT_START_STANDBY, primary);
 		break;
 	case MT_JOIN_REWIND:
 		plan_rewind(v, p, primary);
@@ -409,7 +397,7 @@ plan_running(const struct mt_view *v, struct mt_plan *p,
 	case MT_JOIN_FOLLOW:
 		if (!is_upstream(v, primary) &&
 		    !agent__too_early(v, MT_JOB_FOLLOW, p))
-			toward(v, p, MT_ACT_FOLLOW, primary);
+			agent__toward(v, p, MT_ACT_FOLLOW, primary);
 		else if (!agent__too_early(v, MT_JOB_NAMES, p))
 			agent__plan_names_ahead(v, p);
 		break;
@@ -440,7 +428,7 @@ agent__plan_standby(const struct mt_view *v, struct mt_plan *p)
 		break;
 	case MT_DATA_EMPTY:
 	case MT_DATA_PARTIAL:
-		plan_clone(v, p, primary);
+		agent__plan_clone(v, p, primary);
 		break;
 	case MT_DATA_FOREIGN:
 		agent__why(p, "the data directory is not empty and holds no "

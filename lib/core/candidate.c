@@ -92,6 +92,8 @@ mt_candidate_objection(const struct mt_view *view,
 		return "report-too-old";
 	if (rules->forced)
 		return NULL;
+	if (r->restored)
+		return "restored";
 	if (rules->least.timeline != 0 &&
 	    (r->at.timeline < rules->least.timeline ||
 	     r->at.lsn < rules->least.lsn))

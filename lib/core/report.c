@@ -30,12 +30,14 @@ enum flag {
 	F_HOLDS_TURN = 1 << 13,
 	F_STOPPING = 1 << 14,
 	F_REFUSES = 1 << 15,
+	F_RESTORED = 1 << 16,
+	F_WANTS_CLONE = 1 << 17,
 };
 
-static uint16_t
+static uint32_t
 flags_of(const struct mt_report *r)
 {
-	return (uint16_t)((r->self.witness ? F_WITNESS : 0) |
+	return (uint32_t)((r->self.witness ? F_WITNESS : 0) |
 			  (r->has_data ? F_HAS_DATA : 0) |
 			  (r->bootstrap_ready ? F_BOOTSTRAP_READY : 0) |
 			  (r->bootstrap_failed ? F_BOOTSTRAP_FAILED : 0) |
@@ -50,6 +52,8 @@ flags_of(const struct mt_report *r)
 			  (r->hung ? F_HUNG : 0) |
 			  (r->stopping ? F_STOPPING : 0) |
 			  (r->refuses ? F_REFUSES : 0) |
+			  (r->restored ? F_RESTORED : 0) |
+			  (r->wants_clone ? F_WANTS_CLONE : 0) |
 			  (r->holds_turn ? F_HOLDS_TURN : 0));
 }
 
@@ -81,7 +85,7 @@ mt_report_encode(const struct mt_report *r, void *buf, size_t size)
 	mt_put_u8(&w, (uint8_t)r->port);
 	mt_put_u8(&w, (uint8_t)r->pg_state);
 	mt_put_u8(&w, (uint8_t)r->pg_role);
-	mt_put_u16(&w, flags_of(r));
+	mt_put_u32(&w, flags_of(r));
 	mt_put_u32(&w, (uint32_t)r->failover_priority);
 	mt_put_str(&w, r->sysid);
 	mt_put_u32(&w, r->at.timeline);
@@ -91,6 +95,9 @@ mt_report_encode(const struct mt_report *r, void *buf, size_t size)
 	mt_put_u64(&w, r->config_index);
 	mt_put_u64(&w, r->config_term);
 	mt_put_u16(&w, r->clone_percent);
+	mt_put_u8(&w, r->n_clones);
+	for (int i = 0; i < r->n_clones; i++)
+		mt_put_u64(&w, r->clones[i]);
 	mt_put_str(&w, r->job);
 	mt_put_str(&w, r->why);
 	mt_put_str(&w, r->pending);
@@ -99,7 +106,7 @@ mt_report_encode(const struct mt_report *r, void *buf, size_t size)
 }
 
 static void
-take_flags(struct mt_report *r, uint16_t f)
+take_flags(struct mt_report *r, uint32_t f)
 {
 	r->self.witness = (f & F_WITNESS) != 0;
 	r->has_data = (f & F_HAS_DATA) != 0;
@@ -117,6 +124,8 @@ take_flags(struct mt_report *r, uint16_t f)
 	r->hung = (f & F_HUNG) != 0;
 	r->stopping = (f & F_STOPPING) != 0;
 	r->refuses = (f & F_REFUSES) != 0;
+	r->restored = (f & F_RESTORED) != 0;
+	r->wants_clone = (f & F_WANTS_CLONE) != 0;
 }
 
 static void
@@ -161,7 +170,7 @@ mt_report_decode(struct mt_report *r, const void *p, size_t n,
 	port = mt_get_u8(&in);
 	state = mt_get_u8(&in);
 	role = mt_get_u8(&in);
-	take_flags(&got, mt_get_u16(&in));
+	take_flags(&got, mt_get_u32(&in));
 	got.failover_priority = (int)mt_get_u32(&in);
 	mt_get_str(&in, got.sysid, sizeof(got.sysid));
 	got.at.timeline = mt_get_u32(&in);
@@ -171,12 +180,16 @@ mt_report_decode(struct mt_report *r, const void *p, size_t n,
 	got.config_index = mt_get_u64(&in);
 	got.config_term = mt_get_u64(&in);
 	got.clone_percent = mt_get_u16(&in);
+	got.n_clones = mt_get_u8(&in);
+	for (int i = 0; i < got.n_clones && i < MT_NODES_MAX; i++)
+		got.clones[i] = mt_get_u64(&in);
 	mt_get_str(&in, got.job, sizeof(got.job));
 	mt_get_str(&in, got.why, sizeof(got.why));
 	mt_get_str(&in, got.pending, sizeof(got.pending));
 	if (!mt_reader_done(&in) || state > MT_PG_CRASHED ||
-	    role > MT_ROLE_DEMOTED || port > MT_PORT_STREAMS ||
-	    got.self.name[0] == '\0' || got.self.raft_id == 0)
+	    role > MT_ROLE_DEMOTED || got.n_clones > MT_NODES_MAX ||
+	    port > MT_PORT_STREAMS || got.self.name[0] == '\0' ||
+	    got.self.raft_id == 0)
 		return mt_err_set(err, MT_EPROTO, "malformed report");
 	got.pg_state = (enum mt_pg_state)state;
 	got.pg_role = (enum mt_pg_role)role;

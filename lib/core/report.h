@@ -49,6 +49,8 @@ struct mt_report {
 	bool hung;       /* its primary does not answer, nor end when killed */
 	bool stopping;   /* its daemon ends, and its PostgreSQL with it */
 	bool refuses;    /* its pre_promote has failed less than ttl ago */
+	bool restored;   /* from a backup, and followed nobody since */
+	bool wants_clone; /* and waits for its place */
 	int failover_priority;
 	char sysid[MT_SYSID_MAX];
 	struct mt_position at; /* primary: current; standby: received */
@@ -56,6 +58,8 @@ struct mt_report {
 	uint32_t server_version;
 	uint64_t config_index, config_term; /* of its last whole round */
 	uint16_t clone_percent;             /* while creating a replica */
+	uint8_t n_clones;                   /* as primary: who may clone now */
+	uint64_t clones[MT_NODES_MAX];      /* their Raft ids */
 	char job[48];                       /* long action under way, or "" */
 	char why[MT_WHY_MAX]; /* what it waits for or suffers from, or "" */
 	/* With pending_restart: name to {old_value, new_value}, as JSON. */

@@ -220,6 +220,12 @@ mend_applied(struct facts *f)
 }
 
 static void
+mend_restored(struct facts *f)
+{
+	f->seen.report.restored = false;
+}
+
+static void
 mend_timeline(struct facts *f)
 {
 	f->seen.report.at.timeline = UINT32_MAX;
@@ -244,6 +250,7 @@ static const struct {
     {"not-a-standby", MT_CHECK_RUNNING, NULL},
     {"position-unknown", MT_CHECK_POSITION, NULL},
     {"report-too-old", MT_CHECK_POSITION, mend_applied},
+    {"restored", MT_CHECK_POSITION, mend_restored},
     {"lacks-the-end", MT_CHECK_POSITION, mend_least},
     {"not-in-sync", MT_CHECK_SYNC, NULL},
     {"not-fenced", MT_CHECK_SYNC, NULL},

@@ -94,6 +94,13 @@ struct mt_local {
 	 * not found. */
 	bool end_pending; /* it is being looked for */
 	struct mt_position end;
+	/* Copied from a backup and from no member, it has followed nobody: how
+	 * it came to what it has is not known. */
+	bool restored;
+	bool can_restore; /* a method makes a replica without a member */
+	bool keeps_data;  /* a method goes by what is in the directory */
+	/* Since when no primary has been heard of; 0: one is. */
+	int64_t alone_ms;
 	bool no_hints; /* neither checksums nor wal_log_hints: no pg_rewind */
 	int64_t rewound_ms; /* the last rewind's end, 0 = none */
 	int rewinds;        /* that went well, in short succession */

@@ -55,6 +55,9 @@ int mt_pg_dir_major(const char *dir, int *major,
  */
 int mt_pg_dir_empty(const char *dir, struct mt_err *err) MT_MUSTCHECK;
 
+/* Make durable what another program wrote into it; may take long. */
+int mt_pg_dir_sync(const char *dir, struct mt_err *err) MT_MUSTCHECK;
+
 struct mt_pg_pidfile {
 	pid_t pid;
 	char data_dir[MT_CONF_PATH_MAX];
@@ -86,6 +89,8 @@ int mt_pg_data_id_write(const char *dir, uint64_t id,
  * The jobs set and clear it. MT_ENOENT: nothing is unfinished.
  */
 #define MT_PG_UNFINISHED_MAX 32
+/* All is there, from a backup and no member: it has followed nobody yet. */
+#define MT_PG_RESTORED "restored"
 int mt_pg_unfinished_read(const char *raft_dir, char *what, size_t size,
 			  struct mt_err *err) MT_MUSTCHECK;
 int mt_pg_unfinished_set(const char *raft_dir, const char *what,

@@ -19,13 +19,15 @@
 #include "pg/session.h"
 
 struct mt_pg_bootstrap; /* bootstrap.c */
+struct mt_pg_clone;     /* clone.c */
 struct mt_pg_rewind;    /* rewind.c */
 struct mt_pg_archive;   /* archive.c */
 
 struct mt_pg_job {
 	struct mt_pg_job_options o;
 	enum mt_pg_job_kind kind;
-	char source_url[512];
+	char source_url[512]; /* "": none */
+	char sysid[24];       /* that the data must have; "": any */
 
 	/* under way; one of the first two at a time */
 	struct mt_child *child;
@@ -39,11 +41,18 @@ struct mt_pg_job {
 	int work_rc;
 	struct mt_err work_err;
 	void (*then)(struct mt_pg_job *job);
+	/* Told instead of the job's end when a step failed; tail is the end of
+	 * what a program said, or NULL. NULL: the job ends. */
+	void (*failed)(struct mt_pg_job *job, const struct mt_err *err,
+		       const char *tail);
+	uv_timer_t timer; /* of mt_job_pause() */
+	bool has_timer;
 
 	bool canceled, ending, cleaning;
 	bool concluded;        /* the last step began: no cancel any more */
 	bool server_was_clean; /* pg_control must say so */
 	int percent;
+	int64_t done_bytes, all_bytes; /* copied; 0: not known */
 	struct mt_pg_job_result result;
 
 	/* temporary: removed at the end; "" = none */
@@ -58,6 +67,7 @@ struct mt_pg_job {
 	void (*undo)(struct mt_pg_job *job);
 	void (*release)(struct mt_pg_job *job); /* frees what follows */
 	struct mt_pg_bootstrap *bootstrap;
+	struct mt_pg_clone *clone;
 	struct mt_pg_rewind *rewind;
 	struct mt_pg_archive *archive; /* NULL: did not come to that */
 };
@@ -79,6 +89,9 @@ void mt_job_conclude(struct mt_pg_job *job,
 void mt_job_run(struct mt_pg_job *job, struct mt_argv *argv, bool keep_locale,
 		void (*on_line)(void *arg, bool is_stderr, const char *line),
 		void (*then)(struct mt_pg_job *job));
+/* Nothing for a while, then the next step. */
+void mt_job_pause(struct mt_pg_job *job, int64_t pause_ms,
+		  void (*then)(struct mt_pg_job *job));
 /* pg_controldata into result.sysid; needs a clean shutdown where clean. */
 void mt_job_read_sysid(struct mt_pg_job *job, bool clean,
 		       void (*then)(struct mt_pg_job *job));
@@ -99,12 +112,13 @@ int mt_job_parse_percent(const char *line);
 
 /* In the worker: the directory is used by no server, the marker is set. */
 int mt_job_mark(struct mt_pg_job *job, const char *what, struct mt_err *err);
-/* In the worker: password file for source_url, and a service file where user,
- * who will connect, has a passphrase. */
+/* In the worker: password file for source_url, empty without one, and a service
+ * file where user, who will connect, has a passphrase. */
 int mt_job_write_pgpass(struct mt_pg_job *job, const struct mt_conf_user *user,
 			struct mt_err *err);
 /* In the worker: configuration of a standby that follows nobody,
- * standby.signal, new data id, marker cleared. */
-int mt_job_finish_standby(struct mt_pg_job *job, struct mt_err *err);
+ * standby.signal, new data id, marker cleared, or set to another word. */
+int mt_job_finish_standby(struct mt_pg_job *job, const char *mark,
+			  struct mt_err *err);
 
 #endif

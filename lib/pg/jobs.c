@@ -72,16 +72,29 @@ session_closed(void *arg)
 	mt_job_settle(job);
 }
 
+static void
+timer_closed(uv_handle_t *h)
+{
+	struct mt_pg_job *job =
+	    container_of((uv_timer_t *)h, struct mt_pg_job, timer);
+
+	job->has_timer = false;
+	mt_job_settle(job);
+}
+
 void
 mt_job_settle(struct mt_pg_job *job)
 {
 	if (!job->ending || job->cleaning)
 		return;
+	if (job->has_timer && !uv_is_closing((uv_handle_t *)&job->timer))
+		uv_close((uv_handle_t *)&job->timer, timer_closed);
 	if (job->session && !job->session_closing) {
 		job->session_closing = true;
 		mt_session_close(job->session, session_closed, job);
 	}
-	if (job->child || job->server || job->session || job->working)
+	if (job->child || job->server || job->session || job->working ||
+	    job->has_timer)
 		return;
 	job->cleaning = true;
 	uv_queue_work(job->o.loop, &job->work, clean_work, clean_done);
@@ -108,6 +121,40 @@ mt_job_end(struct mt_pg_job *job, const struct mt_err *err)
 /* ---- steps ---- */
 
 static void
+step_failed(struct mt_pg_job *job, const struct mt_err *err, const char *tail)
+{
+	struct mt_err why = *err; /* it may be the job's own */
+
+	if (job->failed && !job->canceled && !job->ending)
+		job->failed(job, &why, tail);
+	else
+		mt_job_end(job, &why);
+}
+
+static void
+pause_over(uv_timer_t *timer)
+{
+	struct mt_pg_job *job = container_of(timer, struct mt_pg_job, timer);
+
+	if (!job->ending)
+		job->then(job);
+}
+
+void
+mt_job_pause(struct mt_pg_job *job, int64_t pause_ms,
+	     void (*then)(struct mt_pg_job *job))
+{
+	if (job->ending)
+		return;
+	if (!job->has_timer)
+		uv_timer_init(job->o.loop, &job->timer);
+	job->has_timer = true;
+	job->then = then;
+	uv_update_time(job->o.loop);
+	uv_timer_start(&job->timer, pause_over, (uint64_t)pause_ms, 0);
+}
+
+static void
 work_thread(uv_work_t *w)
 {
 	struct mt_pg_job *job = container_of(w, struct mt_pg_job, work);
@@ -125,7 +172,7 @@ work_done(uv_work_t *w, int status)
 	if (job->ending)
 		mt_job_settle(job);
 	else if (job->work_rc)
-		mt_job_end(job, &job->work_err);
+		step_failed(job, &job->work_err, NULL);
 	else if (job->canceled && !job->concluded)
 		mt_job_end(job, NULL);
 	else if (job->then)
@@ -166,7 +213,7 @@ run_exit(void *arg, const struct mt_child_result *r)
 	if (job->ending)
 		mt_job_settle(job);
 	else if (r->err.code || job->canceled)
-		mt_job_end(job, &r->err);
+		step_failed(job, &r->err, r->tail);
 	else
 		job->then(job);
 }
@@ -211,7 +258,7 @@ mt_job_run(struct mt_pg_job *job, struct mt_argv *argv, bool keep_locale,
 					  &err);
 	mt_argv_free(argv);
 	if (err.code)
-		mt_job_end(job, &err);
+		step_failed(job, &err, NULL);
 }
 
 static void
@@ -233,7 +280,7 @@ control_read(void *arg, const struct mt_pg_control *c, const struct mt_err *e)
 	if (job->ending)
 		mt_job_settle(job);
 	else if (err.code || job->canceled)
-		mt_job_end(job, &err);
+		step_failed(job, &err, NULL);
 	else
 		job->then(job);
 }
@@ -308,16 +355,17 @@ mt_job_write_pgpass(struct mt_pg_job *job, const struct mt_conf_user *user,
 		    struct mt_err *err)
 {
 	struct mt_pgpass_host host;
-	struct mt_pg_target t;
-	int rc = mt_pg_url_parse(&t, NULL, 0, job->source_url, err);
+	struct mt_pg_target t = {0};
+	bool any = job->source_url[0] != '\0';
+	int rc = any ? mt_pg_url_parse(&t, NULL, 0, job->source_url, err) : 0;
 
 	if (rc)
 		return rc;
 	host = (struct mt_pgpass_host){t.host, t.port};
 	mt_format(job->pgpass, sizeof(job->pgpass), "%s/pgpass.job",
 		  job->o.conf->raft.data_dir);
-	rc = mt_pgpass_write(job->pgpass, &job->o.conf->postgresql, &host, 1,
-			     err);
+	rc = mt_pgpass_write(job->pgpass, &job->o.conf->postgresql, &host,
+			     any ? 1 : 0, err);
 	if (rc || !user->libpq.sslpassword[0])
 		return rc;
 	mt_format(job->service, sizeof(job->service), "%s/pgservice.job",
@@ -326,7 +374,8 @@ mt_job_write_pgpass(struct mt_pg_job *job, const struct mt_conf_user *user,
 }
 
 int
-mt_job_finish_standby(struct mt_pg_job *job, struct mt_err *err)
+mt_job_finish_standby(struct mt_pg_job *job, const char *mark,
+		      struct mt_err *err)
 {
 	const struct mt_conf *conf = job->o.conf;
 	const char *dir = conf->postgresql.data_dir;
@@ -340,6 +389,8 @@ mt_job_finish_standby(struct mt_pg_job *job, struct mt_err *err)
 				      &nobody, NULL, err);
 	if (rc == 0)
 		rc = mt_pg_data_id_write(dir, job->result.data_id, err);
+	if (rc == 0 && mark != NULL)
+		return mt_pg_unfinished_set(conf->raft.data_dir, mark, err);
 	if (rc == 0)
 		rc = mt_pg_unfinished_clear(conf->raft.data_dir, err);
 	return rc;
@@ -373,6 +424,8 @@ mt_job_new(enum mt_pg_job_kind kind, const struct mt_pg_job_options *o,
 		free(job);
 		return NULL;
 	}
+	mt_copy(job->sysid, sizeof(job->sysid),
+		o->sysid != NULL ? o->sysid : "");
 	return job;
 }
 
@@ -391,6 +444,13 @@ enum mt_pg_job_kind
 mt_pg_job_kind(const struct mt_pg_job *job)
 {
 	return job->kind;
+}
+
+void
+mt_pg_job_bytes(const struct mt_pg_job *job, int64_t *done, int64_t *all)
+{
+	*done = job->done_bytes;
+	*all = job->all_bytes;
 }
 
 static int

@@ -50,10 +50,13 @@ struct mt_pg_job_options {
 	const struct mt_conf *conf;
 	const struct mt_pg_bins *bins; /* with its version */
 	const json_t *parameters;      /* as from mt_pgconf_parameters */
-	/* CLONE, REWIND: the member's conn_url */
+	/* CLONE, REWIND: the member's conn_url. CLONE: "" where there is none:
+	 * then only methods that say no_leader are tried. */
 	const char *source_url;
 	/* REWIND: how long archive_command may go on failing; 0: a minute */
 	int64_t archive_within_ms;
+	/* CLONE: the system identifier that the data must have; NULL: any */
+	const char *sysid;
 	/* How long one program may take; 0: for ever. Then as canceled, but
 	 * MT_ETIMEDOUT. */
 	int64_t timeout_ms;
@@ -69,7 +72,8 @@ struct mt_pg_job_options {
 int mt_pg_bootstrap_start(struct mt_pg_job **job,
 			  const struct mt_pg_job_options *options,
 			  struct mt_err *err) MT_MUSTCHECK;
-/* The data directory's contents are removed first. */
+/* By the methods of the configuration, in their order. The data directory's
+ * contents are removed first, unless a method says otherwise. */
 int mt_pg_clone_start(struct mt_pg_job **job,
 		      const struct mt_pg_job_options *options,
 		      struct mt_err *err) MT_MUSTCHECK;
@@ -90,5 +94,7 @@ int mt_pg_discard_start(struct mt_pg_job **job,
  * no error. A discard cannot be canceled and runs to its end. */
 void mt_pg_job_cancel(struct mt_pg_job *job);
 enum mt_pg_job_kind mt_pg_job_kind(const struct mt_pg_job *job);
+/* What was copied so far, and how much there is; 0: not known. */
+void mt_pg_job_bytes(const struct mt_pg_job *job, int64_t *done, int64_t *all);
 
 #endif

@@ -152,7 +152,7 @@ conclude(struct mt_pg_job *job, struct mt_err *err)
 {
 	int rc = put_files_back(job, err);
 
-	return rc ? rc : mt_job_finish_standby(job, err);
+	return rc ? rc : mt_job_finish_standby(job, NULL, err);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/yaml.h"
 #include "conf/conf.h"
+#include "conf/methods.h"
 #include "conf/options.h"
 #include "test/unit/run.h"
 
@@ -287,6 +288,49 @@ START_TEST(sections_of_named_methods_are_no_unknown_keys)
 	    0);
 	ck_assert_str_eq(seen, "");
 	mt_conf_free(conf);
+}
+END_TEST
+
+static const json_t *
+method(const char *name)
+{
+	return json_object_get(conf->postgresql.replica_sections, name);
+}
+
+START_TEST(methods_have_their_sections)
+{
+	const struct mt_conf_postgresql *pg;
+
+	ck_assert_int_eq(
+	    load(BASE RAFT PG
+		 "  create_replica_method: [a, basebackup, b, c]\n"
+		 "  a: {command: x, keep_data: yes, no_leader: 0}\n"
+		 "  b:\n"),
+	    0);
+	ck_assert_str_eq(seen, "");
+	pg = &conf->postgresql;
+	ck_assert_uint_eq(json_array_size(pg->create_replica_methods), 4);
+	ck_assert(mt_method_says(method("a"), "keep_data"));
+	ck_assert(!mt_method_says(method("a"), "no_leader"));
+	ck_assert(!mt_method_says(method("a"), "no_params"));
+	ck_assert_ptr_null(method("basebackup"));
+	ck_assert(json_is_object(method("b")) && json_is_object(method("c")));
+	ck_assert(!mt_method_says(method("c"), "keep_data"));
+	ck_assert(mt_method_any(pg, "keep_data"));
+	ck_assert(!mt_method_any(pg, "no_leader"));
+	mt_conf_free(conf);
+}
+END_TEST
+
+START_TEST(what_a_method_cannot_be_called_with_is_refused)
+{
+#define METHOD PG "  create_replica_methods: [m]\n"
+	refused(BASE RAFT METHOD "  m: x\n", "", "must be a mapping");
+	refused(BASE RAFT METHOD "  m: {a: [1]}\n", "", "a single value");
+	refused(BASE RAFT METHOD "  m: {keep_data: maybe}\n", "",
+		"true or false");
+	refused(BASE RAFT METHOD "  m: {command: 3}\n", "", "a command line");
+#undef METHOD
 }
 END_TEST
 
@@ -606,6 +650,8 @@ main(void)
 		  a_file_without_postgresql_is_a_witness,
 		  an_unknown_key_is_warned_of_with_the_nearest_known_one,
 		  sections_of_named_methods_are_no_unknown_keys,
+		  methods_have_their_sections,
+		  what_a_method_cannot_be_called_with_is_refused,
 		  missing_keys_are_named_with_an_example,
 		  a_missing_raft_section_is_shown_as_a_line_that_can_be_pasted,
 		  wrong_types_and_values_are_refused_at_their_place,

@@ -64,6 +64,7 @@ START_TEST(each_verdict)
 	SAYS("position-unknown", report_of(2)->at.timeline = 0);
 	SAYS("report-too-old", rules.applied = INDEX + 1);
 	SAYS("chosen", rules.applied = INDEX);
+	SAYS("restored", report_of(2)->restored = true);
 	SAYS("behind", report_of(2)->at.lsn = LSN - 1);
 }
 END_TEST
@@ -117,6 +118,7 @@ START_TEST(a_forced_one_may_be_anywhere_but_must_be_well)
 	     report_of(2)->at.timeline = 1);
 	SAYS("chosen", FORCED; rules.least = position(TIMELINE, LSN + 1));
 	SAYS("pre-promote-failed", FORCED; report_of(2)->refuses = true);
+	SAYS("chosen", FORCED; report_of(2)->restored = true);
 	SAYS("nofailover", FORCED; report_of(2)->nofailover = true);
 	SAYS("silent", FORCED; given_silence(2));
 	SAYS("stopping", FORCED; report_of(2)->stopping = true);

@@ -47,6 +47,9 @@ sample(void)
 	r.config_index = 12;
 	r.config_term = 13;
 	r.clone_percent = 100;
+	r.n_clones = 2;
+	r.clones[0] = 16;
+	r.clones[1] = UINT64_MAX;
 	mt_copy(r.job, sizeof(r.job), "clone");
 	mt_copy(r.why, sizeof(r.why), "waiting for a primary to clone");
 	mt_copy(r.pending, sizeof(r.pending), "{\"a\":1}");
@@ -98,6 +101,8 @@ START_TEST(each_flag_is_one_of_its_own)
 	    offsetof(struct mt_report, hung),
 	    offsetof(struct mt_report, stopping),
 	    offsetof(struct mt_report, refuses),
+	    offsetof(struct mt_report, restored),
+	    offsetof(struct mt_report, wants_clone),
 	};
 
 	for (size_t i = 0; i < MT_COUNT(flags); i++) {
@@ -130,6 +135,8 @@ START_TEST(the_longest_report_fits)
 	fill(want.self.version, sizeof(want.self.version));
 	fill(want.sysid, sizeof(want.sysid));
 	fill(want.job, sizeof(want.job));
+	want.n_clones = MT_NODES_MAX;
+	memset(want.clones, 0xff, sizeof(want.clones));
 	fill(want.why, sizeof(want.why));
 	fill(want.pending, sizeof(want.pending));
 	n = mt_report_encode(&want, buf, sizeof(buf));

@@ -94,6 +94,7 @@ START_TEST(a_clone_is_the_same_cluster_with_another_data_id)
 	struct mt_pg_job_options o = job_options(&b, a.url);
 	struct mt_pg_job *job;
 
+	set_methods("[\"bad\", \"liar\", \"basebackup\"]", "{" STORY_FAILS "}");
 	ck_assert_int_eq(ask(&a, "CREATE TABLE public.t AS SELECT 1 AS x", 0),
 			 0);
 	o = job_options(&b, a.url);
@@ -479,7 +480,9 @@ add_story(TCase *t)
 	tcase_add_test(t,
 		       a_job_leaves_a_directory_alone_in_which_a_server_runs);
 	tcase_add_test(t, a_canceled_clone_says_so_and_leaves_the_marker);
+	add_failed_clone_chapters(t);
 	tcase_add_test(t, a_clone_is_the_same_cluster_with_another_data_id);
+	add_method_chapters(t);
 	tcase_add_test(t, a_clone_streams_from_its_upstream);
 	tcase_add_test(t, a_promoted_standby_has_a_history);
 	tcase_add_test(t, a_rewind_without_source_leaves_everything_as_it_was);

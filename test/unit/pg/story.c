@@ -98,6 +98,8 @@ make_node(struct node *n, const char *name)
 	set_user(&pg->replication, "replicator", "rep:pass");
 	set_user(&pg->rewind, "rewinder", "rew pass");
 	pg->basebackup = json_pack("[{s:s}]", "max-rate", "500M");
+	pg->create_replica_methods = json_pack("[s]", "basebackup");
+	pg->replica_sections = json_object();
 	c->bootstrap.initdb =
 	    json_pack("[s,{s:s},{s:s},{s:s}]", "data-checksums", "encoding",
 		      "UTF8", "locale", "C", "auth", "scram-sha-256");
@@ -125,6 +127,8 @@ free_node(struct node *n)
 	if (!c)
 		return;
 	json_decref(c->postgresql.basebackup);
+	json_decref(c->postgresql.create_replica_methods);
+	json_decref(c->postgresql.replica_sections);
 	json_decref(c->bootstrap.initdb);
 	json_decref(c->bootstrap.pg_hba);
 	json_decref(c->bootstrap.users);

@@ -67,4 +67,15 @@ void add_archive_chapters(TCase *t);
 /* A segment that a rewind of a has to read is only there now. */
 void leave_to_the_archive(void);
 
+/* Two methods that do not make a replica. */
+#define STORY_FAILS \
+	"\"bad\": {\"command\": \"/bin/sh -c 'echo one >&2; echo two >&2;" \
+	" exit 3'\", \"no_params\": true}, \"liar\": {\"command\": " \
+	"\"/bin/true\"}"
+/* The methods of b: names in order, and their sections, as JSON. */
+void set_methods(const char *names, const char *sections);
+/* The chapters about commands: before there is a clone, and with one. */
+void add_failed_clone_chapters(TCase *t);
+void add_method_chapters(TCase *t);
+
 #endif
