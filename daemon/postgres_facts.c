@@ -116,7 +116,7 @@ mt_postgres_observe(const struct mt_postgres *pg, const struct mt_state *s,
 	l->data = pg->data;
 	mt_copy(l->sysid, sizeof(l->sysid), pg->sysid);
 	l->data_id = pg->data_id;
-	l->can_bootstrap = pg->conf->bootstrap.present;
+	l->can_bootstrap = pg->conf->bootstrap.present && !pg->bootstrap_failed;
 	l->bootstrapped = pg->bootstrapped;
 	l->fresh = pg->fresh;
 	l->restored = pg->restored;
@@ -146,12 +146,18 @@ mt_postgres_observe(const struct mt_postgres *pg, const struct mt_state *s,
 	l->checkpoint_for = pg->checkpoint_for;
 }
 
+static bool
+is_custom(const struct mt_postgres *pg)
+{
+	return pg->conf->bootstrap.section != NULL;
+}
+
 enum mt_pg_state
 mt_postgres_state(const struct mt_postgres *pg)
 {
 	switch (pg->job) {
 	case MT_JOB_BOOTSTRAP:
-		return MT_PG_INITIALIZING;
+		return is_custom(pg) ? MT_PG_BOOTSTRAPPING : MT_PG_INITIALIZING;
 	case MT_JOB_CLONE:
 		return MT_PG_CREATING_REPLICA;
 	case MT_JOB_STOP:
@@ -176,7 +182,8 @@ mt_postgres_state(const struct mt_postgres *pg)
 	if (pg->last_job == MT_JOB_START && pg->last_job_failed)
 		return MT_PG_START_FAILED;
 	if (pg->bootstrap_failed)
-		return MT_PG_INITDB_FAILED;
+		return is_custom(pg) ? MT_PG_BOOTSTRAP_FAILED
+				     : MT_PG_INITDB_FAILED;
 	return pg->died ? MT_PG_CRASHED : MT_PG_STOPPED;
 }
 

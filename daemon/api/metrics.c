@@ -178,10 +178,11 @@ static void
 put_state(const struct page *p)
 {
 	static const enum mt_pg_state states[] = {
-	    MT_PG_INITIALIZING, MT_PG_INITDB_FAILED, MT_PG_CREATING_REPLICA,
-	    MT_PG_RUNNING,      MT_PG_STARTING,      MT_PG_START_FAILED,
-	    MT_PG_RESTARTING,   MT_PG_STOPPING,      MT_PG_STOPPED,
-	    MT_PG_STOP_FAILED,  MT_PG_CRASHED,
+	    MT_PG_INITIALIZING,     MT_PG_INITDB_FAILED,    MT_PG_BOOTSTRAPPING,
+	    MT_PG_BOOTSTRAP_FAILED, MT_PG_CREATING_REPLICA, MT_PG_RUNNING,
+	    MT_PG_STARTING,         MT_PG_START_FAILED,     MT_PG_RESTARTING,
+	    MT_PG_STOPPING,         MT_PG_STOPPED,          MT_PG_STOP_FAILED,
+	    MT_PG_CRASHED,
 	};
 	const char *name = "patroni_postgres_state";
 

@@ -148,6 +148,11 @@ struct mt_conf_bootstrap {
 	json_t *dcs;    /* object, never NULL: the first dynamic document */
 	json_t *initdb; /* array of "flag" or {option: value}, never NULL */
 	json_t *pg_hba; /* array of strings, or NULL */
+	char method[MT_CONF_NAME_MAX]; /* "initdb" */
+	/* of a method that is a command: an object of plain values, and of
+	 * recovery_conf, an object; NULL: initdb */
+	json_t *section;
+	char post_bootstrap[MT_CONF_PATH_MAX]; /* a command; "": none */
 	/* object: name -> {password, options: [..]} or {}; never NULL */
 	json_t *users;
 };

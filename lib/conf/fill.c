@@ -63,6 +63,8 @@ static const struct row rows[] = {
     {"raft.insecure", AT(raft.insecure), TRUTH, 0},
     {"raft.election_timeout", AT(raft.election_timeout_ms), NUMBER, 0},
     {"raft.heartbeat", AT(raft.heartbeat_ms), NUMBER, 0},
+    {"bootstrap.method", AT(bootstrap.method), TEXT, 0},
+    {"bootstrap.post_bootstrap", AT(bootstrap.post_bootstrap), TEXT, 0},
     {"postgresql.connect_address", PG(connect_address), ADDRESS, 5432},
     {"postgresql.data_dir", PG(data_dir), TEXT, 0},
     {"postgresql.config_dir", PG(config_dir), TEXT, 0},
@@ -448,6 +450,13 @@ mt_fill_json(struct mt_conf_source *src, struct mt_conf *c)
 	b->initdb = as_flags(GET("bootstrap.initdb"));
 	b->pg_hba = list_or_null(GET("bootstrap.pg_hba"));
 	b->users = as_map(GET("bootstrap.users"));
+	b->section = mt_fill_bootstrap_method(src, b->method);
+	v = GET("bootstrap.post_init");
+	if (b->post_bootstrap[0] == '\0' && json_is_string(v) &&
+	    !mt_copy(b->post_bootstrap, sizeof(b->post_bootstrap),
+		     json_string_value(v)))
+		mt_conf_fail(src, "bootstrap.post_init",
+			     "\"bootstrap.post_init\" is too long");
 #undef GET
 	if (c->tags == NULL || p->parameters == NULL ||
 	    p->recovery_conf == NULL || p->callbacks == NULL ||
@@ -483,4 +492,5 @@ mt_fill_release(struct mt_conf *c)
 	json_decref(b->initdb);
 	json_decref(b->pg_hba);
 	json_decref(b->users);
+	json_decref(b->section);
 }

@@ -15,7 +15,8 @@
 
 #define PATH_BYTES 256
 
-static const char *const truths[] = {"no_params", "keep_data", "no_leader"};
+static const char *const truths[] = {"no_params", "keep_data", "no_leader",
+				     "keep_existing_recovery_conf"};
 
 static int
 truth_of(const json_t *v, int64_t *out)
@@ -34,9 +35,10 @@ is_truth(const char *key)
 	return false;
 }
 
+/* inner: a key whose value is a mapping, or NULL */
 static void
 check_section(struct mt_conf_source *src, const char *path,
-	      const json_t *section)
+	      const json_t *section, const char *inner)
 {
 	char sub[PATH_BYTES];
 	const char *key;
@@ -45,6 +47,14 @@ check_section(struct mt_conf_source *src, const char *path,
 
 	json_object_foreach ((json_t *)section, key, v) {
 		mt_format(sub, sizeof(sub), "%s.%s", path, key);
+		if (inner != NULL && mt_streq(key, inner)) {
+			if (json_is_object(v))
+				check_section(src, sub, v, NULL);
+			else if (!json_is_null(v))
+				mt_conf_fail(src, sub,
+					     "\"%s\" must be a mapping", sub);
+			continue;
+		}
 		if (json_is_object(v) || json_is_array(v))
 			mt_conf_fail(src, sub,
 				     "\"%s\" becomes an argument of a command "
@@ -76,7 +86,7 @@ mt_fill_methods(struct mt_conf_source *src, const json_t *names)
 		mt_format(path, sizeof(path), "postgresql.%s", s);
 		v = mt_conf_lookup(src->root, path);
 		if (json_is_object(v)) {
-			check_section(src, path, v);
+			check_section(src, path, v, NULL);
 			json_object_set(all, s, v);
 		} else if (v == NULL || json_is_null(v)) {
 			json_object_set_new(all, s, json_object());
@@ -89,6 +99,34 @@ mt_fill_methods(struct mt_conf_source *src, const json_t *names)
 		}
 	}
 	return all;
+}
+
+json_t *
+mt_fill_bootstrap_method(struct mt_conf_source *src, const char *method)
+{
+	char path[PATH_BYTES];
+	json_t *v;
+
+	if (method[0] == '\0' || mt_streq(method, "initdb"))
+		return NULL;
+	mt_format(path, sizeof(path), "bootstrap.%s", method);
+	v = mt_conf_lookup(src->root, path);
+	if (v != NULL && !json_is_object(v) && !json_is_null(v)) {
+		mt_conf_fail(src, path,
+			     "section \"%s\" of a method must be a mapping; "
+			     "write its keys indented below it",
+			     path);
+		return NULL;
+	}
+	if (json_object_get(v, "command") == NULL) {
+		mt_conf_warn(src, "bootstrap.method",
+			     "\"%s\" has no command; initdb makes the "
+			     "cluster",
+			     path);
+		return NULL;
+	}
+	check_section(src, path, v, "recovery_conf");
+	return json_incref(v);
 }
 
 bool

@@ -22,6 +22,12 @@
  * the file has none. What is wrong is told; NULL without memory. */
 json_t *mt_fill_methods(struct mt_conf_source *src, const json_t *names);
 
+/* The section of bootstrap.method, an object of plain values and of
+ * "recovery_conf", an object; a new reference, NULL where that is initdb or has
+ * no command. What is wrong is told. */
+json_t *mt_fill_bootstrap_method(struct mt_conf_source *src,
+				 const char *method);
+
 /* Is a truth of a section ("no_params", "keep_data", "no_leader") given, and
  * true? section may be NULL. */
 bool mt_method_says(const json_t *section, const char *key);

@@ -203,12 +203,12 @@ static const struct mt_option rows[] = {
 	    NULL, "lines of pg_hba.conf unless postgresql.pg_hba is set"),
 	ROW("bootstrap.users", MAP, NULL, NO_MIN, LOCAL, BOOTSTRAP, EFFECTIVE,
 	    NULL, "users to create: name to password and options"),
-	ROW("bootstrap.method", STRING, NULL, NO_MIN, LOCAL, BOOTSTRAP, KNOWN,
-	    NULL, "commands of a custom bootstrap"),
+	ROW("bootstrap.method", STRING, "initdb", NO_MIN, LOCAL, BOOTSTRAP,
+	    EFFECTIVE, NULL, "section of the command that makes the cluster"),
 	ROW("bootstrap.post_bootstrap", STRING, NULL, NO_MIN, LOCAL, BOOTSTRAP,
-	    KNOWN, NULL, "commands of a custom bootstrap"),
+	    EFFECTIVE, NULL, "command to run on the new cluster, once"),
 	ROW("bootstrap.post_init", STRING, NULL, NO_MIN, LOCAL, BOOTSTRAP,
-	    KNOWN, NULL, "commands of a custom bootstrap"),
+	    EFFECTIVE, NULL, "the same; post_bootstrap wins"),
 
 	/* postgresql, this member only. */
 	ROW("postgresql.listen", STRING, NULL, NO_MIN, LOCAL, START,

@@ -364,6 +364,8 @@ plan_bootstrap(const struct mt_view *v, struct mt_plan *p)
 		p->act = MT_ACT_DISCARD;
 	} else if (l->data == MT_DATA_EMPTY && l->can_bootstrap) {
 		p->act = MT_ACT_BOOTSTRAP;
+	} else if (l->data == MT_DATA_EMPTY) {
+		agent__why(p, "cannot initialize the cluster");
 	} else {
 		agent__why(p, "cannot initialize the cluster: the data "
 			      "directory is not empty");

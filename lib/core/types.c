@@ -12,6 +12,10 @@ mt_pg_state_name(enum mt_pg_state state)
 		return "initializing new cluster";
 	case MT_PG_INITDB_FAILED:
 		return "initdb failed";
+	case MT_PG_BOOTSTRAPPING:
+		return "running custom bootstrap script";
+	case MT_PG_BOOTSTRAP_FAILED:
+		return "custom bootstrap failed";
 	case MT_PG_CREATING_REPLICA:
 		return "creating replica";
 	case MT_PG_RUNNING:

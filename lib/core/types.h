@@ -26,6 +26,8 @@
 enum mt_pg_state {
 	MT_PG_INITIALIZING = 0,
 	MT_PG_INITDB_FAILED = 1,
+	MT_PG_BOOTSTRAPPING = 2, /* by a command of the operator's */
+	MT_PG_BOOTSTRAP_FAILED = 3,
 	MT_PG_CREATING_REPLICA = 4,
 	MT_PG_RUNNING = 5,
 	MT_PG_STARTING = 6,

@@ -1,257 +1,62 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Bootstrap: a new cluster by initdb, with its users.
+ * Bootstrap: a new cluster by initdb or a command, with its users.
  *
  * The users are made in a private server, a child of this process that the
  * kernel ends with it: it listens on a socket in a directory of mode 0700 and
  * nowhere else, trusts whoever can reach that, logs no statement and archives
  * nothing. Passwords reach initdb by a temporary file and the server over the
- * socket. Then it is stopped, and must have shut down cleanly; the data id is
- * written, and only then the marker goes. Whatever fails leaves the marker:
- * half a new cluster holds nothing, and the owner discards it.
+ * socket. After that the operator's post_bootstrap is run on it. Then it is
+ * stopped, and must have shut down cleanly; the data id is written, and only
+ * then the marker goes. A command's cluster ends its recovery in that server,
+ * too, see bootstrap_custom.c.
+ *
+ * What fails is set aside, for people to look at. Where that cannot be done,
+ * and when it is canceled, the marker stays: half a new cluster holds nothing,
+ * and the owner discards it.
  *
  * The claim to bootstrap, and what is recorded in the cluster, are not ours.
  */
-#include "pg/job.h"
+#include "pg/bootstrap.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "conf/pgconf.h"
+#include "pg/conninfo.h"
 #include "pg/files.h"
 #include "pg/params.h"
 
 #define STATEMENT_MS 30000
+/* A recovery takes as long as it takes: a month. */
+#define RECOVERY_MS (INT64_C(30) * 24 * 3600 * 1000)
 
 static const char *const refused[] = {
     "pgdata",    "nosync",  "no-sync",  "pwfile",
     "sync-only", "version", "pwprompt", NULL,
 };
 
-struct step {
-	char *sql; /* wiped when freed */
-	char what[128];
-};
-
-struct mt_pg_bootstrap {
-	struct step *steps;
-	size_t n, next;
-	bool stopping;
-};
-
 static void next_step(struct mt_pg_job *job);
-
-/* ---- the statements ---- */
-
-static void
-put_ident(FILE *f, const char *s)
-{
-	fputc('"', f);
-	for (; *s; s++) {
-		if (*s == '"')
-			fputc('"', f);
-		fputc(*s, f);
-	}
-	fputc('"', f);
-}
-
-static void
-put_literal(FILE *f, const char *s)
-{
-	fputc('\'', f);
-	for (; *s; s++) {
-		if (*s == '\'')
-			fputc('\'', f);
-		fputc(*s, f);
-	}
-	fputc('\'', f);
-}
-
-/* Takes sql. */
-static int
-add_step(struct mt_pg_bootstrap *b, char *sql, const char *what)
-{
-	struct step *steps =
-	    sql ? realloc(b->steps, (b->n + 1) * sizeof(*steps)) : NULL;
-
-	if (!steps) {
-		free(sql);
-		return MT_ENOMEM;
-	}
-	b->steps = steps;
-	b->steps[b->n].sql = sql;
-	mt_copy(b->steps[b->n].what, sizeof(b->steps[b->n].what), what);
-	b->n++;
-	return 0;
-}
-
-/* Was the role made by an earlier step? */
-static bool
-is_made(const struct mt_pg_bootstrap *b, const char *what)
-{
-	for (size_t i = 0; i < b->n; i++)
-		if (mt_streq(b->steps[i].what, what))
-			return true;
-	return false;
-}
-
-/* attributes: "LOGIN REPLICATION"; extra: more SQL, or NULL */
-static int
-add_role(struct mt_pg_bootstrap *b, const char *name, const char *password,
-	 const char *attributes, const char *extra, bool exists)
-{
-	char *sql = NULL, what[128];
-	size_t size = 0;
-	FILE *f = open_memstream(&sql, &size);
-
-	if (!f)
-		return MT_ENOMEM;
-	mt_format(what, sizeof(what), "role \"%s\"", name);
-	exists = exists || is_made(b, what);
-	fputs(exists ? "ALTER ROLE " : "CREATE ROLE ", f);
-	put_ident(f, name);
-	fprintf(f, " WITH %s", attributes);
-	if (password && password[0]) {
-		fputs(" PASSWORD ", f);
-		put_literal(f, password);
-	}
-	if (extra) {
-		fputs(extra, f);
-		put_ident(f, name);
-	}
-	if (fclose(f) != 0) {
-		free(sql);
-		return MT_ENOMEM;
-	}
-	return add_step(b, sql, what);
-}
-
-static int
-add_user_options(char *buf, size_t size, const char *name,
-		 const json_t *options, struct mt_err *err)
-{
-	bool login = false;
-	const char *s;
-	json_t *item;
-	size_t i, n;
-
-	buf[0] = '\0';
-	json_array_foreach (options, i, item) {
-		s = json_string_value(item);
-		/* words only: attributes of CREATE ROLE, in any case */
-		for (n = 0; s && (isalnum((unsigned char)s[n]) || s[n] == '_' ||
-				  s[n] == ' ');
-		     n++)
-			continue;
-		if (!s || s[n])
-			return mt_err_set(err, MT_EINVAL,
-					  "options of user \"%s\" in "
-					  "bootstrap.users must be words such "
-					  "as createdb",
-					  name);
-		login = login || strcasecmp(s, "login") == 0 ||
-			strcasecmp(s, "nologin") == 0;
-		n = strlen(buf);
-		if (!mt_format(buf + n, size - n, "%s ", s))
-			return mt_err_set(err, MT_EINVAL,
-					  "user \"%s\" has too "
-					  "many options",
-					  name);
-	}
-	n = strlen(buf);
-	mt_format(buf + n, size - n, "%s", login ? "" : "LOGIN");
-	return 0;
-}
-
-static int
-add_users(struct mt_pg_bootstrap *b, const json_t *users, struct mt_err *err)
-{
-	json_t *obj = (json_t *)(uintptr_t)users, *user, *password;
-	char attributes[512], text[32];
-	const char *name;
-	int rc = 0;
-
-	json_object_foreach (obj, name, user) {
-		rc = add_user_options(attributes, sizeof(attributes), name,
-				      json_object_get(user, "options"), err);
-		if (rc)
-			return rc;
-		/* a password of digits arrives as a number */
-		password = json_object_get(user, "password");
-		text[0] = '\0';
-		if (json_is_integer(password))
-			mt_format(text, sizeof(text), "%" JSON_INTEGER_FORMAT,
-				  json_integer_value(password));
-		rc = add_role(b, name,
-			      json_is_string(password)
-				  ? json_string_value(password)
-				  : text,
-			      attributes, NULL, false);
-		explicit_bzero(text, sizeof(text));
-		if (rc)
-			return mt_err_set(err, rc, "out of memory");
-	}
-	return 0;
-}
-
-static const char quiet_sql[] =
-    "SET log_statement = 'none'; SET log_duration = off;"
-    "SET log_min_duration_statement = -1;"
-    "SET log_min_error_statement = 'panic';"
-    "SET log_min_duration_sample = -1;"
-    "SET log_transaction_sample_rate = 0;"
-    "SET standard_conforming_strings = on;"
-    "SET synchronous_commit = local;"
-    "SET pg_stat_statements.track_utility = off;"
-    "SET pgaudit.log = 'none'";
-
-static const char rewind_sql[] =
-    ";GRANT EXECUTE ON FUNCTION"
-    " pg_catalog.pg_ls_dir(text, boolean, boolean),"
-    " pg_catalog.pg_stat_file(text, boolean),"
-    " pg_catalog.pg_read_binary_file(text),"
-    " pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO ";
-
-static int
-make_steps(struct mt_pg_job *job, struct mt_err *err)
-{
-	const struct mt_conf_postgresql *pg = &job->o.conf->postgresql;
-	struct mt_pg_bootstrap *b = job->bootstrap;
-	const char *super = pg->superuser.username;
-	int rc = add_step(b, strdup(quiet_sql), "session");
-
-	if (rc == 0 && pg->superuser.password[0])
-		rc = add_role(b, super, pg->superuser.password,
-			      "SUPERUSER LOGIN", NULL, true);
-	if (rc == 0 && pg->replication.username[0])
-		rc = add_role(b, pg->replication.username,
-			      pg->replication.password, "REPLICATION LOGIN",
-			      NULL, mt_streq(pg->replication.username, super));
-	if (rc == 0 && pg->rewind.username[0] &&
-	    !mt_streq(pg->rewind.username, super))
-		rc = add_role(b, pg->rewind.username, pg->rewind.password,
-			      "LOGIN", rewind_sql, false);
-	if (rc)
-		return mt_err_set(err, rc, "out of memory");
-	return add_users(b, job->o.conf->bootstrap.users, err);
-}
 
 static void
 release(struct mt_pg_job *job)
 {
-	struct mt_pg_bootstrap *b = job->bootstrap;
+	bootstrap__free_steps(job->bootstrap);
+	free(job->bootstrap);
+}
 
-	for (size_t i = 0; i < b->n; i++) {
-		explicit_bzero(b->steps[i].sql, strlen(b->steps[i].sql));
-		free(b->steps[i].sql);
-	}
-	free(b->steps);
-	free(b);
+static uint16_t
+server_port(const struct mt_pg_job *job)
+{
+	const char *port =
+	    json_string_value(json_object_get(job->o.parameters, "port"));
+
+	return port ? (uint16_t)strtoul(port, NULL, 10)
+		    : job->o.conf->postgresql.port;
 }
 
 /* ---- the work in threads ---- */
@@ -269,13 +74,28 @@ prepare(struct mt_pg_job *job, struct mt_err *err)
 		rc = mt_err_set(err, MT_EREFUSED, "\"%s\" is not empty", dir);
 	if (rc == 0)
 		rc = mt_job_mark(job, "bootstrap", err);
-	if (rc == 0 && password[0]) {
+	job->bootstrap->began = rc == 0;
+	if (rc == 0 && password[0] && job->bootstrap->section == NULL) {
 		mt_format(job->pwfile, sizeof(job->pwfile), "%s/pwfile.job",
 			  conf->raft.data_dir);
 		rc = mt_file_write(job->pwfile, password, strlen(password),
 				   0600, err);
 	}
 	return rc;
+}
+
+/* For the one program that runs beside the server. */
+static int
+write_pgpass(struct mt_pg_job *job, struct mt_err *err)
+{
+	const struct mt_conf *conf = job->o.conf;
+	struct mt_pgpass_host host = {job->tmp_dir, server_port(job)};
+
+	if (conf->bootstrap.post_bootstrap[0] == '\0')
+		return 0;
+	mt_format(job->pgpass, sizeof(job->pgpass), "%s/pgpass.job",
+		  conf->raft.data_dir);
+	return mt_pgpass_write(job->pgpass, &conf->postgresql, &host, 1, err);
 }
 
 static int
@@ -286,12 +106,11 @@ configure(struct mt_pg_job *job, struct mt_err *err)
 	char path[128];
 	int rc = 0;
 
-	if (json_array_size(conf->postgresql.pg_hba) == 0)
+	if (job->bootstrap->section != NULL)
+		rc = bootstrap__take_over(job, err);
+	if (rc == 0 && json_array_size(conf->postgresql.pg_hba) == 0)
 		rc = mt_pg_hba_append(&conf->postgresql, conf->bootstrap.pg_hba,
 				      err);
-	if (rc == 0)
-		rc = mt_pg_conf_write(&conf->postgresql, job->o.parameters,
-				      NULL, NULL, err);
 	if (rc)
 		return rc;
 	mt_copy(job->tmp_dir, sizeof(job->tmp_dir), "/tmp/matriarch-XXXXXX");
@@ -301,19 +120,62 @@ configure(struct mt_pg_job *job, struct mt_err *err)
 				  "could not make a directory in \"/tmp\"");
 	}
 	mt_format(path, sizeof(path), "%s/pg_hba.conf", job->tmp_dir);
-	return mt_file_write(path, hba, strlen(hba), 0600, err);
+	rc = mt_file_write(path, hba, strlen(hba), 0600, err);
+	if (rc == 0)
+		rc = write_pgpass(job, err);
+	if (rc)
+		return rc;
+	return job->bootstrap->section != NULL
+		   ? bootstrap__recovery(job, err)
+		   : mt_pg_conf_write(&conf->postgresql, job->o.parameters,
+				      NULL, NULL, err);
 }
 
 static int
 conclude(struct mt_pg_job *job, struct mt_err *err)
 {
 	const struct mt_conf *conf = job->o.conf;
-	int rc;
+	const char *dir = conf->postgresql.data_dir;
+	int rc = 0;
 
 	job->result.data_id = mt_random_u64() | 1;
-	rc = mt_pg_data_id_write(conf->postgresql.data_dir, job->result.data_id,
-				 err);
+	if (job->bootstrap->section != NULL)
+		rc = mt_pg_standby_signal(dir, false, err);
+	if (rc == 0 && job->bootstrap->section != NULL)
+		rc = mt_pg_conf_write(&conf->postgresql, job->o.parameters,
+				      NULL, NULL, err);
+	if (rc == 0 && job->bootstrap->section != NULL)
+		rc = mt_pg_dir_sync(dir, err);
+	if (rc == 0)
+		rc = mt_pg_data_id_write(dir, job->result.data_id, err);
 	return rc ? rc : mt_pg_unfinished_clear(conf->raft.data_dir, err);
+}
+
+/* A failure, not a cancel: out of the way, so that this node can be cloned. */
+static void
+undo(struct mt_pg_job *job)
+{
+	const struct mt_conf *conf = job->o.conf;
+	const char *dir = conf->postgresql.data_dir;
+	struct mt_err err = {0};
+	enum mt_pg_dir kind;
+	int rc;
+
+	if (!job->bootstrap->began || job->result.err.code == MT_ECANCELED)
+		return;
+	rc = mt_pg_dir_classify(dir, &kind, &err);
+	/* initdb tidies up after itself */
+	if (rc == 0 && kind != MT_PG_DIR_ABSENT && kind != MT_PG_DIR_EMPTY) {
+		rc = mt_pg_dir_set_aside(dir, &err);
+		if (rc == 0)
+			mt_warn("what the bootstrap left is in \"%s.failed\"",
+				dir);
+	}
+	if (rc == 0)
+		rc = mt_pg_unfinished_clear(conf->raft.data_dir, &err);
+	if (rc)
+		mt_warn("could not set aside what the bootstrap left: %s",
+			err.text);
 }
 
 /* ---- the private server ---- */
@@ -382,15 +244,86 @@ step_done(void *arg, const struct mt_session_result *r)
 	next_step(job);
 }
 
+/* A cluster that a command made may lack the user or the database: that does
+ * not pass, while a recovery does. */
+static void
+on_refused(void *arg, const struct mt_err *why)
+{
+	struct mt_pg_job *job = arg;
+	const char *state = mt_session_last_sqlstate(job->session);
+	struct mt_err err = *why;
+
+	if (strncmp(state, "28", 2) != 0 && strncmp(state, "3D", 2) != 0)
+		return;
+	mt_err_prefix(&err, "could not log in to set up the users");
+	mt_job_end(job, &err);
+}
+
+/* ---- the operator's last word ---- */
+
+static void
+users_done(struct mt_pg_job *job)
+{
+	job->session_closing = true;
+	mt_session_close(job->session, session_closed, job);
+}
+
+static void
+post_failed(struct mt_pg_job *job, const struct mt_err *err, const char *tail)
+{
+	struct mt_err why = *err;
+
+	(void)tail;
+	job->failed = NULL;
+	mt_err_prefix(&why, "post_bootstrap failed");
+	mt_job_end(job, &why);
+}
+
+static void
+post_done(struct mt_pg_job *job)
+{
+	job->failed = NULL;
+	users_done(job);
+}
+
+static void
+run_post_bootstrap(struct mt_pg_job *job)
+{
+	const char *command = job->o.conf->bootstrap.post_bootstrap;
+	char user[MT_CONF_NAME_MAX * 2 + 3];
+	struct mt_argv argv = {0};
+	struct mt_err err = {0};
+
+	if (command[0] == '\0') {
+		users_done(job);
+		return;
+	}
+	if (mt_argv_add_words(&argv, command, &err) != 0) {
+		mt_argv_free(&argv);
+		post_failed(job, &err, NULL);
+		return;
+	}
+	mt_pg_conninfo_quote(user, sizeof(user),
+			     job->o.conf->postgresql.superuser.username);
+	mt_argv_add(&argv, "user=%s host=%s port=%u dbname=postgres", user,
+		    job->tmp_dir, (unsigned)server_port(job));
+	job->failed = post_failed;
+	job->env = "PGOPTIONS=-c synchronous_commit=local "
+		   "-c statement_timeout=0";
+	mt_job_progress(job, "post_bootstrap", -1);
+	mt_job_run(job, &argv, true, NULL, post_done);
+}
+
 static void
 next_step(struct mt_pg_job *job)
 {
 	struct mt_pg_bootstrap *b = job->bootstrap;
-	int64_t start_ms = job->o.conf->postgresql.pg_ctl_timeout_ms;
+	int64_t start_ms = b->section != NULL
+			       ? RECOVERY_MS
+			       : job->o.conf->postgresql.pg_ctl_timeout_ms;
 
 	if (b->next == b->n) {
-		job->session_closing = true;
-		mt_session_close(job->session, session_closed, job);
+		run_post_bootstrap(job);
 		return;
 	}
 	if (mt_session_query(
@@ -409,12 +342,21 @@ next_step(struct mt_pg_job *job)
 static void
 add_private_options(struct mt_argv *argv, const struct mt_pg_job *job)
 {
-	static const char *const settings[] = {
-	    "listen_addresses=",      "unix_socket_permissions=0700",
-	    "unix_socket_group=",     "ssl=off",
-	    "archive_mode=off",       "logging_collector=off",
-	    "log_destination=stderr", "synchronous_standby_names=",
-	    "log_statement=none",     "log_min_duration_statement=-1",
+	bool made = job->bootstrap->section != NULL;
+	/* What was recovered is not served before it is promoted. Its WAL is
+	 * for the archive, later. */
+	const char *const settings[] = {
+	    "listen_addresses=",
+	    "unix_socket_permissions=0700",
+	    "unix_socket_group=",
+	    "ssl=off",
+	    made ? "archive_command=" : "archive_mode=off",
+	    made ? "hot_standby=off" : "logging_collector=off",
+	    "logging_collector=off",
+	    "log_destination=stderr",
+	    "synchronous_standby_names=",
+	    "log_statement=none",
+	    "log_min_duration_statement=-1",
 	    "external_pid_file=",
 	};
 
@@ -426,6 +368,21 @@ add_private_options(struct mt_argv *argv, const struct mt_pg_job *job)
 	mt_argv_add(argv, "unix_socket_directories=%s", job->tmp_dir);
 	mt_argv_add(argv, "-c");
 	mt_argv_add(argv, "hba_file=%s/pg_hba.conf", job->tmp_dir);
+	if (job->bootstrap->recovers)
+		mt_argv_add(argv, "--config-file=%s/postgresql.conf",
+			    job->tmp_dir);
+}
+
+/* What is run beside it takes as long as it takes. */
+static int64_t
+server_timeout_ms(const struct mt_pg_job *job)
+{
+	const struct mt_conf *conf = job->o.conf;
+
+	if (job->bootstrap->section != NULL ||
+	    conf->bootstrap.post_bootstrap[0] != '\0')
+		return 0;
+	return 2 * conf->postgresql.pg_ctl_timeout_ms + 60000;
 }
 
 static int
@@ -442,18 +399,17 @@ start_server(struct mt_pg_job *job, struct mt_err *err)
 	if (rc == 0 && argv.bad)
 		rc = mt_err_set(err, MT_ENOMEM, "out of memory");
 	if (rc == 0)
-		rc = mt_child_start(
-		    &job->server, job->o.loop,
-		    &(struct mt_child_options){
-			.argv = argv.v,
-			.keep_locale = true,
-			.timeout_ms = 2 * pg->pg_ctl_timeout_ms + 60000,
-			.death_signo = SIGQUIT,
-			.cancel_signo = SIGQUIT,
-			.on_exit = server_exit,
-			.arg = job,
-		    },
-		    err);
+		rc = mt_child_start(&job->server, job->o.loop,
+				    &(struct mt_child_options){
+					.argv = argv.v,
+					.keep_locale = true,
+					.timeout_ms = server_timeout_ms(job),
+					.death_signo = SIGQUIT,
+					.cancel_signo = SIGQUIT,
+					.on_exit = server_exit,
+					.arg = job,
+				    },
+				    err);
 	mt_argv_free(&argv);
 	return rc;
 }
@@ -463,18 +419,17 @@ configured(struct mt_pg_job *job)
 {
 	const struct mt_conf_postgresql *pg = &job->o.conf->postgresql;
 	struct mt_session_options o = {
-	    .target = {.port = pg->port, .is_socket = true},
+	    .target = {.port = server_port(job), .is_socket = true},
 	    .user = pg->superuser.username,
 	    .database = "postgres",
+	    .on_refused = on_refused,
+	    .arg = job,
 	};
-	const char *port =
-	    json_string_value(json_object_get(job->o.parameters, "port"));
 	struct mt_err err = {0};
 
-	if (port)
-		o.target.port = (uint16_t)strtoul(port, NULL, 10);
 	mt_copy(o.target.host, sizeof(o.target.host), job->tmp_dir);
-	mt_job_progress(job, "users", -1);
+	mt_job_progress(job, job->bootstrap->recovers ? "recovery" : "users",
+			-1);
 	if (start_server(job, &err) < 0 ||
 	    mt_session_create(&job->session, job->o.loop, &o, &err) < 0) {
 		mt_job_end(job, &err);
@@ -491,7 +446,22 @@ initialised(struct mt_pg_job *job)
 }
 
 static void
-prepared(struct mt_pg_job *job)
+run_command(struct mt_pg_job *job)
+{
+	struct mt_argv argv = {0};
+	struct mt_err err = {0};
+
+	if (bootstrap__command_argv(job, &argv, &err) < 0) {
+		mt_argv_free(&argv);
+		mt_job_end(job, &err);
+		return;
+	}
+	mt_job_progress(job, job->o.conf->bootstrap.method, -1);
+	mt_job_run(job, &argv, true, NULL, initialised);
+}
+
+static void
+run_initdb(struct mt_pg_job *job)
 {
 	const struct mt_conf_postgresql *pg = &job->o.conf->postgresql;
 	struct mt_argv argv = {0};
@@ -528,13 +498,18 @@ mt_pg_bootstrap_start(struct mt_pg_job **job,
 		return mt_err_set(err, MT_ENOMEM, "out of memory");
 	}
 	j->release = release;
-	rc = make_steps(j, err);
+	j->undo = undo;
+	j->bootstrap->section = options->conf->bootstrap.section;
+	rc = bootstrap__check_section(j->bootstrap->section, err);
+	if (rc == 0)
+		rc = bootstrap__make_steps(j, err);
 	if (rc) {
 		release(j);
 		free(j);
 		return rc;
 	}
-	mt_job_work(j, prepare, prepared);
+	mt_job_work(j, prepare,
+		    j->bootstrap->section != NULL ? run_command : run_initdb);
 	*job = j;
 	return 0;
 }

@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "pg/conninfo.h"
 
@@ -236,6 +237,31 @@ put_include(FILE *f, const struct mt_conf_postgresql *pg)
 }
 
 char *
+mt_pg_recovery_lines(const json_t *settings)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+	const char *name;
+	json_t *v;
+	int rc;
+
+	if (!f)
+		return NULL;
+	json_object_foreach ((json_t *)(uintptr_t)settings, name, v)
+		if (!is_recovery(name))
+			mt_warn("\"%s\" is no setting of recovery; it is left "
+				"out",
+				name);
+	rc = put_sorted(f, settings, is_recovery);
+	if (fclose(f) != 0 || rc) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+char *
 mt_pg_conf_text(const struct mt_conf_postgresql *pg, const json_t *parameters,
 		const struct mt_pg_follow *follow)
 {
@@ -373,9 +399,10 @@ write_lines(const struct mt_conf_postgresql *pg, enum mt_pg_conf_file which,
 }
 
 int
-mt_pg_conf_write(const struct mt_conf_postgresql *pg, const json_t *parameters,
-		 const struct mt_pg_follow *follow, bool *changed,
-		 struct mt_err *err)
+mt_pg_conf_write_only(const struct mt_conf_postgresql *pg,
+		      const json_t *parameters,
+		      const struct mt_pg_follow *follow, bool *changed,
+		      struct mt_err *err)
 {
 	char *text;
 	int rc;
@@ -401,6 +428,16 @@ mt_pg_conf_write(const struct mt_conf_postgresql *pg, const json_t *parameters,
 	    !json_object_get(parameters, "ident_file"))
 		rc = write_lines(pg, MT_PG_CONF_IDENT, pg->pg_ident, changed,
 				 err);
+	return rc;
+}
+
+int
+mt_pg_conf_write(const struct mt_conf_postgresql *pg, const json_t *parameters,
+		 const struct mt_pg_follow *follow, bool *changed,
+		 struct mt_err *err)
+{
+	int rc = mt_pg_conf_write_only(pg, parameters, follow, changed, err);
+
 	return rc ? rc : mt_pg_auto_conf_clean(pg->data_dir, err);
 }
 

@@ -55,6 +55,9 @@ int mt_pg_dir_major(const char *dir, int *major,
  */
 int mt_pg_dir_empty(const char *dir, struct mt_err *err) MT_MUSTCHECK;
 
+/* Rename it, and what links in it lead to, to <path>.failed; what has that name
+ * is removed. */
+int mt_pg_dir_set_aside(const char *dir, struct mt_err *err) MT_MUSTCHECK;
 /* Make durable what another program wrote into it; may take long. */
 int mt_pg_dir_sync(const char *dir, struct mt_err *err) MT_MUSTCHECK;
 
@@ -123,6 +126,14 @@ int mt_pg_conf_write(const struct mt_conf_postgresql *pg,
 		     const json_t *parameters,
 		     const struct mt_pg_follow *follow, bool *changed,
 		     struct mt_err *err) MT_MUSTCHECK;
+/* The same, and postgresql.auto.conf stays as it is. */
+int mt_pg_conf_write_only(const struct mt_conf_postgresql *pg,
+			  const json_t *parameters,
+			  const struct mt_pg_follow *follow, bool *changed,
+			  struct mt_err *err) MT_MUSTCHECK;
+/* Lines of those settings that are recovery's; a new string, NULL if memory ran
+ * out. */
+char *mt_pg_recovery_lines(const json_t *settings);
 /* Only the text, a new string; NULL if memory ran out. */
 char *mt_pg_conf_text(const struct mt_conf_postgresql *pg,
 		      const json_t *parameters,

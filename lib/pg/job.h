@@ -63,6 +63,7 @@ struct mt_pg_job {
 	/* for the program's environment: an old postmaster.pid does not count;
 	 * "" = there is none */
 	char grandparent[48];
+	const char *env; /* one more "NAME=value", or NULL */
 	/* at the end, in the worker thread; may be NULL */
 	void (*undo)(struct mt_pg_job *job);
 	void (*release)(struct mt_pg_job *job); /* frees what follows */

@@ -50,6 +50,9 @@ clean_work(uv_work_t *w)
 	if (job->tmp_dir[0]) {
 		mt_format(path, sizeof(path), "%s/pg_hba.conf", job->tmp_dir);
 		unlink(path);
+		mt_format(path, sizeof(path), "%s/postgresql.conf",
+			  job->tmp_dir);
+		unlink(path);
 		rmdir(job->tmp_dir);
 	}
 	if (job->undo && job->result.err.code)
@@ -225,7 +228,7 @@ mt_job_run(struct mt_pg_job *job, struct mt_argv *argv, bool keep_locale,
 {
 	char passfile[sizeof(job->pgpass) + 16];
 	char service[sizeof(job->service) + 16];
-	char *env[4] = {NULL, NULL, NULL, NULL};
+	char *env[5] = {NULL};
 	size_t n = 0;
 	struct mt_err err = {0};
 
@@ -241,6 +244,8 @@ mt_job_run(struct mt_pg_job *job, struct mt_argv *argv, bool keep_locale,
 	}
 	if (job->grandparent[0])
 		env[n++] = job->grandparent;
+	if (job->env)
+		env[n++] = (char *)(uintptr_t)job->env;
 	job->then = then;
 	if (argv->bad)
 		mt_err_set(&err, MT_ENOMEM, "out of memory");

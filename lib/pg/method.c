@@ -75,3 +75,31 @@ mt_argv_add_replica_method(struct mt_argv *argv, const struct mt_conf *conf,
 	mt_argv_add(argv, "--connstring=%s", connstring);
 	return 0;
 }
+
+static bool
+is_bootstraps(const char *key)
+{
+	return mt_streq(key, "command") || mt_streq(key, "no_params") ||
+	       mt_streq(key, "recovery_conf") ||
+	       mt_streq(key, "keep_existing_recovery_conf");
+}
+
+int
+mt_argv_add_bootstrap_method(struct mt_argv *argv, const struct mt_conf *conf,
+			     const json_t *section, struct mt_err *err)
+{
+	int rc = add_command(argv, "", section, err);
+	const char *key;
+	json_t *v;
+
+	if (rc)
+		return rc;
+	if (!mt_method_says(section, "no_params")) {
+		mt_argv_add(argv, "--scope=%s", conf->scope);
+		mt_argv_add(argv, "--datadir=%s", conf->postgresql.data_dir);
+	}
+	json_object_foreach ((json_t *)(uintptr_t)section, key, v)
+		if (!is_bootstraps(key))
+			add_value(argv, key, v);
+	return 0;
+}

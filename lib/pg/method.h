@@ -24,4 +24,13 @@ int mt_argv_add_replica_method(struct mt_argv *argv, const struct mt_conf *conf,
 			       const char *connstring,
 			       struct mt_err *err) MT_MUSTCHECK;
 
+/*
+ * To make a new cluster: the words of "command", --scope and --datadir unless
+ * the section says no_params, then --key=value of its other keys.
+ */
+int mt_argv_add_bootstrap_method(struct mt_argv *argv,
+				 const struct mt_conf *conf,
+				 const json_t *section,
+				 struct mt_err *err) MT_MUSTCHECK;
+
 #endif

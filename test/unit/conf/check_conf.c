@@ -331,6 +331,38 @@ START_TEST(what_a_method_cannot_be_called_with_is_refused)
 		"true or false");
 	refused(BASE RAFT METHOD "  m: {command: 3}\n", "", "a command line");
 #undef METHOD
+	refused(BASE RAFT "bootstrap: {method: m, m: {command: x, "
+			  "recovery_conf: 1}}\n",
+		"", "must be a mapping");
+	refused(BASE RAFT "bootstrap: {method: m, m: {command: x, "
+			  "recovery_conf: {a: [1]}}}\n",
+		"", "a single value");
+}
+END_TEST
+
+START_TEST(a_bootstrap_is_initdbs_or_a_commands)
+{
+	ck_assert_int_eq(load(BASE RAFT
+			      "bootstrap: {method: initdb, post_init: a,"
+			      " post_bootstrap: b, initdb: {locale: C}}\n"),
+			 0);
+	ck_assert_str_eq(seen, "");
+	ck_assert_ptr_null(conf->bootstrap.section);
+	ck_assert_str_eq(conf->bootstrap.post_bootstrap, "b");
+	mt_conf_free(conf);
+	ck_assert_int_eq(
+	    load(BASE RAFT "bootstrap: {method: m, post_init: a, m: {command: "
+			   "x, recovery_conf: {restore_command: y}}}\n"),
+	    0);
+	ck_assert_str_eq(seen, "");
+	ck_assert_str_eq(conf->bootstrap.method, "m");
+	ck_assert_uint_eq(json_object_size(conf->bootstrap.section), 2);
+	ck_assert_str_eq(conf->bootstrap.post_bootstrap, "a");
+	mt_conf_free(conf);
+	ck_assert_int_eq(load(BASE RAFT "bootstrap: {method: m}\n"), 0);
+	warned("has no command; initdb makes the cluster");
+	ck_assert_ptr_null(conf->bootstrap.section);
+	mt_conf_free(conf);
 }
 END_TEST
 
@@ -652,6 +684,7 @@ main(void)
 		  sections_of_named_methods_are_no_unknown_keys,
 		  methods_have_their_sections,
 		  what_a_method_cannot_be_called_with_is_refused,
+		  a_bootstrap_is_initdbs_or_a_commands,
 		  missing_keys_are_named_with_an_example,
 		  a_missing_raft_section_is_shown_as_a_line_that_can_be_pasted,
 		  wrong_types_and_values_are_refused_at_their_place,

@@ -36,6 +36,8 @@ START_TEST(states_have_the_names_and_numbers_of_the_api)
 	} rows[] = {
 	    {MT_PG_INITIALIZING, 0, "initializing new cluster"},
 	    {MT_PG_INITDB_FAILED, 1, "initdb failed"},
+	    {MT_PG_BOOTSTRAPPING, 2, "running custom bootstrap script"},
+	    {MT_PG_BOOTSTRAP_FAILED, 3, "custom bootstrap failed"},
 	    {MT_PG_CREATING_REPLICA, 4, "creating replica"},
 	    {MT_PG_RUNNING, 5, "running"},
 	    {MT_PG_STARTING, 6, "starting"},
@@ -51,7 +53,7 @@ START_TEST(states_have_the_names_and_numbers_of_the_api)
 		ck_assert_int_eq(rows[i].state, rows[i].number);
 		ck_assert_str_eq(mt_pg_state_name(rows[i].state), rows[i].name);
 	}
-	ck_assert_str_eq(mt_pg_state_name((enum mt_pg_state)2), "unknown");
+	ck_assert_str_eq(mt_pg_state_name((enum mt_pg_state)7), "unknown");
 }
 END_TEST
 

@@ -493,6 +493,7 @@ add_story(TCase *t)
 	add_archive_chapters(t);
 	tcase_add_test(t, a_rewound_primary_follows_with_its_own_configuration);
 	tcase_add_test(t, a_stopped_server_says_so_and_can_be_discarded);
+	add_bootstrap_chapters(t);
 	tcase_add_test(t, closing_completes_what_waits);
 }
 
@@ -516,8 +517,8 @@ main(void)
 	free_node(&a);
 	free_node(&b);
 	if (failed == 0 && top[0]) {
-		static const char *const dirs[] = {"a/data", "b-1/data", "a",
-						   "b-1", ""};
+		static const char *const dirs[] = {
+		    "a/data.failed", "a/data", "b-1/data", "a", "b-1", ""};
 
 		for (size_t i = 0; i < MT_COUNT(dirs); i++) {
 			mt_format(path, sizeof(path), "%s/%s", top, dirs[i]);

@@ -63,6 +63,37 @@ START_TEST(a_replica_method_gets_its_keys_and_the_standard_ones)
 }
 END_TEST
 
+static const struct {
+	const char *section, *words;
+} made[] = {
+    {"{\"command\": \"/bin/x a\", \"n\": 3}",
+     "/bin/x|a|--scope=demo|--datadir=/d a|--n=3|"},
+    {"{\"n\": 3, \"command\": \"/bin/x\", \"no_params\": true,"
+     " \"keep_existing_recovery_conf\": true, \"recovery_conf\": {\"a\": 1}}",
+     "/bin/x|--n=3|"},
+};
+
+START_TEST(a_bootstrap_method_gets_the_standard_ones_first)
+{
+	struct mt_conf *conf = calloc(1, sizeof(*conf));
+	json_t *section = json_loads(made[_i].section, 0, NULL);
+	struct mt_argv a = {0};
+	struct mt_err err = {0};
+
+	ck_assert(conf != NULL && section != NULL);
+	mt_copy(conf->scope, sizeof(conf->scope), "demo");
+	mt_copy(conf->postgresql.data_dir, sizeof(conf->postgresql.data_dir),
+		"/d a");
+	ck_assert_msg(mt_argv_add_bootstrap_method(&a, conf, section, &err) ==
+			  0,
+		      "%s", err.text);
+	ck_assert_str_eq(words_of(&a), made[_i].words);
+	mt_argv_free(&a);
+	json_decref(section);
+	free(conf);
+}
+END_TEST
+
 START_TEST(a_method_without_a_program_is_refused)
 {
 	struct mt_conf *conf = calloc(1, sizeof(*conf));
@@ -88,6 +119,8 @@ main(void)
 	tcase_add_loop_test(
 	    tc, a_replica_method_gets_its_keys_and_the_standard_ones, 0,
 	    (int)MT_COUNT(rows));
+	tcase_add_loop_test(tc, a_bootstrap_method_gets_the_standard_ones_first,
+			    0, (int)MT_COUNT(made));
 	tcase_add_test(tc, a_method_without_a_program_is_refused);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);

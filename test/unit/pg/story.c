@@ -132,6 +132,7 @@ free_node(struct node *n)
 	json_decref(c->bootstrap.initdb);
 	json_decref(c->bootstrap.pg_hba);
 	json_decref(c->bootstrap.users);
+	json_decref(c->bootstrap.section);
 	json_decref(n->parameters);
 	free(c);
 }

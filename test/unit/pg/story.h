@@ -74,8 +74,10 @@ void leave_to_the_archive(void);
 	"\"/bin/true\"}"
 /* The methods of b: names in order, and their sections, as JSON. */
 void set_methods(const char *names, const char *sections);
-/* The chapters about commands: before there is a clone, and with one. */
+/* The chapters about commands: before there is a clone, with one, and after
+ * everything was discarded. */
 void add_failed_clone_chapters(TCase *t);
 void add_method_chapters(TCase *t);
+void add_bootstrap_chapters(TCase *t);
 
 #endif

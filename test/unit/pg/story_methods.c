@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The chapters of the story about commands of the operator's that make replicas.
+ * The chapters of the story about commands of the operator's: those that make
+ * replicas, and those that make the cluster.
  */
 #include "story.h"
 
@@ -137,6 +138,77 @@ START_TEST(what_was_made_without_a_source_is_marked_as_restored)
 }
 END_TEST
 
+/* What makes the cluster of a: initdb as a command, with this superuser. */
+static void
+set_bootstrap(const char *superuser)
+{
+	char command[512];
+
+	mt_format(command, sizeof(command),
+		  "%s/initdb -A trust --no-sync -U %s -D %s", bins.dir,
+		  superuser, a.conf->postgresql.data_dir);
+	mt_copy(a.conf->bootstrap.method, sizeof(a.conf->bootstrap.method),
+		"made");
+	json_decref(a.conf->bootstrap.section);
+	a.conf->bootstrap.section =
+	    json_pack("{s:s,s:b}", "command", command, "no_params", 1);
+}
+
+START_TEST(a_commands_cluster_without_the_superuser_is_set_aside)
+{
+	struct mt_pg_job_options o = job_options(&a, NULL);
+	struct mt_pg_job *job;
+
+	set_bootstrap("somebody");
+	ck_assert_int_eq(mt_pg_bootstrap_start(&job, &o, &last_err), 0);
+	wait_for(&done);
+	ck_assert_ptr_nonnull(strstr(a.result.err.text, "could not log in"));
+	ck_assert_ptr_nonnull(strstr(a.result.err.text, "chief"));
+	expect_unfinished(&a, "nothing");
+	mt_format(value, sizeof(value), "%s.failed/PG_VERSION",
+		  a.conf->postgresql.data_dir);
+	ck_assert(mt_file_exists(value));
+	ck_assert(!mt_file_exists(a.conf->postgresql.data_dir));
+	telling = false;
+}
+END_TEST
+
+START_TEST(a_commands_cluster_has_our_users_afterwards)
+{
+	struct mt_pg_job_options o = job_options(&a, NULL);
+	struct mt_pg_job *job;
+
+	set_bootstrap("chief");
+	mt_copy(a.conf->bootstrap.post_bootstrap,
+		sizeof(a.conf->bootstrap.post_bootstrap),
+		"/bin/sh -c 'echo out of luck >&2; exit 7' post");
+	ck_assert_int_eq(mt_pg_bootstrap_start(&job, &o, &last_err), 0);
+	wait_for(&done);
+	ck_assert_ptr_nonnull(strstr(a.result.err.text, "post_bootstrap"));
+	ck_assert_ptr_nonnull(strstr(a.result.err.text, "out of luck"));
+	expect_unfinished(&a, "nothing");
+	/* Both users are there, whoever has made them, and can log in. */
+	mt_copy(a.conf->bootstrap.post_bootstrap,
+		sizeof(a.conf->bootstrap.post_bootstrap),
+		"/bin/sh -c 'test -n \"$PGPASSFILE\"' post");
+	o = job_options(&a, NULL);
+	ck_assert_int_eq(mt_pg_bootstrap_start(&job, &o, &last_err), 0);
+	wait_for(&done);
+	ck_assert_msg(a.result.err.code == 0, "%s", a.result.err.text);
+	ck_assert_uint_ne(a.result.data_id, 0);
+	expect_unfinished(&a, "nothing");
+	start_server(&a, NULL);
+	ck_assert_int_eq(ask(&a,
+			     "SELECT string_agg(rolname, ' ' ORDER BY rolname)"
+			     " FROM pg_authid WHERE rolpassword IS NOT NULL",
+			     0),
+			 0);
+	ck_assert_str_eq(value, "ad\"min chief replicator rewinder");
+	stop_server(&a, SIGINT);
+	telling = false;
+}
+END_TEST
+
 void
 add_failed_clone_chapters(TCase *t)
 {
@@ -150,4 +222,12 @@ add_method_chapters(TCase *t)
 {
 	tcase_add_test(t, a_method_may_go_by_the_data_that_is_there);
 	tcase_add_test(t, what_was_made_without_a_source_is_marked_as_restored);
+}
+
+void
+add_bootstrap_chapters(TCase *t)
+{
+	tcase_add_test(t,
+		       a_commands_cluster_without_the_superuser_is_set_aside);
+	tcase_add_test(t, a_commands_cluster_has_our_users_afterwards);
 }
