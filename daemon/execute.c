@@ -29,6 +29,8 @@ act_name(enum mt_act act)
 		return "propose";
 	case MT_ACT_BOOTSTRAP:
 		return "bootstrap";
+	case MT_ACT_OFFER:
+		return "offer";
 	case MT_ACT_DISCARD:
 		return "discard";
 	case MT_ACT_CLONE:
@@ -114,7 +116,9 @@ log_plan(struct mt_node *n, const struct mt_view *v, const struct mt_plan *p)
 	else if (p->act != MT_ACT_NONE)
 		log_action(n, p);
 	else if (!same && p->why[0] != '\0')
-		mt_log(is_ordinary(v, p) ? MT_LOG_DEBUG : MT_LOG_INFO,
+		mt_log(p->warn             ? MT_LOG_WARNING
+		       : is_ordinary(v, p) ? MT_LOG_DEBUG
+					   : MT_LOG_INFO,
 		       "agent: rule=%s why=%s", p->rule, p->why);
 }
 
@@ -134,6 +138,9 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 		break;
 	case MT_ACT_BOOTSTRAP:
 		mt_postgres_bootstrap(n->pg);
+		break;
+	case MT_ACT_OFFER:
+		mt_postgres_offer(n->pg);
 		break;
 	case MT_ACT_DISCARD:
 		mt_postgres_discard(n->pg);
@@ -212,6 +219,7 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 		break;
 	case MT_ACT_TAKE_EPOCH:
 		mt_keep_take_epoch(&n->keep, p->epoch, v->local.data_id);
+		mt_postgres_taken(n->pg);
 		break;
 	case MT_ACT_PROPOSE:
 		if (p->command.kind == MT_CMD_STATUS_PUT)
@@ -235,6 +243,7 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	case MT_ACT_STOP_FAST:
 	case MT_ACT_STOP_IMMEDIATE:
 	case MT_ACT_BOOTSTRAP:
+	case MT_ACT_OFFER:
 	case MT_ACT_DISCARD:
 	case MT_ACT_CLONE:
 	case MT_ACT_RECOVER:

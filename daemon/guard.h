@@ -106,7 +106,8 @@ int mt_guard_arm(struct mt_guard *guard, int64_t deadline_ms) MT_MUSTCHECK;
 int mt_guard_disarm(struct mt_guard *guard) MT_MUSTCHECK;
 
 /* End PostgreSQL now, as at a deadline: SIGQUIT, SIGKILL to all 100 ms later.
- * Without a sentinel the postmaster alone gets SIGKILL. */
+ * Without a sentinel the postmaster alone gets SIGKILL, a foreign one SIGQUIT.
+ */
 int mt_guard_kill(struct mt_guard *guard) MT_MUSTCHECK;
 
 /* Send a signal to the postmaster. MT_ENOENT: it is gone. MT_ESYS. */

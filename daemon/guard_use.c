@@ -71,8 +71,13 @@ mt_guard_disarm(struct mt_guard *g)
 int
 mt_guard_kill(struct mt_guard *g)
 {
+	/* The children of a foreign one die with no sentinel: the postmaster
+	 * itself has to end them, which SIGKILL would keep it from. */
 	if (!mt_guard_is_guarded(g))
-		return mt_guard_signal(g, SIGKILL, NULL);
+		return mt_guard_signal(
+		    g,
+		    mt_guard_flags(g) & MT_SENTINEL_FOREIGN ? SIGQUIT : SIGKILL,
+		    NULL);
 	/* Refused means that it is at it already. */
 	if (mt_guard_arm(g, mt_clock_ms()) == 0)
 		guard__send(g, MT_SENTINEL_KICK);

@@ -71,13 +71,17 @@ set_pace(struct mt_node *n, const struct mt_view *v)
 
 	if (n->pg == NULL)
 		return;
-	mt_postgres_watch_hang(
-	    n->pg, n->settings.pause ? 0 : n->settings.primary_hang_timeout_ms);
+	mt_postgres_watch_hang(n->pg,
+			       n->settings.pause || mt_agent_is_stranger(v)
+				   ? 0
+				   : n->settings.primary_hang_timeout_ms);
+	mt_postgres_watch_dir(n->pg, v->local.state_current &&
+					 n->state.sysid[0] == '\0');
 	if (v->local.job == MT_JOB_PROMOTE)
 		return;
 	mt_postgres_hurry(
 	    n->pg, choosing || v->local.job == MT_JOB_START ? HURRY_MS : 0);
-	if (n->state.sysid[0] != '\0' && v->local.bootstrapped &&
+	if (n->state.sysid[0] != '\0' &&
 	    strcmp(n->state.sysid, v->local.sysid) == 0)
 		mt_postgres_settled(n->pg);
 }

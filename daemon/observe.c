@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "core/found.h"
 #include "daemon/node_internal.h"
 
 static void
@@ -161,6 +162,8 @@ report_server(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	r->pending_restart = r->pending[0] != '\0';
 	r->pg_role = mt_postgres_role(n->pg);
 	r->has_data = l->data == MT_DATA_PRESENT && !l->bootstrapped;
+	r->no_data = l->data == MT_DATA_EMPTY || l->data == MT_DATA_PARTIAL ||
+		     l->bootstrapped;
 	r->bootstrap_ready = l->data == MT_DATA_EMPTY && l->can_bootstrap;
 	r->bootstrap_failed = mt_postgres_bootstrap_failed(n->pg);
 	r->streaming = l->streaming;
@@ -172,6 +175,8 @@ report_server(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	r->healthy = l->accepting && l->job != MT_JOB_STOP && l->guarded;
 	if (l->running || l->accepting)
 		r->at = l->at;
+	else if (v->state->sysid[0] == '\0')
+		r->at = mt_found_end(l);
 	r->replayed_lsn = l->replayed_lsn;
 	r->rewindable = r->writable && l->rewindable;
 	mt_copy(r->sysid, sizeof(r->sysid), l->sysid);
@@ -228,5 +233,7 @@ node__report(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	r->pg_state = MT_PG_STOPPED;
 	if (n->pg != NULL)
 		report_server(n, v, r);
+	else
+		r->no_data = true;
 	node__doing(n, r->why, sizeof(r->why));
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/postgres_internal.h"
+#include "daemon/sentinel_page.h"
 
 #define LOOK_EVERY_MS 1000
 #define UNFENCED_GRACE_MS 2000
@@ -97,28 +98,6 @@ postgres__job_end(struct mt_postgres *pg, const struct mt_err *err)
 	postgres__wake(pg);
 }
 
-/* ---- a server that runs already ---- */
-
-static void
-watch_foreign(struct mt_postgres *pg, const struct mt_pg_pidfile *f)
-{
-	char sock[MT_CONF_PATH_MAX + 32];
-	struct mt_guard_options o = {
-	    .sock_path = postgres__sock_path(pg, sock, sizeof(sock)),
-	    .watch_pid = f->pid,
-	};
-	struct mt_err err;
-
-	mt_warn("PostgreSQL runs (pid %d) without its sentinel", (int)f->pid);
-	pg->foreign = true;
-	if (mt_guard_start(&pg->guard, pg->loop, &o, postgres__guard_events(pg),
-			   &err) != 0) {
-		pg->guard = NULL;
-		postgres__trouble(pg, &err);
-		mt_error("%s", err.text);
-	}
-}
-
 static void
 version_cb(void *arg, const struct mt_err *err)
 {
@@ -141,20 +120,7 @@ version_cb(void *arg, const struct mt_err *err)
 void
 postgres__configured(struct mt_postgres *pg)
 {
-	char sock[MT_CONF_PATH_MAX + 32];
-	struct mt_pg_pidfile f;
-	struct mt_err e = {0};
-
-	if (mt_guard_attach(&pg->guard, pg->loop,
-			    postgres__sock_path(pg, sock, sizeof(sock)),
-			    postgres__guard_events(pg), &e) == 0)
-		return; /* on_started goes on */
-	pg->guard = NULL;
-	if (mt_pg_dir_in_use(pg->conf->postgresql.data_dir) &&
-	    mt_pg_pidfile_read(&f, pg->conf->postgresql.data_dir, &e) == 0)
-		watch_foreign(pg, &f);
-	else
-		postgres__inspect(pg);
+	postgres__find_server(pg);
 }
 
 int
@@ -182,6 +148,7 @@ mt_postgres_open(struct mt_postgres **out, uv_loop_t *loop,
 		return rv;
 	}
 	uv_timer_init(loop, &pg->again);
+	postgres__find_open(pg);
 	rv = mt_pg_bins_version(&pg->bins, loop, version_cb, pg, err);
 	pg->asking_version = rv == 0;
 	if (rv != 0) {
@@ -205,10 +172,15 @@ on_started(void *arg, pid_t pid, const struct mt_err *err)
 		mt_guard_release(pg->guard, NULL, NULL);
 		pg->guard = NULL;
 		pg->as_primary = false;
-		if (pg->job == MT_JOB_START)
+		if (pg->job == MT_JOB_START) {
 			postgres__job_end(pg, &e);
-		else
+		} else if (mt_pg_dir_in_use(pg->conf->postgresql.data_dir)) {
+			/* It runs, and nothing is known of it: it stays so. */
+			mt_error("%s", e.text);
+			postgres__trouble(pg, &e);
+		} else {
 			postgres__inspect(pg);
+		}
 		return;
 	}
 	pg->guard_ready = true;
@@ -216,6 +188,8 @@ on_started(void *arg, pid_t pid, const struct mt_err *err)
 	pg->fresh = false;
 	if (pg->job != MT_JOB_START) { /* it was there before us */
 		pg->adopting = true;
+		pg->foreign =
+		    (mt_guard_flags(pg->guard) & MT_SENTINEL_FOREIGN) != 0;
 		pg->armed_ms = mt_guard_deadline_ms(pg->guard);
 		pg->exempt = pg->armed_ms == POSTGRES_NEVER_MS;
 		postgres__adopt(pg);
@@ -291,7 +265,7 @@ postgres__guard_gone(struct mt_postgres *pg)
 	pg->stopped = 0;
 	pg->adopted = false;
 	pg->adopting = false;
-	pg->foreign = false;
+	pg->foreign = pg->bare = pg->joined = false;
 	pg->as_primary = false;
 	pg->stopping = STOP_NONE;
 	postgres__script_drop(&pg->before_stop);
@@ -396,6 +370,7 @@ mt_postgres_close(struct mt_postgres *pg, void (*closed_cb)(void *arg),
 	}
 	pg->closing++;
 	uv_close((uv_handle_t *)&pg->again, again_closed_cb);
+	pg->closing += postgres__find_close(pg);
 	postgres__end_cancel(pg);
 	pg->closing += 5 + postgres__file_close(pg) + postgres__hang_close(pg) +
 		       postgres__resume_close(pg) + postgres__script_close(pg);

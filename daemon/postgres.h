@@ -117,7 +117,16 @@ void mt_postgres_clone(struct mt_postgres *pg, const char *member,
 void mt_postgres_recover(struct mt_postgres *pg);
 void mt_postgres_rewind(struct mt_postgres *pg, const char *member,
 			const char *url);
-/* The bootstrapped directory is the cluster's now. */
+/* Its epoch is being made durable: what ran without a sentinel before this one
+ * was not the cluster's. */
+void mt_postgres_taken(struct mt_postgres *pg);
+/* Before there is a cluster people may start a server, move data away or bring
+ * some: wanted true: notice that. To be said again and again. */
+void mt_postgres_watch_dir(struct mt_postgres *pg, bool wanted);
+/* Claimed data: is it still down? Then it may be started as fresh. */
+void mt_postgres_offer(struct mt_postgres *pg);
+/* The bootstrapped directory is the cluster's now, and so is a server that was
+ * found running: its files may be written. */
 void mt_postgres_settled(struct mt_postgres *pg);
 
 #endif

@@ -40,8 +40,9 @@ postgres__keep_document(struct mt_postgres *pg)
 	struct file_work *w;
 
 	if (!pg->document_stale || pg->document == NULL ||
-	    !postgres__running(pg) || pg->adopting || pg->foreign ||
-	    pg->job != MT_JOB_NONE || pg->stopping != STOP_NONE)
+	    !postgres__running(pg) || pg->adopting ||
+	    (pg->foreign && !pg->joined) || pg->job != MT_JOB_NONE ||
+	    pg->stopping != STOP_NONE)
 		return; /* the next look tries again */
 	pg->document_stale = false;
 	w = postgres__file_work(pg, write_work, write_done);

@@ -84,8 +84,9 @@ observe_server(const struct mt_postgres *pg, struct mt_local *l)
 
 	l->running = postgres__running(pg) && !pg->adopting;
 	l->as_primary = pg->as_primary;
-	l->guarded =
-	    l->running && !pg->foreign && mt_guard_is_guarded(pg->guard);
+	l->guarded = l->running && mt_guard_is_guarded(pg->guard);
+	l->foreign = l->running && pg->foreign;
+	l->bare = l->running && pg->bare;
 	l->accepting =
 	    l->running && info->at_ms != 0 && mt_session_accepting(pg->session);
 	l->reloads = pg->reloads;
@@ -105,7 +106,8 @@ observe_server(const struct mt_postgres *pg, struct mt_local *l)
 	l->in_recovery = info->in_recovery;
 	l->streaming = info->streaming;
 	l->wal_heard_ms = pg->heard_ms;
-	l->at = pg->at;
+	if (!pg->foreign || pg->place_known)
+		l->at = pg->at;
 	l->replayed_lsn = info->replayed_lsn;
 }
 
@@ -246,7 +248,7 @@ mt_postgres_progress(const struct mt_postgres *pg, char *buf, size_t size)
 const char *
 mt_postgres_trouble(const struct mt_postgres *pg)
 {
-	return pg->trouble;
+	return pg->trouble[0] != '\0' ? pg->trouble : pg->users_trouble;
 }
 
 bool

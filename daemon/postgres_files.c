@@ -236,19 +236,62 @@ adopt_work(struct file_work *w)
 	if (mt_pg_unfinished_read(c->raft.data_dir, w->what, sizeof(w->what),
 				  &w->err) != 0)
 		w->what[0] = '\0';
-	w->only_read = true;
+	/* Ours has had one since before it started. */
+	w->only_read = !w->pg->foreign;
 	read_data_id(w);
+}
+
+/* Whose it is is known before anybody can log in. */
+static void
+adopt_control_cb(void *arg, const struct mt_pg_control *control,
+		 const struct mt_err *err)
+{
+	struct mt_postgres *pg = arg;
+
+	pg->reading = NULL;
+	if (pg->closed) {
+		postgres__one_closed(pg);
+		return;
+	}
+	if (control == NULL) {
+		mt_error("could not read the control file of \"%s\": %s",
+			 pg->conf->postgresql.data_dir, err->text);
+	} else {
+		pg->control = *control;
+		mt_copy(pg->sysid, sizeof(pg->sysid), control->sysid);
+	}
+	if (!pg->adopting) /* it has ended meanwhile */
+		postgres__inspect(pg);
+	else if (pg->found_pid != mt_guard_pid(pg->guard))
+		postgres__adopt(pg); /* and another was started */
+	else
+		postgres__adopted(pg, pg->found_primary, pg->found_id);
 }
 
 static void
 adopt_done(struct file_work *w)
 {
 	struct mt_postgres *pg = w->pg;
+	struct mt_err err;
 
 	if (!postgres__running(pg))
 		return;
 	pg->restored = strcmp(w->what, MT_PG_RESTORED) == 0;
-	postgres__adopted(pg, !w->standby, w->data_id);
+	if (!pg->foreign) {
+		postgres__adopted(pg, !w->standby, w->data_id);
+		return;
+	}
+	if (pg->reading != NULL)
+		return; /* of one before it; its end goes on */
+	pg->found_primary = !w->standby;
+	pg->found_id = w->data_id;
+	pg->found_pid = mt_guard_pid(pg->guard);
+	if (mt_pg_control_read(&pg->reading, pg->loop, &pg->bins,
+			       pg->conf->postgresql.data_dir, adopt_control_cb,
+			       pg, &err) != 0) {
+		mt_error("%s", err.text);
+		postgres__adopted(pg, pg->found_primary, pg->found_id);
+	}
 }
 
 void
@@ -339,6 +382,10 @@ settle_work(struct file_work *w)
 void
 mt_postgres_settled(struct mt_postgres *pg)
 {
+	if (!pg->joined && postgres__running(pg) && pg->foreign) {
+		pg->joined = true;
+		postgres__refresh(pg);
+	}
 	if (!pg->bootstrapped)
 		return;
 	pg->bootstrapped = false;

@@ -121,7 +121,13 @@ struct mt_postgres {
 	struct mt_guard *guard;
 	bool guard_ready; /* on_started came */
 	bool adopting;    /* it was there before us; its files are looked at */
-	bool foreign;     /* watched only: not under a sentinel of ours */
+	bool foreign;     /* found running, by a sentinel that watches it */
+	bool bare;        /* it was without one when this process came */
+	bool found_primary; /* as its files say, while adopting */
+	uint64_t found_id;
+	pid_t found_pid;
+	bool joined; /* the cluster is its, or it the cluster's */
+	bool place_asked, place_known; /* that it reads what we write */
 	bool as_primary;
 	bool died;
 	int64_t died_ms;
@@ -129,6 +135,11 @@ struct mt_postgres {
 	char upstream[MT_NAME_MAX], upstream_url[MT_URL_MAX];
 	int64_t armed_ms;
 	bool exempt; /* armed_ms does not count */
+
+	/* what others do in the data directory, postgres_find.c */
+	bool watching, was_absent;
+	uv_fs_event_t changes;
+	uv_timer_t settle;
 
 	/* configuration of the running server, postgres_reload.c */
 	bool stale; /* its files are not those of parameters */
@@ -141,6 +152,11 @@ struct mt_postgres {
 	/* postgres_conflict.c */
 	struct mt_child *conflict_reading; /* pg_controldata under way */
 	bool pause_seen; /* this pause of the replay was looked into */
+
+	/* who may log in, postgres_users.c */
+	bool users_known, users_asked; /* all well; under way */
+	int64_t users_ms;              /* when it was last asked */
+	char users_trouble[MT_WHY_MAX];
 
 	/* sessions */
 	struct mt_session *session;    /* looks and short statements */
@@ -238,6 +254,14 @@ bool postgres__running(const struct mt_postgres *pg);
 char *postgres__sock_path(const struct mt_postgres *pg, char *buf, size_t size);
 void postgres__adopted(struct mt_postgres *pg, bool as_primary,
 		       uint64_t data_id);
+/* postgres_find.c: is there a server, with a sentinel or without? Else the data
+ * directory is looked at. */
+void postgres__find_server(struct mt_postgres *pg);
+/* Does a server that was there have its settings from our file? */
+void postgres__ask_place(struct mt_postgres *pg);
+void postgres__find_open(struct mt_postgres *pg);
+/* How many calls of postgres__one_closed will come. */
+int postgres__find_close(struct mt_postgres *pg);
 /* postgres_files.c */
 struct file_work *postgres__file_work(struct mt_postgres *pg,
 				      void (*work)(struct file_work *),
@@ -277,6 +301,8 @@ void postgres__pre_promote_cancel(struct mt_postgres *pg);
 void postgres__script_drop(struct postgres__script **slot);
 /* How many calls of postgres__one_closed will come. */
 int postgres__script_close(struct mt_postgres *pg);
+/* postgres_users.c: is there the user that standbys log in as? */
+void postgres__ask_users(struct mt_postgres *pg);
 /* postgres_run.c */
 /* The fast stop itself. */
 void postgres__stop_now(struct mt_postgres *pg);

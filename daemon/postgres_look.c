@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -49,7 +50,10 @@ parse_history(struct mt_postgres *pg, const char *text)
 	if (pg->n_history > 0) { /* the newest is the one that we ended */
 		struct mt_history *last = &pg->history[pg->n_history - 1];
 
-		last->at_ms = mt_wall_ms();
+		/* Or it was ended before this cluster was; nobody knows when.
+		 */
+		if (!pg->foreign || pg->promote_sent_ms != 0)
+			last->at_ms = mt_wall_ms();
 		mt_copy(last->new_leader, sizeof(last->new_leader),
 			pg->conf->name);
 	}
@@ -182,6 +186,7 @@ look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 	pg->info = *info;
 	postgres__take_position(pg);
 	postgres__take_flushed(pg);
+	postgres__ask_place(pg);
 	if (pg->sysid[0] == '\0')
 		mt_copy(pg->sysid, sizeof(pg->sysid), info->sysid);
 	if (!info->in_recovery && !pg->as_primary) {
@@ -204,6 +209,7 @@ look_cb(void *arg, const struct mt_pg_info *info, const struct mt_err *err)
 	postgres__keep_document(pg);
 	postgres__ask_pending(pg);
 	postgres__resume(pg);
+	postgres__ask_users(pg);
 	postgres__wake(pg);
 }
 
@@ -266,11 +272,32 @@ on_accepting(void *arg, bool accepting, const struct mt_err *err)
 	struct mt_postgres *pg = arg;
 
 	if (accepting) {
+		if (pg->foreign)
+			postgres__trouble(pg, NULL);
 		postgres__look_now(pg);
 	} else if (err != NULL) {
 		mt_info("lost the session with PostgreSQL: %s", err->text);
 		pg->info.at_ms = 0;
 	}
+	postgres__wake(pg);
+}
+
+/* A server that we start is known to let us in. One that was there may know
+ * other users, or listen elsewhere. */
+static void
+on_refused(void *arg, const struct mt_err *err)
+{
+	struct mt_postgres *pg = arg;
+	struct mt_err e;
+
+	if (!pg->foreign || pg->stopping != STOP_NONE)
+		return;
+	mt_err_set(&e, MT_EREFUSED,
+		   "cannot log in to the PostgreSQL that runs: %s", err->text);
+	if (strncmp(e.text, pg->trouble, sizeof(pg->trouble) - 1) == 0)
+		return;
+	mt_warn("%s", e.text);
+	postgres__trouble(pg, &e);
 	postgres__wake(pg);
 }
 
@@ -296,6 +323,7 @@ postgres__sessions_open(struct mt_postgres *pg, struct mt_err *err)
 {
 	static const struct mt_session_options looks = {
 	    .on_accepting = on_accepting,
+	    .on_refused = on_refused,
 	};
 	static const struct mt_session_options works;
 	static const struct mt_session_options identifies = {
@@ -339,6 +367,10 @@ postgres__server_up(struct mt_postgres *pg)
 	pg->seen_settings = NULL;
 	pg->pending_ms = 0;
 	pg->document_stale = true; /* the data may be another's copy */
+	pg->place_known = pg->place_asked = false;
+	pg->users_known = pg->users_asked = false;
+	pg->users_ms = 0;
+	pg->users_trouble[0] = '\0';
 	postgres__retarget(pg);
 	mt_session_want(pg->session, true);
 }

@@ -68,10 +68,10 @@ postgres__refresh(struct mt_postgres *pg)
 	struct mt_err err;
 	json_t *own, *p = NULL;
 
-	if (!pg->stale || pg->reloading || pg->adopting || pg->foreign ||
-	    !postgres__running(pg) || pg->job != MT_JOB_NONE ||
-	    pg->stopping != STOP_NONE || pg->parameters[0] == NULL ||
-	    !mt_session_accepting(pg->session) ||
+	if (!pg->stale || pg->reloading || pg->adopting ||
+	    (pg->foreign && !pg->joined) || !postgres__running(pg) ||
+	    pg->job != MT_JOB_NONE || pg->stopping != STOP_NONE ||
+	    pg->parameters[0] == NULL || !mt_session_accepting(pg->session) ||
 	    (!pg->as_primary && pg->upstream[0] == '\0'))
 		return;
 	/* Whom PostgreSQL waits for is in them, and stays as it is. */

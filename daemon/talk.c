@@ -243,6 +243,7 @@ worth_telling(const struct mt_node *n, const struct mt_report *r)
 	       r->stopped != o->stopped || r->port != o->port ||
 	       r->port_epoch != o->port_epoch || r->pg_state != o->pg_state ||
 	       r->pg_role != o->pg_role || r->has_data != o->has_data ||
+	       r->no_data != o->no_data || strcmp(r->sysid, o->sysid) != 0 ||
 	       r->streaming != o->streaming || r->writable != o->writable ||
 	       r->serving != o->serving || r->rewindable != o->rewindable ||
 	       r->healthy != o->healthy || r->stopping != o->stopping ||

@@ -61,10 +61,15 @@ plan_witness(const struct mt_view *v, struct mt_plan *p)
 		p->act = MT_ACT_EXIT;
 }
 
+/* What ran as primary of the cluster, without a sentinel, when this process
+ * came, may have been writable for how long nobody knows. */
 static bool
 unguarded(const struct mt_view *v)
 {
-	return v->local.running && !v->local.guarded &&
+	const struct mt_local *l = &v->local;
+
+	return l->running && !mt_agent_is_stranger(v) &&
+	       (!l->guarded || (l->bare && agent__is_known(v))) &&
 	       (!agent__paused(v) || agent__needs_lease(v));
 }
 
@@ -124,7 +129,7 @@ hung(const struct mt_view *v)
 	int64_t limit_ms = v->settings->primary_hang_timeout_ms;
 
 	return runs_as_primary(v) && limit_ms > 0 && !v->settings->pause &&
-	       l->unanswered_ms != 0 &&
+	       !mt_agent_is_stranger(v) && l->unanswered_ms != 0 &&
 	       v->now_ms - l->unanswered_ms >= limit_ms;
 }
 
@@ -209,10 +214,11 @@ plan_stopping_server(const struct mt_view *v, struct mt_plan *p)
 static void
 plan_leave(const struct mt_view *v, struct mt_plan *p)
 {
-	(void)v;
 	p->act = MT_ACT_EXIT;
 	p->cancel = true;
-	agent__why(p, "paused: PostgreSQL is left as it is");
+	agent__why(p, mt_agent_is_stranger(v)
+			  ? "PostgreSQL is not the cluster's, and left as it is"
+			  : "paused: PostgreSQL is left as it is");
 }
 
 static bool
@@ -285,13 +291,6 @@ plan_state_unknown(const struct mt_view *v, struct mt_plan *p)
 /* ---- bootstrap ---- */
 
 static bool
-claim_is_mine(const struct mt_view *v)
-{
-	return strcmp(v->state->claim.member, v->local.name) == 0 &&
-	       v->state->claim.incarnation == v->local.incarnation;
-}
-
-static bool
 bootstrap_lost(const struct mt_view *v)
 {
 	const struct mt_state *s = v->state;
@@ -323,22 +322,6 @@ not_initialized(const struct mt_view *v)
 }
 
 static void
-plan_initialize(const struct mt_view *v, struct mt_plan *p)
-{
-	struct mt_settings set;
-
-	mt_settings_parse(&set, v->bootstrap_config);
-	p->act = MT_ACT_PROPOSE;
-	p->command.kind = MT_CMD_CLUSTER_INITIALIZE;
-	p->command.u.initialize.claim = v->state->claim;
-	mt_copy(p->command.u.initialize.sysid,
-		sizeof(p->command.u.initialize.sysid), v->local.sysid);
-	p->command.u.initialize.ttl_ms = set.ttl_ms;
-	p->command.u.initialize.at_ms = v->wall_ms;
-	p->command.u.initialize.config = v->bootstrap_config;
-}
-
-static void
 plan_bootstrap(const struct mt_view *v, struct mt_plan *p)
 {
 	const struct mt_local *l = &v->local;
@@ -347,21 +330,19 @@ plan_bootstrap(const struct mt_view *v, struct mt_plan *p)
 		agent__why(p, mt_job_name(l->job));
 	} else if (l->data == MT_DATA_UNKNOWN) {
 		agent__why(p, "looking at the data directory");
-	} else if (!claim_is_mine(v)) {
-		if (v->state->claim.member[0] != '\0')
-			mt_format(p->why, sizeof(p->why),
-				  "waiting for \"%s\" to initialize the "
-				  "cluster",
-				  v->state->claim.member);
-		else if (l->data == MT_DATA_PARTIAL)
-			p->act = MT_ACT_DISCARD;
-		else
-			agent__why(p, "waiting for the cluster to be "
-				      "initialized");
-	} else if (l->bootstrapped) {
-		plan_initialize(v, p);
-	} else if (l->data == MT_DATA_PARTIAL) {
+	} else if (l->data == MT_DATA_FOREIGN) {
+		p->warn = true;
+		agent__why(p, "the data directory is not empty and holds no "
+			      "cluster that can be read; move its content "
+			      "away");
+	} else if (l->data == MT_DATA_PARTIAL &&
+		   (agent__claim_is_mine(v) ||
+		    v->state->claim.member[0] == '\0')) {
 		p->act = MT_ACT_DISCARD;
+	} else if (!agent__claim_is_mine(v) || v->state->claim.adopts != 0) {
+		agent__plan_claimed(v, p);
+	} else if (l->bootstrapped) {
+		agent__plan_initialize(v, p);
 	} else if (l->data == MT_DATA_EMPTY && l->can_bootstrap) {
 		p->act = MT_ACT_BOOTSTRAP;
 	} else if (l->data == MT_DATA_EMPTY) {
@@ -397,6 +378,7 @@ deposed(const struct mt_view *v)
 {
 	/* While paused a second primary is the operator's affair. */
 	return runs_as_primary(v) && !(agent__mine(v) && agent__in_turn(v)) &&
+	       !agent__adopts(v) &&
 	       (!agent__paused(v) || mt_state_held_by(v->state, v->local.name));
 }
 

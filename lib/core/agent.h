@@ -18,6 +18,7 @@ enum mt_act {
 	MT_ACT_TAKE_EPOCH, /* make record.pg_epoch, data_id durable */
 	MT_ACT_PROPOSE,    /* command */
 	MT_ACT_BOOTSTRAP,  /* initdb, users, clean stop */
+	MT_ACT_OFFER,      /* data that is claimed: is it still down? */
 	MT_ACT_DISCARD,    /* remove an unfinished or unwanted data dir */
 	MT_ACT_CLONE,      /* from member; "": without one */
 	MT_ACT_RECOVER,    /* a crashed primary's data, before a rewind */
@@ -49,6 +50,7 @@ struct mt_plan {
 	struct mt_names names;
 	struct mt_command command;
 	bool cancel;           /* ends a long action under way first */
+	bool warn;             /* why is for people to act on */
 	bool hung;             /* STOP_IMMEDIATE: for it does not answer */
 	bool hurry;            /* STOP_FAST: no script is waited for */
 	bool wants_clone;      /* and waits for its place, core/clones.h */
@@ -70,6 +72,9 @@ int64_t mt_agent_refuses_until(const struct mt_view *view);
 
 /* Does the daemon end, and its PostgreSQL with it? */
 bool mt_agent_is_stopping(const struct mt_view *view);
+/* Does its server run without being the cluster's: found running, and no state
+ * that this node has speaks of its data? Nothing is done to it. */
+bool mt_agent_is_stranger(const struct mt_view *view);
 
 /* How a data directory joins a primary on another or the same timeline. */
 enum mt_join { MT_JOIN_FOLLOW, MT_JOIN_REWIND, MT_JOIN_WAIT };

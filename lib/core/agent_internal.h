@@ -12,6 +12,17 @@ bool agent__in_turn(const struct mt_view *v);
 bool agent__lease_lives(const struct mt_view *v);
 void agent__why(struct mt_plan *plan, const char *why);
 
+/* agent_adopt.c */
+/* The record knows this data directory: it ran as primary under it. */
+bool agent__is_known(const struct mt_view *v);
+/* Epoch 1 was made of the primary that runs here, and is not taken yet. */
+bool agent__adopts(const struct mt_view *v);
+void agent__plan_adopted(const struct mt_view *v, struct mt_plan *p);
+/* The cluster is not initialized, and this node has data. */
+void agent__plan_claimed(const struct mt_view *v, struct mt_plan *p);
+void agent__plan_initialize(const struct mt_view *v, struct mt_plan *p);
+bool agent__claim_is_mine(const struct mt_view *v);
+
 /* agent_turn.c */
 bool agent__is_fit(const struct mt_view *v);
 bool agent__may_start_primary(const struct mt_view *v);

@@ -31,7 +31,8 @@ agent__needs_lease(const struct mt_view *v)
 {
 	const struct mt_local *l = &v->local;
 
-	if (!l->running || !l->as_primary || l->exempt)
+	if (!l->running || !l->as_primary || l->exempt ||
+	    mt_agent_is_stranger(v) || agent__adopts(v))
 		return false;
 	/* One that has no turn never had a lease. While paused it is the
 	 * operator's. */
@@ -63,8 +64,9 @@ agent__leaves(const struct mt_view *v)
 {
 	const struct mt_local *l = &v->local;
 
-	return l->stopping && agent__paused(v) && l->running &&
-	       l->job != MT_JOB_STOP && !agent__needs_lease(v);
+	return l->stopping && l->running && l->job != MT_JOB_STOP &&
+	       (mt_agent_is_stranger(v) ||
+		(agent__paused(v) && !agent__needs_lease(v)));
 }
 
 bool

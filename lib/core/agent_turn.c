@@ -28,7 +28,8 @@ agent__is_fit(const struct mt_view *v)
 	       mt_position_compare(l->at, v->state->leader.min) >= 0;
 }
 
-/* The bootstrapped data directory, before its first start under the lease. */
+/* The data directory that epoch 1 was made of, bootstrapped or found down,
+ * before its first start under the lease. */
 static bool
 first_start(const struct mt_view *v)
 {
@@ -406,7 +407,9 @@ agent__plan_turn(const struct mt_view *v, struct mt_plan *p)
 {
 	const struct mt_local *l = &v->local;
 
-	if (l->running && l->as_primary) {
+	if (agent__adopts(v)) {
+		agent__plan_adopted(v, p);
+	} else if (l->running && l->as_primary) {
 		plan_primary(v, p);
 	} else if (l->job != MT_JOB_NONE) {
 		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;

@@ -65,6 +65,7 @@ claim_stands(const struct mt_state *s, const struct mt_claim *c)
 {
 	return strcmp(s->claim.member, c->member) == 0 &&
 	       s->claim.incarnation == c->incarnation &&
+	       s->claim.adopts == c->adopts &&
 	       (c->index == 0 || c->index == s->claim.index);
 }
 
@@ -91,12 +92,27 @@ record_decision(struct mt_state *s, const struct mt_decision *d)
 	to->epoch = s->leader.epoch;
 }
 
+/* A server that ran before there was a turn has no lease yet. Nobody may take
+ * the turn from it for that: it ends the exemption itself, under a lease. */
+static void
+begin_adoption(struct mt_leader *l, const struct mt_claim *claim, bool runs)
+{
+	l->adopts = claim->adopts;
+	if (!runs)
+		return;
+	l->exempt = l->index;
+	l->exempt_incarnation = claim->incarnation;
+	mt_copy(l->exempt_reason, sizeof(l->exempt_reason), "adoption");
+}
+
 static int
 apply_initialize(struct mt_state *s, uint64_t index,
 		 const struct mt_command *cmd, struct mt_err *err)
 {
 	struct mt_decision d = {0};
 	const char *name = cmd->u.initialize.claim.member;
+	uint32_t timeline = cmd->u.initialize.timeline;
+	bool adopts = cmd->u.initialize.claim.adopts != 0;
 
 	if (s->sysid[0] != '\0' || !claim_stands(s, &cmd->u.initialize.claim))
 		return mt_err_set(err, MT_EREFUSED,
@@ -112,15 +128,21 @@ apply_initialize(struct mt_state *s, uint64_t index,
 	    .epoch = 1,
 	    .since = 1,
 	    .ttl_ms = cmd->u.initialize.ttl_ms,
-	    .timeline = 1,
+	    .timeline = timeline != 0 ? timeline : 1,
 	    .continues = true,
 	    .index = index,
 	};
 	mt_copy(s->leader.holder, sizeof(s->leader.holder), name);
-	mt_copy(d.rule, sizeof(d.rule), "bootstrap");
+	if (adopts)
+		begin_adoption(&s->leader, &cmd->u.initialize.claim,
+			       cmd->u.initialize.runs);
+	mt_copy(d.rule, sizeof(d.rule), adopts ? "adoption" : "bootstrap");
 	mt_copy(d.to, sizeof(d.to), name);
-	mt_format(d.why, sizeof(d.why), "member \"%s\" initialized the cluster",
-		  name);
+	mt_format(d.why, sizeof(d.why),
+		  "member \"%s\" initialized the cluster%s", name,
+		  !adopts                  ? ""
+		  : cmd->u.initialize.runs ? " with its running primary"
+					   : " with its data");
 	d.at_ms = cmd->u.initialize.at_ms;
 	record_decision(s, &d);
 	return 0;

@@ -19,6 +19,7 @@ claim_to(const struct mt_claim *c, json_t *o)
 	mt_jset_u64(o, "incarnation", c->incarnation);
 	if (c->index != 0)
 		mt_jset_u64(o, "claim", c->index);
+	mt_jset_u64(o, "adopts", c->adopts);
 }
 
 static void
@@ -27,6 +28,7 @@ claim_from(const json_t *o, struct mt_claim *c, bool *bad)
 	mt_jget_str(o, "member", c->member, sizeof(c->member), bad);
 	mt_jget_u64(o, "incarnation", &c->incarnation, bad);
 	mt_jget_u64(o, "claim", &c->index, bad);
+	mt_jget_u64(o, "adopts", &c->adopts, bad);
 	if (c->member[0] == '\0')
 		*bad = true;
 }
@@ -61,6 +63,8 @@ initialize_to(const struct mt_command *c, json_t *o)
 {
 	claim_to(&c->u.initialize.claim, o);
 	mt_jset_str(o, "sysid", c->u.initialize.sysid);
+	mt_jset_i64(o, "timeline", c->u.initialize.timeline);
+	mt_jset_bool(o, "runs", c->u.initialize.runs);
 	mt_jset_i64(o, "ttl_ms", c->u.initialize.ttl_ms);
 	mt_jset_i64(o, "at_ms", c->u.initialize.at_ms);
 	json_object_set(o, "config", c->u.initialize.config);
@@ -74,6 +78,8 @@ initialize_from(const json_t *o, struct mt_command *c, bool *bad)
 	claim_from(o, &c->u.initialize.claim, bad);
 	mt_jget_str(o, "sysid", c->u.initialize.sysid,
 		    sizeof(c->u.initialize.sysid), bad);
+	mt_jget_u32(o, "timeline", &c->u.initialize.timeline, bad);
+	mt_jget_bool(o, "runs", &c->u.initialize.runs, bad);
 	mt_jget_i64(o, "ttl_ms", &c->u.initialize.ttl_ms, bad);
 	mt_jget_i64(o, "at_ms", &c->u.initialize.at_ms, bad);
 	if (!json_is_object(config) || c->u.initialize.sysid[0] == '\0' ||

@@ -57,6 +57,10 @@ struct mt_command {
 		struct {
 			struct mt_claim claim;
 			char sysid[MT_SYSID_MAX];
+			uint32_t timeline; /* of the data; 0 counts as 1 */
+			/* The claimant's server runs as primary: it is exempt
+			 * from stopping until it has a lease. */
+			bool runs;
 			int64_t ttl_ms;
 			int64_t at_ms;
 			json_t *config; /* borrowed */

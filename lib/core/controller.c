@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "core/found.h"
 
 #define CLAIM_WAIT_MS 3000   /* for all members to report, before a claim */
 #define MEMBER_EVERY_MS 1000 /* for the same member */
@@ -130,6 +131,38 @@ claim_is_dead(struct mt_controller *c, const struct mt_view *v)
 	return controller__waited(c, "claim-silent", v->now_ms) > CLAIM_WAIT_MS;
 }
 
+/* Data is brought in as it was judged, or not at all. Who is missing for a
+ * moment is waited for. */
+static bool
+claim_is_stale(struct mt_controller *c, const struct mt_view *v)
+{
+	const struct mt_claim *claim = &v->state->claim;
+	struct mt_found found;
+
+	mt_found_judge(v, &found);
+	if (found.kind == MT_FOUND_WAIT)
+		return claim_is_dead(c, v);
+	return (found.kind != MT_FOUND_RUNNING &&
+		found.kind != MT_FOUND_DOWN) ||
+	       strcmp(found.report->self.name, claim->member) != 0 ||
+	       found.report->incarnation != claim->incarnation ||
+	       found.report->data_id != claim->adopts;
+}
+
+static void
+plan_claim(const struct mt_report *r, uint64_t adopts,
+	   struct mt_control_plan *p)
+{
+	struct mt_claim *claim = &p->command.u.claim;
+
+	p->propose = true;
+	p->command.kind = MT_CMD_BOOTSTRAP_CLAIM;
+	mt_copy(claim->member, sizeof(claim->member), r->self.name);
+	claim->incarnation = r->incarnation;
+	claim->adopts = adopts;
+}
+
+/* No member has data; known: how many are heard now. */
 static const struct mt_report *
 who_bootstraps(const struct mt_view *v, struct mt_control_plan *p, int *known)
 {
@@ -144,13 +177,6 @@ who_bootstraps(const struct mt_view *v, struct mt_control_plan *p, int *known)
 		if (!mt_report_is_fresh(seen, v->now_ms))
 			continue;
 		(*known)++;
-		if (seen->report.has_data) {
-			mt_format(p->why, sizeof(p->why),
-				  "\"%s\" has data, but the cluster is not "
-				  "initialized: move its data directory away",
-				  m->name);
-			return NULL;
-		}
 		if (best == NULL && !m->witness &&
 		    seen->report.bootstrap_ready &&
 		    !seen->report.bootstrap_failed && !seen->report.nofailover)
@@ -163,40 +189,52 @@ who_bootstraps(const struct mt_view *v, struct mt_control_plan *p, int *known)
 }
 
 static bool
+plan_bootstrap(struct mt_controller *c, const struct mt_view *v,
+	       struct mt_control_plan *p)
+{
+	int known;
+	const struct mt_report *r = who_bootstraps(v, p, &known);
+
+	if (r == NULL ||
+	    (known < v->voters.n &&
+	     controller__waited(c, "claim", v->now_ms) < CLAIM_WAIT_MS))
+		return true;
+	plan_claim(r, 0, p);
+	mt_format(p->why, sizeof(p->why), "\"%s\" is to initialize the cluster",
+		  r->self.name);
+	return true;
+}
+
+static bool
 rule_bootstrap(struct mt_controller *c, const struct mt_view *v,
 	       struct mt_control_plan *p)
 {
-	const struct mt_report *r;
-	int known;
+	const struct mt_claim *claim = &v->state->claim;
+	struct mt_found found;
 
 	if (v->state->sysid[0] != '\0')
 		return false;
-	if (v->state->claim.member[0] != '\0') {
-		if (!claim_is_dead(c, v)) {
+	if (claim->member[0] != '\0') {
+		if (claim->adopts != 0 ? !claim_is_stale(c, v)
+				       : !claim_is_dead(c, v)) {
 			p->look_again_ms = v->now_ms + CLAIM_WAIT_MS;
 			return true;
 		}
 		p->propose = true;
 		p->command.kind = MT_CMD_BOOTSTRAP_WITHDRAW;
-		p->command.u.withdraw = v->state->claim;
+		p->command.u.withdraw = *claim;
 		mt_format(p->why, sizeof(p->why),
 			  "\"%s\" does not initialize the cluster any more",
-			  v->state->claim.member);
+			  claim->member);
 		return true;
 	}
-	r = who_bootstraps(v, p, &known);
 	p->look_again_ms = v->now_ms + MT_REPORT_INTERVAL_MS;
-	if (r == NULL ||
-	    (known < v->voters.n &&
-	     controller__waited(c, "claim", v->now_ms) < CLAIM_WAIT_MS))
-		return true;
-	p->propose = true;
-	p->command.kind = MT_CMD_BOOTSTRAP_CLAIM;
-	mt_copy(p->command.u.claim.member, sizeof(p->command.u.claim.member),
-		r->self.name);
-	p->command.u.claim.incarnation = r->incarnation;
-	mt_format(p->why, sizeof(p->why), "\"%s\" is to initialize the cluster",
-		  r->self.name);
+	mt_found_judge(v, &found);
+	if (found.kind == MT_FOUND_NOTHING)
+		return plan_bootstrap(c, v, p);
+	mt_copy(p->why, sizeof(p->why), found.why);
+	if (found.kind == MT_FOUND_RUNNING || found.kind == MT_FOUND_DOWN)
+		plan_claim(found.report, found.report->data_id, p);
 	return true;
 }
 

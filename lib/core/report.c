@@ -32,6 +32,7 @@ enum flag {
 	F_REFUSES = 1 << 15,
 	F_RESTORED = 1 << 16,
 	F_WANTS_CLONE = 1 << 17,
+	F_NO_DATA = 1 << 18,
 };
 
 static uint32_t
@@ -54,7 +55,8 @@ flags_of(const struct mt_report *r)
 			  (r->refuses ? F_REFUSES : 0) |
 			  (r->restored ? F_RESTORED : 0) |
 			  (r->wants_clone ? F_WANTS_CLONE : 0) |
-			  (r->holds_turn ? F_HOLDS_TURN : 0));
+			  (r->holds_turn ? F_HOLDS_TURN : 0) |
+			  (r->no_data ? F_NO_DATA : 0));
 }
 
 size_t
@@ -126,6 +128,7 @@ take_flags(struct mt_report *r, uint32_t f)
 	r->refuses = (f & F_REFUSES) != 0;
 	r->restored = (f & F_RESTORED) != 0;
 	r->wants_clone = (f & F_WANTS_CLONE) != 0;
+	r->no_data = (f & F_NO_DATA) != 0;
 }
 
 static void

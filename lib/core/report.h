@@ -35,6 +35,8 @@ struct mt_report {
 	enum mt_pg_state pg_state;
 	enum mt_pg_role pg_role;
 	bool has_data;         /* a data directory with a cluster in it */
+	bool no_data;          /* it looked, and there is none; if neither is
+				* so, it does not know yet, or cannot tell */
 	bool bootstrap_ready;  /* could bootstrap: has the section, no data */
 	bool bootstrap_failed; /* and will not try again by itself */
 	bool streaming;        /* a walreceiver streams */
@@ -53,7 +55,9 @@ struct mt_report {
 	bool wants_clone; /* and waits for its place */
 	int failover_priority;
 	char sysid[MT_SYSID_MAX];
-	struct mt_position at; /* primary: current; standby: received */
+	/* Primary: current; standby: received. Before there is a cluster, and
+	 * with the server down: where its data ends. */
+	struct mt_position at;
 	uint64_t replayed_lsn;
 	uint32_t server_version;
 	uint64_t config_index, config_term; /* of its last whole round */

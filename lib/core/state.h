@@ -53,6 +53,9 @@ struct mt_leader {
 	uint64_t exempt;
 	uint64_t exempt_incarnation; /* of the daemon that asked for it */
 	char exempt_reason[MT_RULE_MAX];
+	/* The data directory that epoch 1 was made of, where it was there
+	 * before the cluster; 0 = initdb made it. */
+	uint64_t adopts;
 };
 
 struct mt_claim {
@@ -61,6 +64,7 @@ struct mt_claim {
 	/* Log index of the claim: one member may claim twice in one life. In
 	 * commands 0 = whichever of that life. */
 	uint64_t index;
+	uint64_t adopts; /* data_id of what it is to bring in; 0 = initdb */
 };
 
 struct mt_history {
@@ -164,9 +168,9 @@ struct mt_decision {
 	uint64_t id;    /* from 1 */
 	uint64_t epoch; /* that it led to, or during which it was made */
 	int64_t at_ms;  /* wall clock of the proposer */
-	/* The controller's rule, or "bootstrap", "release" (from gave the turn
-	 * up), "switchover-failed", "failover-failed", "rejoin" (from threw
-	 * data away). */
+	/* The controller's rule, or "bootstrap", "adoption", "release" (from
+	 * gave the turn up), "switchover-failed", "failover-failed", "rejoin"
+	 * (from threw data away). */
 	char rule[MT_RULE_MAX];
 	char from[MT_NAME_MAX], to[MT_NAME_MAX];
 	char why[MT_WHY_MAX];

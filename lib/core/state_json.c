@@ -35,6 +35,7 @@ save_leader(const struct mt_leader *l)
 	mt_jset_u64(o, "exempt", l->exempt);
 	mt_jset_u64(o, "exempt_incarnation", l->exempt_incarnation);
 	mt_jset_str(o, "exempt_reason", l->exempt_reason);
+	mt_jset_u64(o, "adopts", l->adopts);
 	return o;
 }
 
@@ -59,6 +60,7 @@ load_leader(const json_t *o, struct mt_leader *l, bool *bad)
 	mt_jget_u64(o, "exempt_incarnation", &l->exempt_incarnation, bad);
 	mt_jget_str(o, "exempt_reason", l->exempt_reason,
 		    sizeof(l->exempt_reason), bad);
+	mt_jget_u64(o, "adopts", &l->adopts, bad);
 }
 
 static json_t *
@@ -119,6 +121,7 @@ save_all(const struct mt_state *s)
 	mt_jset_str(claim, "member", s->claim.member);
 	mt_jset_u64(claim, "incarnation", s->claim.incarnation);
 	mt_jset_u64(claim, "index", s->claim.index);
+	mt_jset_u64(claim, "adopts", s->claim.adopts);
 	json_object_set_new(o, "claim", claim);
 	json_object_set_new(o, "config",
 			    s->config != NULL ? json_incref(s->config)
@@ -206,6 +209,7 @@ load_all(const json_t *o, struct mt_state *s, bool *bad)
 		    bad);
 	mt_jget_u64(claim, "incarnation", &s->claim.incarnation, bad);
 	mt_jget_u64(claim, "index", &s->claim.index, bad);
+	mt_jget_u64(claim, "adopts", &s->claim.adopts, bad);
 	if (json_is_object(config))
 		s->config = json_incref(config);
 	else if (!json_is_null(config))

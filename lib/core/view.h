@@ -85,7 +85,8 @@ struct mt_local {
 	bool can_bootstrap;
 	bool bootstrapped; /* initialized by this node, and not yet taken by
 			    * the cluster */
-	bool fresh; /* bootstrapped by this process and never started since */
+	bool fresh; /* bootstrapped by this process, or found down under its
+		     * claim, and never started since */
 	enum mt_control_state control; /* read after each end of the server */
 	/* The end of the data as pg_control knows it: the shutdown checkpoint
 	 * of a primary, the minimum recovery point of a standby. */
@@ -109,7 +110,10 @@ struct mt_local {
 	bool running;    /* a postmaster exists, whatever it does */
 	bool as_primary; /* it runs or was started as primary, or promotes */
 	bool guarded;    /* its sentinel is attached */
-	bool accepting;  /* answers our session */
+	bool foreign;    /* which did not start it, but found it running */
+	bool bare; /* this process found it running without one, and did not
+		    * take an epoch since */
+	bool accepting; /* answers our session */
 	bool in_recovery;
 	struct mt_position at; /* primary: current; standby: received */
 	uint64_t replayed_lsn;

@@ -668,8 +668,8 @@ def test_killed_sentinel_takes_postgresql_along(postgres):
         assert "immediate shutdown request" in log.read()
 
 
-@needs_pg
-def test_foreign_postgresql_is_ended_with_its_orphans(postgres):
+def start_foreign(postgres):
+    """By pg_ctl, then watched by a sentinel."""
     postgres.run(f"{PG_BIN}/pg_ctl", "-D", postgres.data, "-w", "-l",
                  postgres.log, "-o",
                  f"-k {postgres.dir} -c listen_addresses= -c fsync=off",
@@ -681,6 +681,28 @@ def test_foreign_postgresql_is_ended_with_its_orphans(postgres):
                                      "matriarch-sentinel"),
                postgres.sock, postgres.pid)
     postgres.sentinel = int(driver.expect("started")[1])
+    return driver
+
+
+@needs_pg
+def test_foreign_postgresql_without_a_sentinel_ends_its_children(postgres):
+    """SIGKILL would leave them behind, and nobody to end them."""
+    driver = start_foreign(postgres)
+    postgres.clients_writing()
+    pids = [postgres.pid, *descendants(postgres.pid)]
+    os.kill(postgres.sentinel, signal.SIGKILL)
+    driver.expect("lost")
+    assert all(map(is_running, pids))
+    assert driver.ask("kill") == ["ok"]
+    driver.expect("died")
+    wait_for(lambda: not any(map(is_running, pids)), what="the end of all")
+    with open(postgres.log) as log:
+        assert "immediate shutdown request" in log.read()
+
+
+@needs_pg
+def test_foreign_postgresql_is_ended_with_its_orphans(postgres):
+    driver = start_foreign(postgres)
     postgres.clients_writing()
     pids = [postgres.pid, *descendants(postgres.pid)]
     os.kill(postgres.pid, signal.SIGSTOP)

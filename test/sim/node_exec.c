@@ -236,6 +236,9 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 		}
 		stop(n, false);
 		break;
+	case MT_ACT_OFFER: /* no data is there before the cluster */
+		sim_fail(n->sim, "%s offers data", n->name);
+		break;
 	case MT_ACT_BOOTSTRAP:
 		pg_wipe(n, MT_DATA_PARTIAL);
 		exec_begin_child(n, MT_JOB_BOOTSTRAP, 200, 1200);
@@ -336,6 +339,7 @@ exec_plan(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 	case MT_ACT_STOP_FAST:
 	case MT_ACT_STOP_IMMEDIATE:
 	case MT_ACT_BOOTSTRAP:
+	case MT_ACT_OFFER:
 	case MT_ACT_DISCARD:
 	case MT_ACT_CLONE:
 	case MT_ACT_RECOVER:

@@ -194,7 +194,8 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	    mt_holder_writable(&n->keep.holder, v->now_ms) ? l->lease_epoch : 0;
 	r->pg_state = pg_state_of(n);
 	r->pg_role = pg_role_of(l);
-	r->has_data = l->data == MT_DATA_PRESENT;
+	r->has_data = l->data == MT_DATA_PRESENT && !l->bootstrapped;
+	r->no_data = !r->has_data;
 	r->bootstrap_ready = l->can_bootstrap && l->data == MT_DATA_EMPTY;
 	r->streaming = l->streaming;
 	r->writable = n->pg.writable && l->accepting;

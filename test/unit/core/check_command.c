@@ -10,7 +10,7 @@ static json_t *config;
 
 /* One of each kind, the fields as full as they can be. */
 static int
-samples(struct mt_command out[27])
+samples(struct mt_command out[29])
 {
 	int n = 0;
 
@@ -26,6 +26,8 @@ samples(struct mt_command out[27])
 	out[n++] = initialize("a", 10, config);
 	out[n] = initialize("a", 10, config);
 	out[n++].u.initialize.claim.index = 7;
+	out[n++] = adopt("a", 10, BIG, true, 7, config);
+	out[n++] = adopt("a", 10, 1, false, 0, config);
 	out[n++] = assign(BIG, true, "b", false);
 	out[n++] = assign(1, false, "a", true);
 	out[n++] = release(3, "a", true);
@@ -90,7 +92,7 @@ decode(const char *text)
 
 START_TEST(every_command_comes_back)
 {
-	struct mt_command all[27];
+	struct mt_command all[29];
 	int n = samples(all);
 	unsigned kinds = 0;
 
@@ -179,7 +181,7 @@ END_TEST
 
 START_TEST(every_truncation_is_refused)
 {
-	struct mt_command all[27];
+	struct mt_command all[29];
 	int n = samples(all);
 
 	for (int i = 0; i < n; i++) {
@@ -204,7 +206,7 @@ END_TEST
 
 START_TEST(damaged_commands_are_refused_or_read_in_bounds)
 {
-	struct mt_command all[27];
+	struct mt_command all[29];
 	int n = samples(all);
 	uint64_t seed = 5;
 
@@ -233,7 +235,7 @@ END_TEST
 /* A field of a wrong type makes a malformed command, never a default. */
 START_TEST(every_field_of_a_wrong_type_is_refused)
 {
-	struct mt_command all[27];
+	struct mt_command all[29];
 	int n = samples(all);
 
 	for (int i = 0; i < n; i++) {

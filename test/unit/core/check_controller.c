@@ -140,6 +140,77 @@ START_TEST(nothing_is_initialized_beside_data_or_without_anybody)
 }
 END_TEST
 
+/* node3 runs as primary, and nothing is initialized. */
+static void
+given_found(void)
+{
+	struct mt_report *r = report_of(3);
+
+	given_new_leader_of_a_new_cluster();
+	r->no_data = r->bootstrap_ready = false;
+	r->has_data = true;
+	r->pg_state = MT_PG_RUNNING;
+	r->pg_role = MT_ROLE_PRIMARY;
+	r->data_id = DATA_ID;
+	r->at = position(TIMELINE, LSN);
+	mt_copy(r->sysid, MT_SYSID_MAX, SYSID);
+}
+
+START_TEST(data_that_is_there_is_claimed_by_its_id)
+{
+	COMMAND(given_found(), "it runs", "initialize",
+		MT_CMD_BOOTSTRAP_CLAIM, );
+	ck_assert_str_eq(command->u.claim.member, "node3");
+	ck_assert_uint_eq(command->u.claim.incarnation, 10);
+	ck_assert_uint_eq(command->u.claim.adopts, DATA_ID);
+	COMMAND(given_found(), "it is down", "initialize",
+		MT_CMD_BOOTSTRAP_CLAIM, report_of(3)->pg_state = MT_PG_STOPPED;
+		report_of(3)->pg_role = MT_ROLE_DEMOTED);
+	ck_assert_uint_eq(command->u.claim.adopts, DATA_ID);
+	NOTHING(given_found(), "one is missing", "initialize",
+		given_silence(1));
+	after(LONG_MS);
+	given_silence(1);
+	decide();
+	expect_nothing("however long", "initialize");
+	NOTHING(given_found(), "one has not looked", "initialize",
+		report_of(1)->no_data = false);
+	NOTHING(given_found(), "another has other data", "initialize",
+		*report_of(1) = *report_of(3);
+		report_of(1)->self = w.state.members[0];
+		report_of(1)->sysid[3]++);
+	ck_assert_ptr_nonnull(strstr(plan.why, "node1"));
+}
+END_TEST
+
+START_TEST(a_claim_of_data_lasts_as_long_as_the_data_is_as_it_was)
+{
+	NOTHING(given_found(), "at it", "initialize", given_claim(3);
+		w.state.claim.adopts = DATA_ID);
+	COMMAND(given_found(), "other data", "initialize",
+		MT_CMD_BOOTSTRAP_WITHDRAW, given_claim(3);
+		w.state.claim.adopts = DATA_ID + 1);
+	ck_assert_uint_eq(command->u.withdraw.adopts, DATA_ID + 1);
+	COMMAND(given_found(), "a second primary came", "initialize",
+		MT_CMD_BOOTSTRAP_WITHDRAW, given_claim(3);
+		w.state.claim.adopts = DATA_ID; *report_of(1) = *report_of(3);
+		report_of(1)->self = w.state.members[0]);
+	COMMAND(given_found(), "another life", "initialize",
+		MT_CMD_BOOTSTRAP_WITHDRAW, given_claim(3);
+		w.state.claim.adopts = DATA_ID; report_of(3)->incarnation = 11);
+	COMMAND(given_found(), "it is gone", "initialize",
+		MT_CMD_BOOTSTRAP_WITHDRAW, given_claim(3);
+		w.state.claim.adopts = DATA_ID; report_of(3)->has_data = false;
+		report_of(3)->no_data = true);
+	NOTHING(given_found(), "silent for a moment", "initialize",
+		given_claim(3);
+		w.state.claim.adopts = DATA_ID; given_silence(3));
+	after(3001);
+	decide();
+	expect_command("silent", "initialize", MT_CMD_BOOTSTRAP_WITHDRAW);
+}
+END_TEST
+
 START_TEST(a_claim_is_withdrawn_from_who_failed_or_fell_silent)
 {
 	NOTHING(given_new_leader_of_a_new_cluster(), "at it", "initialize",
@@ -452,6 +523,8 @@ main(void)
 		  a_claim_is_made_when_all_voters_are_there,
 		  a_missing_voter_is_waited_for_but_not_for_ever,
 		  nothing_is_initialized_beside_data_or_without_anybody,
+		  data_that_is_there_is_claimed_by_its_id,
+		  a_claim_of_data_lasts_as_long_as_the_data_is_as_it_was,
 		  a_claim_is_withdrawn_from_who_failed_or_fell_silent,
 		  a_released_turn_goes_to_the_best_at_once,
 		  a_late_candidate_is_waited_for_a_while,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * matriarchd(8), DECISION ORDER, lists the rules that there are, in their
- * order. Run from the top of the tree.
+ * matriarchd(8), DECISION ORDER and EXISTING DATA, lists the rules that there
+ * are, in their order. Run from the top of the tree.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "core/agent.h"
 #include "core/controller.h"
+#include "core/found.h"
 
 #include "test/unit/run.h"
 
@@ -52,10 +53,17 @@ START_TEST(the_manual_lists_the_rules_of_the_controller_in_their_order)
 }
 END_TEST
 
+START_TEST(the_manual_lists_the_rules_for_existing_data_in_their_order)
+{
+	compare("Whose data", mt_found_rules());
+}
+END_TEST
+
 int
 main(void)
 {
 	RUN_TESTS("manual",
 		  the_manual_lists_the_rules_of_the_agent_in_their_order,
-		  the_manual_lists_the_rules_of_the_controller_in_their_order);
+		  the_manual_lists_the_rules_of_the_controller_in_their_order,
+		  the_manual_lists_the_rules_for_existing_data_in_their_order);
 }

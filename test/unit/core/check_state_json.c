@@ -149,6 +149,7 @@ START_TEST(the_digest_sees_every_part)
 	SEEN(s.claim.incarnation++);
 	SEEN(s.claim.index++);
 	SEEN(s.claim.member[0]++);
+	SEEN(s.claim.adopts++);
 	SEEN(s.config_version++);
 	SEEN(json_object_set_new(s.config, "ttl", json_integer(8)));
 	SEEN(s.leader.epoch++);
@@ -172,6 +173,7 @@ START_TEST(the_digest_sees_every_part)
 	SEEN(s.leader.exempt++);
 	SEEN(s.leader.exempt_incarnation++);
 	SEEN(s.leader.exempt_reason[0] = 'x');
+	SEEN(s.leader.adopts++);
 	SEEN(s.n_members--);
 	SEEN(s.members[3].command_version++);
 	SEEN(s.members[3].tags[0] = 'x');

@@ -321,7 +321,7 @@ given_new_cluster(int me)
 
 		r->has_data = r->healthy = r->streaming = false;
 		r->writable = r->serving = false;
-		r->bootstrap_ready = true;
+		r->no_data = r->bootstrap_ready = true;
 		r->pg_role = MT_ROLE_UNINITIALIZED;
 		r->at = position(0, 0);
 		r->sysid[0] = '\0';

@@ -64,6 +64,19 @@ initialize(const char *name, uint64_t incarnation, json_t *config)
 	return c;
 }
 
+/* The same of data that was there before; config is borrowed. */
+static inline struct mt_command
+adopt(const char *name, uint64_t incarnation, uint64_t data_id, bool runs,
+      uint32_t timeline, json_t *config)
+{
+	struct mt_command c = initialize(name, incarnation, config);
+
+	c.u.initialize.claim.adopts = data_id;
+	c.u.initialize.runs = runs;
+	c.u.initialize.timeline = timeline;
+	return c;
+}
+
 static inline struct mt_command
 assign(uint64_t expect_epoch, bool expect_released, const char *holder,
        bool continues)
