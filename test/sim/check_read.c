@@ -15,10 +15,8 @@
 
 #include <inttypes.h>
 
-/* Has the turn of the epoch under which it serves been given on by ground Y, or
- * any turn since? */
-static bool
-is_displaced(const struct sim *w, const struct node *n)
+bool
+check_is_displaced(const struct sim *w, const struct node *n)
 {
 	for (uint64_t e = n->record.pg_epoch + 1; e <= w->leader.epoch; e++)
 		if (check_may_displace(w, e))
@@ -42,7 +40,7 @@ check_read(struct node *n)
 	struct sim *w = n->sim;
 
 	if (n->pg.phase != PG_UP || !node_acts(n) || pg_hangs(n) ||
-	    !check_has_lease(n) || is_displaced(w, n))
+	    !check_has_lease(n) || check_is_displaced(w, n))
 		return;
 	w->stats.reads++;
 	for (int i = 0; i < w->n_branches; i++)

@@ -400,7 +400,9 @@ serve(struct node *n)
 	      pg_timeline(w, pg), pg->lsn);
 	sim_push(w, w->now_us, EV_PG_WRITE, n->i, pg->gen, 0, 0, NULL);
 	check_writable(n);
-	w->line = pg->branch;
+	/* A displaced one may only now end a start that it began before. */
+	if (!check_is_displaced(w, n))
+		w->line = pg->branch;
 	check_coexist(w);
 	clients_come(n);
 	clients_read(n);

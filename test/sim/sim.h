@@ -464,6 +464,9 @@ void check_request(struct sim *w, const struct mt_state *s);
 bool check_lags_hopelessly(const struct sim *w);
 
 /* check_read.c */
+/* Has the turn of the epoch under which it serves been given on by ground Y, or
+ * any turn since? */
+bool check_is_displaced(const struct sim *w, const struct node *n);
 void check_read(struct node *n);
 void check_standby_read(struct node *n);
 
