@@ -21,22 +21,6 @@
 #include "conf/options.h"
 #include "conf/secret.h"
 
-static int
-missing(struct mt_conf_source *src, const char *path, const char *example)
-{
-	const struct mt_yaml_place *place;
-
-	if (mt_conf_source_part(src, path, src->n, &place) != NULL)
-		return mt_conf_fail(
-		    src, path,
-		    "\"%s\" has no value, as where a variable was not set; "
-		    "write it, as in \"%s\"",
-		    path, example);
-	return mt_conf_fail(src, path,
-			    "\"%s\" is missing; add it, as in \"%s\"", path,
-			    example);
-}
-
 /* Identity. */
 
 static int
@@ -52,7 +36,7 @@ fill_name(struct mt_conf_source *src, struct mt_conf *c)
 				json_string_value(old));
 	}
 	if (c->name[0] == '\0')
-		return missing(src, "name", "name: node1");
+		return mt_conf_missing(src, "name", "name: node1");
 	if (mt_streq(c->name, MT_SYNC_PLACEHOLDER))
 		return mt_conf_fail(src, "name",
 				    "\"name\" is a reserved word; give the "
@@ -76,146 +60,13 @@ fill_scope(struct mt_conf_source *src, struct mt_conf *c)
 		ns[n - 1] = '\0';
 	mt_copy(c->namespace, sizeof(c->namespace), ns);
 	if (c->scope[0] == '\0')
-		return missing(src, "scope", "scope: cluster_1");
+		return mt_conf_missing(src, "scope", "scope: cluster_1");
 	if (strchr(c->scope, '/') != NULL || mt_streq(c->scope, ".") ||
 	    mt_streq(c->scope, ".."))
 		return mt_conf_fail(src, "scope",
 				    "\"scope\" names a directory and must not "
 				    "hold a slash");
 	return 0;
-}
-
-/* Raft. */
-
-/* The line can be put into the file as it is. */
-static int
-raft_missing(struct mt_conf_source *src, const struct mt_conf *c)
-{
-	return mt_conf_fail(
-	    src, "raft",
-	    "section \"raft\" is missing; add a line as in \"raft: {self_addr: "
-	    "10.0.0.1:7500, partner_addrs: [10.0.0.2:7500, 10.0.0.3:7500], "
-	    "data_dir: /var/lib/matriarch/%s}\", with this member's address "
-	    "and "
-	    "those of the others",
-	    c->scope[0] != '\0' ? c->scope : "cluster_1");
-}
-
-/* text NULL: it is no text */
-static int
-add_partner(struct mt_conf_source *src, struct mt_conf_raft *r, size_t i,
-	    const char *text)
-{
-	struct mt_err why;
-	struct mt_addr a;
-	const struct mt_yaml_place *place;
-	char path[64];
-
-	mt_format(path, sizeof(path), "raft.partner_addrs[%zu]", i);
-	if (mt_conf_source_part(src, path, src->n, &place) == NULL)
-		mt_copy(path, sizeof(path), "raft.partner_addrs");
-	if (text == NULL)
-		return mt_conf_fail(src, path,
-				    "\"raft.partner_addrs\" needs addresses, "
-				    "such as 10.0.0.2:7500");
-	if (mt_addr_parse(&a, text, 0, &why) != 0)
-		return mt_conf_fail(src, path, "\"raft.partner_addrs\": %s",
-				    why.text);
-	if (mt_addr_is_wildcard(&a))
-		return mt_conf_fail(src, path,
-				    "\"raft.partner_addrs\" needs addresses to "
-				    "connect to, not a wildcard");
-	if (mt_addr_equal(&a, &r->self_addr))
-		return 0;
-	for (size_t k = 0; k < r->n; k++)
-		if (mt_addr_equal(&a, &r->partner_addrs[k]))
-			return 0;
-	if (r->n == MT_CONF_PARTNERS_MAX)
-		return mt_conf_fail(src, path,
-				    "\"raft.partner_addrs\" has more than %d "
-				    "members",
-				    MT_CONF_PARTNERS_MAX);
-	r->partner_addrs[r->n++] = a;
-	return 0;
-}
-
-static int
-fill_partners(struct mt_conf_source *src, struct mt_conf_raft *r)
-{
-	const json_t *v = mt_conf_lookup(src->root, "raft.partner_addrs");
-	char text[4096], *save = NULL;
-	const json_t *item;
-	size_t i;
-	int rc = 0;
-
-	if (!json_is_string(v)) {
-		json_array_foreach ((json_t *)v, i, item)
-			rc |= add_partner(src, r, i, json_string_value(item));
-		return rc;
-	}
-	/* "a:1,b:1", as environment files like to have it */
-	if (!mt_copy(text, sizeof(text), json_string_value(v)))
-		return mt_conf_fail(src, "raft.partner_addrs",
-				    "\"raft.partner_addrs\" is too long");
-	for (char *s = strtok_r(text, ", ", &save); s != NULL;
-	     s = strtok_r(NULL, ", ", &save))
-		rc |= add_partner(src, r, 0, s);
-	return rc;
-}
-
-/* Plain connections stay on this machine unless the user says so. */
-static int
-check_insecure(struct mt_conf_source *src, const struct mt_conf_raft *r)
-{
-	bool local = mt_addr_is_loopback(&r->self_addr) &&
-		     mt_addr_is_loopback(&r->bind_addr);
-
-	for (size_t i = 0; i < r->n; i++)
-		local = local && mt_addr_is_loopback(&r->partner_addrs[i]);
-	if (local || r->insecure)
-		return 0;
-	return mt_conf_fail(
-	    src, "raft",
-	    "the members' connections are not encrypted yet and "
-	    "reach beyond this machine; protect their network "
-	    "and say so by \"insecure: true\" in section "
-	    "\"raft\"");
-}
-
-static int
-fill_self(struct mt_conf_source *src, struct mt_conf_raft *r)
-{
-	if (r->self_addr.port == 0)
-		return missing(src, "raft.self_addr",
-			       "self_addr: 10.0.0.1:7500");
-	if (mt_addr_is_wildcard(&r->self_addr))
-		return mt_conf_fail(src, "raft.self_addr",
-				    "\"raft.self_addr\" is where the others "
-				    "connect to; write this member's address "
-				    "and put the wildcard into "
-				    "\"raft.bind_addr\"");
-	if (r->bind_addr.port == 0)
-		r->bind_addr = r->self_addr;
-	return 0;
-}
-
-static int
-fill_raft(struct mt_conf_source *src, struct mt_conf *c)
-{
-	struct mt_conf_raft *r = &c->raft;
-	int rc;
-
-	r->present = mt_conf_lookup(src->root, "raft") != NULL;
-	if (!r->present)
-		return raft_missing(src, c);
-	if (mt_conf_lookup(src->root, "raft.data_dir") == NULL &&
-	    !mt_format(r->data_dir, sizeof(r->data_dir),
-		       "/var/lib/matriarch/%s", c->scope))
-		return mt_conf_fail(src, "scope", "\"scope\" is too long");
-	rc = fill_self(src, r);
-	rc |= mt_fill_directory(src, "raft.data_dir", r->data_dir);
-	rc |= fill_partners(src, r);
-	return rc != 0 ? MT_EINVAL : check_insecure(src, r);
 }
 
 /* REST API. */
@@ -226,7 +77,8 @@ fill_restapi(struct mt_conf_source *src, struct mt_conf *c)
 	struct mt_conf_restapi *r = &c->restapi;
 
 	if (r->listen.port == 0)
-		return missing(src, "restapi.listen", "listen: 0.0.0.0:8008");
+		return mt_conf_missing(src, "restapi.listen",
+				       "listen: 0.0.0.0:8008");
 	if (r->connect_address.port == 0) {
 		r->connect_address = r->listen;
 		if (mt_addr_is_wildcard(&r->listen))
@@ -258,7 +110,7 @@ fill_listen(struct mt_conf_source *src, struct mt_conf_postgresql *p,
 	size_t n = 0;
 
 	if (!json_is_string(v))
-		return missing(src, path, "listen: 0.0.0.0:5432");
+		return mt_conf_missing(src, path, "listen: 0.0.0.0:5432");
 	if (!mt_copy(text, sizeof(text), json_string_value(v)))
 		return mt_conf_fail(src, path, "\"%s\" is too long", path);
 	colon = strrchr(text, ':');
@@ -324,8 +176,8 @@ fill_directories(struct mt_conf_source *src, struct mt_conf *c)
 	if (p->bin_dir[0] != '\0')
 		rc = mt_fill_directory(src, "postgresql.bin_dir", p->bin_dir);
 	if (mt_conf_lookup(src->root, "postgresql.data_dir") == NULL)
-		return missing(src, "postgresql.data_dir",
-			       "data_dir: /var/lib/postgresql/15/main");
+		return mt_conf_missing(src, "postgresql.data_dir",
+				       "data_dir: /var/lib/postgresql/15/main");
 	rc |= mt_fill_directory(src, "postgresql.data_dir", p->data_dir);
 	if (rc != 0)
 		return MT_EINVAL;
@@ -480,7 +332,7 @@ fill(struct mt_conf_source *src, struct mt_conf *c)
 	mt_fill_json(src, c);
 	(void)fill_scope(src, c);
 	(void)fill_name(src, c);
-	(void)fill_raft(src, c);
+	(void)mt_fill_raft(src, c);
 	(void)fill_restapi(src, c);
 	(void)fill_postgresql(src, c);
 	fill_tags(src, c);

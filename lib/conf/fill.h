@@ -18,6 +18,9 @@ json_t *mt_fill_value(const struct mt_conf *c, const struct mt_option *o);
 void mt_fill_keep(const struct mt_conf *old, struct mt_conf *now);
 void mt_fill_release(struct mt_conf *c);
 
+/* Section "raft", after the rows. */
+int mt_fill_raft(struct mt_conf_source *src, struct mt_conf *c);
+
 /* Is dir (MT_CONF_PATH_MAX) a usable absolute path? Drops slashes at its end.
  */
 int mt_fill_directory(struct mt_conf_source *src, const char *path, char *dir);

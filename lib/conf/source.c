@@ -391,3 +391,20 @@ mt_conf_source_release(struct mt_conf_source *src)
 	json_decref(src->root);
 	memset(src, 0, sizeof(*src));
 }
+
+int
+mt_conf_missing(struct mt_conf_source *src, const char *path,
+		const char *example)
+{
+	const struct mt_yaml_place *place;
+
+	if (mt_conf_source_part(src, path, src->n, &place) != NULL)
+		return mt_conf_fail(
+		    src, path,
+		    "\"%s\" has no value, as where a variable was not set; "
+		    "write it, as in \"%s\"",
+		    path, example);
+	return mt_conf_fail(src, path,
+			    "\"%s\" is missing; add it, as in \"%s\"", path,
+			    example);
+}

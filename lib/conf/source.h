@@ -61,6 +61,9 @@ mt_conf_source_part(const struct mt_conf_source *src, const char *path,
 /* An error or a warning about a path. mt_conf_fail returns MT_EINVAL. */
 int mt_conf_fail(struct mt_conf_source *src, const char *path, const char *fmt,
 		 ...) MT_PRINTF(3, 4);
+/* The error that a required option is not there, or has no value. */
+int mt_conf_missing(struct mt_conf_source *src, const char *path,
+		    const char *example);
 void mt_conf_warn(struct mt_conf_source *src, const char *path, const char *fmt,
 		  ...) MT_PRINTF(3, 4);
 void mt_conf_unknown(struct mt_conf_source *src, const char *path,
