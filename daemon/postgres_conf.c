@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "conf/pgconf.h"
+#include "conf/settings.h"
 #include "daemon/postgres_internal.h"
 
 static void ask_next(struct mt_postgres *pg);
@@ -124,6 +125,17 @@ configure_role(struct mt_postgres *pg, json_t *common, enum mt_conf_role role)
 	pg->other_files[role] = other;
 }
 
+static void
+configure_slots(struct mt_postgres *pg)
+{
+	struct mt_settings settings;
+
+	mt_settings_parse(&settings, document_of(pg));
+	if (settings.use_slots != pg->use_slots)
+		pg->stale = true;
+	pg->use_slots = settings.use_slots;
+}
+
 void
 postgres__configure(struct mt_postgres *pg)
 {
@@ -131,6 +143,7 @@ postgres__configure(struct mt_postgres *pg)
 
 	if (!pg->begun)
 		return; /* called again then */
+	configure_slots(pg);
 	common = mt_pgconf_parameters(pg->conf, document_of(pg),
 				      pg->bins.version_num);
 	MT_ASSERT(common != NULL);

@@ -82,6 +82,7 @@ struct mt_postgres {
 	struct mt_pg_bins bins;
 	bool asking_version;   /* of them; under way */
 	bool begun;            /* what there is is looked at now */
+	bool use_slots;        /* a standby asks for its slot */
 	json_t *document;      /* agreed on; NULL: none yet */
 	bool document_stale;   /* its copy beside the data may be another one */
 	json_t *kept_document; /* that copy at the start, or NULL */

@@ -208,7 +208,8 @@ postgres__follow_of(struct mt_postgres *pg, const char *member, const char *url,
 	memset(f, 0, sizeof(*f));
 	if (member[0] == '\0')
 		return 0;
-	mt_pg_slot_name(f->slot, pg->conf->name);
+	if (pg->use_slots)
+		mt_pg_slot_name(f->slot, pg->conf->name);
 	return mt_pg_primary_conninfo(f->conninfo, sizeof(f->conninfo),
 				      &pg->conf->postgresql, pg->conf->name,
 				      url, pg->bins.version_num, err);

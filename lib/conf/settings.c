@@ -119,6 +119,11 @@ mt_settings_parse(struct mt_settings *s, const json_t *doc)
 	}
 	if (s->ttl_ms > MT_TTL_MAX_MS)
 		s->ttl_ms = MT_TTL_MAX_MS;
+	/* A standby that has just connected again may have two walsenders for
+	 * a while, and PostgreSQL would count both of them. A slot is used by
+	 * one at a time. */
+	if (s->synchronous_mode != MT_SYNC_OFF && s->synchronous_node_count > 1)
+		s->use_slots = true;
 }
 
 void

@@ -43,7 +43,7 @@ struct mt_settings {
 	bool check_timeline;
 	bool pause;
 	bool use_pg_rewind;
-	bool use_slots; /* true */
+	bool use_slots; /* true; always where commits wait for several */
 	bool remove_data_directory_on_rewind_failure;
 	bool remove_data_directory_on_diverged_timelines;
 };

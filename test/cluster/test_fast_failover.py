@@ -20,7 +20,8 @@ from conftest import Pool
 from harness import wait_for
 from netns import Network
 from test_sync import (GONE, check_nothing_lost, client_of, clients, go_on,
-                       local_clients, settled, switch_to, sync_record)
+                       settled, switch_to, sync_record)
+from test_sync_parted import local_clients
 
 TTL = 20
 FAST = 10.0     # well before the lease can end, on a busy machine too

@@ -244,3 +244,22 @@ def test_what_is_changed_by_others_is_told(clean):
         replica.sql("ALTER SYSTEM RESET ALL")
         replica.sql("SELECT pg_reload_conf()")
     wait_for(lambda: not reason(replica), 10, "nothing to wait for")
+
+
+def test_replicas_stream_with_slots_and_without(clean):
+    primary = clean.primary()
+
+    def streams(used):
+        # Slots of before stay; only those in use tell.
+        rows = primary.sql(
+            "SELECT (SELECT count(*) FROM pg_stat_replication"
+            " WHERE state = 'streaming'),"
+            " (SELECT count(*) FROM pg_replication_slots WHERE active)")
+        return rows == [(2, used)]
+    assert streams(2)
+    patch(primary, use_slots=False)
+    wait_for(lambda: streams(0), 20, "replicas without slots")
+    for node in clean.others(primary):
+        assert setting(node, "primary_slot_name") == ""
+    patch(primary, use_slots=True)
+    wait_for(lambda: streams(2), 20, "replicas with slots")

@@ -106,6 +106,13 @@ START_TEST(truths_and_modes_have_many_spellings)
 	ck_assert(got.pause && got.check_timeline && got.use_pg_rewind);
 	ck_assert(!got.use_slots);
 	ck_assert_int_eq(got.synchronous_mode, MT_SYNC_QUORUM);
+	/* Two walsenders of one standby would count as two standbys. */
+	parse("{\"synchronous_mode\": true, \"synchronous_node_count\": 2,"
+	      "\"postgresql\": {\"use_slots\": \"off\"}}");
+	ck_assert(got.use_slots);
+	parse("{\"synchronous_node_count\": 2,"
+	      "\"postgresql\": {\"use_slots\": \"off\"}}");
+	ck_assert(!got.use_slots);
 	parse("{\"synchronous_mode\": true}");
 	ck_assert_int_eq(got.synchronous_mode, MT_SYNC_ON);
 	parse("{\"synchronous_mode\": \"false\"}");
