@@ -198,6 +198,17 @@ is_named(const struct mt_state *s, const char *name)
 	return names_somebody(s) && strcmp(s->request.candidate, name) == 0;
 }
 
+/* Who was asked for could not be had, and the set was counted instead: who of
+ * it has as much as another may go before that one. */
+static bool
+is_of_the_counted(const struct mt_view *v, const struct mt_report *chosen,
+		  const struct mt_report *other)
+{
+	return v->state->sync.k > 0 && names_somebody(v->state) &&
+	       is_heard(v, chosen) &&
+	       mt_position_compare(chosen->at, other->at) == 0;
+}
+
 static const char *
 passes_over(const struct mt_view *v, const struct mt_seen *chosen,
 	    const struct mt_report **other)
@@ -218,7 +229,8 @@ passes_over(const struct mt_view *v, const struct mt_seen *chosen,
 		*other = &x->report;
 		if (s->sync.k == 0 && is_named(s, x->report.self.name))
 			return "was asked for";
-		if (is_ahead(v, &x->report, &chosen->report))
+		if (is_ahead(v, &x->report, &chosen->report) &&
+		    !is_of_the_counted(v, &chosen->report, &x->report))
 			return "would be better";
 		/* Where one was asked for, all may be taken when its time is
 		 * up. */
