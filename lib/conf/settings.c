@@ -39,6 +39,7 @@ static const struct row rows[] = {
     {"synchronous_mode", NULL, MEMBER(synchronous_mode), SYNC},
     {"synchronous_node_count", NULL, MEMBER(synchronous_node_count), NUMBER},
     {"synchronous_mode_strict", NULL, MEMBER(synchronous_mode_strict), TRUTH},
+    {"failover_in_sync", NULL, MEMBER(sync_waits_for_lease), TRUTH},
     {"maximum_lag_on_syncnode", NULL, MEMBER(maximum_lag_on_syncnode), NUMBER},
     {"check_timeline", NULL, MEMBER(check_timeline), TRUTH},
     {"pause", NULL, MEMBER(pause), TRUTH},

@@ -39,6 +39,7 @@ struct mt_settings {
 	int64_t synchronous_node_count;   /* 1, at least 1 */
 	int64_t maximum_lag_on_syncnode;  /* bytes; 0 and less: off */
 	enum mt_sync_mode synchronous_mode;
+	bool sync_waits_for_lease;    /* failover_in_sync is "lease" */
 	bool synchronous_mode_strict; /* commits wait even where nobody is */
 	bool check_timeline;
 	bool pause;

@@ -525,8 +525,9 @@ static const struct mt_option rows[] = {
 	    "of the known dynamic document"),
 	ROW("standby_cluster", MAP, NULL, NO_MIN, DYNAMIC, LIVE, KNOWN, NULL,
 	    "of the known dynamic document"),
-	ROW("failover_in_sync", ENUM, "fence", NO_MIN, DYNAMIC, LIVE, KNOWN,
-	    "fence,lease", "how a synchronous standby takes over"),
+	ROW("failover_in_sync", ENUM, "fence", NO_MIN, DYNAMIC, LIVE,
+	    EFFECTIVE, "fence,lease",
+	    "may a synchronous standby take over before the lease ends"),
 	ROW("postgresql.use_slots", BOOL, "on", NO_MIN, DYNAMIC, LIVE,
 	    EFFECTIVE, NULL, "a replication slot for each replica"),
 };

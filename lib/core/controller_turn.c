@@ -442,6 +442,10 @@ is_sync_fencing(struct mt_controller *c, const struct mt_view *v,
 {
 	const struct mt_leader *l = &v->state->leader;
 
+	if (v->settings->sync_waits_for_lease) {
+		c->sync_epoch = 0;
+		return false;
+	}
 	if (!mt_state_held(v->state) || !mt_sync_stands(v->state) ||
 	    is_suspended(v) || holder_is_heard(c, v)) {
 		c->sync_epoch = 0;

@@ -2,9 +2,9 @@
 /*
  * The forecast: candidate.c judges as it would for a holder that is gone, and
  * the times are those of the rules (the ttl that promises last, in synchronous
- * mode the silence that is suspected) with the last promotion's own time on
- * top. Nothing is known of what clients do meanwhile, nor of how long a
- * recovery would take.
+ * mode the silence that is suspected, unless failover_in_sync is "lease") with
+ * the last promotion's own time on top. Nothing is known of what clients do
+ * meanwhile, nor of how long a recovery would take.
  */
 #include "core/forecast.h"
 

@@ -64,8 +64,8 @@ mt_probing_step(struct mt_probing *p, const struct mt_view *v,
 	int64_t from_ms, again_ms;
 
 	if (!mt_state_held(v->state) || !mt_sync_stands(v->state) ||
-	    m == NULL || m->conn_url[0] == '\0' ||
-	    strcmp(l->holder, v->local.name) == 0) {
+	    v->settings->sync_waits_for_lease || m == NULL ||
+	    m->conn_url[0] == '\0' || strcmp(l->holder, v->local.name) == 0) {
 		p->epoch = 0;
 		p->streams = false;
 		p->found = MT_PORT_UNKNOWN;
@@ -104,6 +104,8 @@ mt_probing_ended(struct mt_probing *p, enum mt_port found)
 		p->found = found;
 }
 
+/* Whatever failover_in_sync says here: who decides may have applied another
+ * configuration. */
 bool
 mt_may_be_displaced(const struct mt_view *v)
 {
@@ -133,6 +135,7 @@ mt_may_suspect(const struct mt_view *v)
 		if (is_finder(v, &v->reports->seen[i]))
 			n++;
 	return mt_sync_stands(v->state) && !v->settings->pause &&
+	       !v->settings->sync_waits_for_lease &&
 	       v->state->leader.exempt == 0 && n >= MEMBERS_LEAST;
 }
 

@@ -41,7 +41,8 @@ enum mt_port mt_probing_finding(const struct mt_probing *p);
 bool mt_may_be_displaced(const struct mt_view *v);
 
 /* If the holder's machine were gone, could it be suspected: is synchronous mode
- * in force, and would enough members find its port dead? */
+ * in force, is the lease not waited for by failover_in_sync, and would enough
+ * members find its port dead? */
 bool mt_may_suspect(const struct mt_view *v);
 
 /* Has the holder been silent for suspect_timeout, and do two members at least,

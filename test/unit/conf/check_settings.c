@@ -35,6 +35,7 @@ START_TEST(without_a_document_all_are_defaults)
 	ck_assert_int_eq(got.primary_hang_timeout_ms, 10000);
 	ck_assert_int_eq(got.synchronous_mode, MT_SYNC_OFF);
 	ck_assert(got.use_slots);
+	ck_assert(!got.sync_waits_for_lease);
 	ck_assert(!got.use_pg_rewind && !got.pause && !got.check_timeline);
 	memset(&other, 0xff, sizeof(other));
 	mt_settings_parse(&other, NULL);
@@ -113,6 +114,10 @@ START_TEST(truths_and_modes_have_many_spellings)
 	parse("{\"synchronous_node_count\": 2,"
 	      "\"postgresql\": {\"use_slots\": \"off\"}}");
 	ck_assert(!got.use_slots);
+	parse("{\"failover_in_sync\": \"lease\"}");
+	ck_assert(got.sync_waits_for_lease);
+	parse("{\"failover_in_sync\": \"fence\"}");
+	ck_assert(!got.sync_waits_for_lease);
 	parse("{\"synchronous_mode\": true}");
 	ck_assert_int_eq(got.synchronous_mode, MT_SYNC_ON);
 	parse("{\"synchronous_mode\": \"false\"}");

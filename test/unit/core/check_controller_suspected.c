@@ -82,6 +82,8 @@ START_TEST(who_is_not_suspected)
 		w.settings.pause = true);
 	NOTHING(given_suspected("23", 1), "exempt", "steady",
 		w.state.leader.exempt = 30);
+	NOTHING(given_suspected("23", 1), "its lease is waited for", "steady",
+		w.settings.sync_waits_for_lease = true);
 	NOTHING(given_suspected("", 0), "no set stands", "steady", );
 	NOTHING(given_suspected("23", 1), "of a longer timeout", "steady",
 		w.settings.suspect_timeout_ms = 600);
@@ -93,6 +95,29 @@ START_TEST(who_is_not_suspected)
 	decide();
 	expect_rule("the lease is waited for", "holder-silent");
 	ck_assert(asks(MT_FENCE_NORMAL));
+}
+END_TEST
+
+START_TEST(a_suspicion_ends_when_the_lease_has_to_be_waited_for)
+{
+	given_sync_fenced("23", 1);
+	heard("23");
+	w.settings.sync_waits_for_lease = true;
+	decide();
+	ck_assert_msg(!plan.propose, "ground Y in spite of the setting");
+	ck_assert_msg(!asks(MT_FENCE_SYNC), "a fence of kind sync");
+	/* Silent for longer: promises have to end, and then it is replaced. */
+	given_suspected("23", 1);
+	w.settings.sync_waits_for_lease = true;
+	seen_of(1)->at_ms = NOW - 3001;
+	decide();
+	expect_rule("silent for long", "holder-silent");
+	ck_assert(asks(MT_FENCE_NORMAL) && !plan.propose);
+	/* The other setting is in force at once. */
+	w.settings.sync_waits_for_lease = false;
+	later(1);
+	decide();
+	expect_rule("back", "holder-suspected");
 }
 END_TEST
 
@@ -235,6 +260,7 @@ main(void)
 	RUN_TESTS("controller_suspected",
 		  a_silent_holder_with_a_dead_port_is_fenced_at_once,
 		  who_is_not_suspected,
+		  a_suspicion_ends_when_the_lease_has_to_be_waited_for,
 		  who_does_not_report_is_not_asked_for_its_finding,
 		  a_suspected_holder_is_replaced_by_who_has_everything,
 		  fences_go_on_until_the_holder_is_heard,

@@ -94,6 +94,10 @@ START_TEST(in_synchronous_mode_the_lease_is_not_waited_for)
 	w.settings.pause = true;
 	forecast();
 	ck_assert_int_ge(f.node_ms, TTL_MS);
+	w.settings.pause = false;
+	w.settings.sync_waits_for_lease = true;
+	forecast();
+	ck_assert_msg(f.node_ms >= TTL_MS, "failover_in_sync is \"lease\"");
 }
 END_TEST
 

@@ -70,6 +70,10 @@ START_TEST(nobody_tries_where_nothing_hangs_on_it)
 	w.state.members[0].conn_url[0] = '\0';
 	ck_assert_msg(!step() && again_ms == 0, "no address is known");
 	given_age(1000);
+	w.settings.sync_waits_for_lease = true;
+	ck_assert_msg(!step() && again_ms == 0, "the lease is waited for");
+	w.settings.sync_waits_for_lease = false;
+	given_age(1000);
 	local()->witness = true;
 	ck_assert_msg(step(), "a witness does");
 }
@@ -170,6 +174,9 @@ START_TEST(who_waits_for_standbys_may_be_displaced)
 	ck_assert(!mt_may_be_displaced(&w.view));
 	given_log("2", 1);
 	ck_assert(mt_may_be_displaced(&w.view));
+	w.settings.sync_waits_for_lease = true;
+	ck_assert_msg(mt_may_be_displaced(&w.view),
+		      "who decides may have another configuration");
 }
 END_TEST
 
