@@ -38,6 +38,7 @@ struct mt_conf_libpq {
 	char sslnegotiation[16];
 	char gssencmode[16];
 	char channel_binding[16];
+	char krbsrvname[MT_CONF_NAME_MAX]; /* the same for all users */
 };
 
 /* Password: never print it, never put it in argv or an environment. */
@@ -114,8 +115,9 @@ struct mt_conf_postgresql {
 	char custom_conf[MT_CONF_PATH_MAX]; /* included instead; "": none */
 	char bin_dir[MT_CONF_PATH_MAX];     /* "": search */
 	struct mt_conf_bin_names bin_name;
-	char pgpass[MT_CONF_PATH_MAX];   /* <raft.data_dir>/pgpass */
-	char database[MT_CONF_NAME_MAX]; /* "postgres" */
+	char pgpass[MT_CONF_PATH_MAX];     /* <raft.data_dir>/pgpass */
+	char database[MT_CONF_NAME_MAX];   /* "postgres" */
+	char krbsrvname[MT_CONF_NAME_MAX]; /* "" where not given */
 	bool use_unix_socket;
 	bool use_unix_socket_repl;
 	struct mt_conf_user superuser;   /* name "postgres" if not given */

@@ -83,6 +83,7 @@ static const struct row rows[] = {
     {"postgresql.database", PG(database), TEXT, 0},
     {"postgresql.use_unix_socket", PG(use_unix_socket), TRUTH, 0},
     {"postgresql.use_unix_socket_repl", PG(use_unix_socket_repl), TRUTH, 0},
+    {"postgresql.krbsrvname", PG(krbsrvname), TEXT, 0},
     USER(superuser),
     USER(replication),
     USER(rewind),
@@ -168,6 +169,18 @@ fill_number(const struct row *r, const struct mt_option *o, const json_t *v,
 		*(int *)(void *)to = (int)n;
 }
 
+/* All servers of a cluster have one, whoever connects to them. */
+static void
+spread_krbsrvname(struct mt_conf_postgresql *p)
+{
+	struct mt_conf_user *users[] = {&p->superuser, &p->replication,
+					&p->rewind};
+
+	for (size_t i = 0; i < MT_COUNT(users); i++)
+		mt_copy(users[i]->libpq.krbsrvname,
+			sizeof(users[i]->libpq.krbsrvname), p->krbsrvname);
+}
+
 void
 mt_fill_rows(struct mt_conf_source *src, struct mt_conf *c)
 {
@@ -190,6 +203,7 @@ mt_fill_rows(struct mt_conf_source *src, struct mt_conf *c)
 		else
 			fill_number(r, o, v, to);
 	}
+	spread_krbsrvname(&c->postgresql);
 }
 
 static json_t *

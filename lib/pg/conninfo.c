@@ -272,6 +272,7 @@ static const struct {
     ROW(sslrootcert, NULL, 0, true),
     ROW(sslcrl, NULL, 0, true),
     ROW(sslcrldir, NULL, 140000, true),
+    ROW(krbsrvname, NULL, 0, false),
     ROW(gssencmode, "prefer", 120000, false),
     ROW(channel_binding, "prefer", 130000, false),
     ROW(sslnegotiation, "postgres", 170000, false),

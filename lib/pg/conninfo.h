@@ -80,7 +80,7 @@ struct mt_pg_option {
  * given, or with a default that is always written; in the order of
  * primary_conninfo, *n_first of them before application_name. Returns how many,
  * at most MT_PG_OPTIONS_MAX. */
-#define MT_PG_OPTIONS_MAX 10
+#define MT_PG_OPTIONS_MAX 11
 size_t mt_pg_libpq_options(struct mt_pg_option *list,
 			   const struct mt_conf_libpq *libpq, int version_num,
 			   size_t *n_first);

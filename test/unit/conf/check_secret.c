@@ -328,6 +328,11 @@ START_TEST(options_of_libpq_are_read_and_their_words_checked)
 			 "hunter1");
 	ck_assert_uint_eq(found.n, 1);
 	ck_assert_ptr_nonnull(strstr(found.list[0].text, "in its log when"));
+	loads(AUTH "    rewind: {username: r}\n"
+		   "  krbsrvname: dbs\n");
+	ck_assert_str_eq(conf->postgresql.superuser.libpq.krbsrvname, "dbs");
+	ck_assert_str_eq(conf->postgresql.replication.libpq.krbsrvname, "dbs");
+	ck_assert_str_eq(conf->postgresql.rewind.libpq.krbsrvname, "dbs");
 	refused(AUTH "    superuser: {sslmode: verify}\n",
 		"9:17: \"postgresql.authentication.superuser.sslmode\" must be "
 		"one of disable,");

@@ -159,6 +159,7 @@ static const struct mt_conf_libpq all = {
     .sslnegotiation = "direct",
     .gssencmode = "disable",
     .channel_binding = "require",
+    .krbsrvname = "db service",
 };
 
 START_TEST(options_of_libpq_stand_in_the_known_order_as_the_version_has_them)
@@ -178,15 +179,18 @@ START_TEST(options_of_libpq_stand_in_the_known_order_as_the_version_has_them)
 	    {170000, true,
 	     "sslmode=verify-ca sslcert=/c sslkey=/k "
 	     "sslpassword='pass phrase' sslrootcert=/ca sslcrl=/l sslcrldir=/d "
-	     "application_name=n gssencmode=disable channel_binding=require "
+	     "application_name=n krbsrvname='db service' "
+	     "gssencmode=disable channel_binding=require "
 	     "sslnegotiation=direct"},
 	    {130000, true,
 	     "sslmode=verify-ca sslcert=/c sslkey=/k "
 	     "sslpassword='pass phrase' sslrootcert=/ca sslcrl=/l "
-	     "application_name=n gssencmode=disable channel_binding=require"},
+	     "application_name=n krbsrvname='db service' "
+	     "gssencmode=disable channel_binding=require"},
 	    {120000, true,
 	     "sslmode=verify-ca sslcert=/c sslkey=/k sslrootcert=/ca sslcrl=/l "
-	     "application_name=n gssencmode=disable"},
+	     "application_name=n krbsrvname='db service' "
+	     "gssencmode=disable"},
 	};
 	struct mt_conf_postgresql *pg = make_pg();
 	char buf[2048], want[2048];
@@ -227,12 +231,14 @@ START_TEST(a_programs_arguments_name_a_service_and_no_passphrase)
 			"sslmode=verify-ca sslcert=/c sslkey=/k "
 			"sslrootcert=/ca "));
 	ck_assert_ptr_nonnull(strstr(buf, "channel_binding=require "));
+	ck_assert_ptr_nonnull(
+	    strstr(buf, " application_name=a krbsrvname='db service' "));
 	user.libpq.sslpassword[0] = '\0';
 	ck_assert_int_eq(mt_pg_tool_conninfo(buf, sizeof(buf), &user, NULL, "a",
 					     "postgres://10.0.0.2:5433/x",
 					     150000, NULL),
 			 0);
-	ck_assert_ptr_null(strstr(buf, "service"));
+	ck_assert_ptr_null(strstr(buf, "service="));
 }
 END_TEST
 

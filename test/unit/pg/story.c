@@ -71,6 +71,8 @@ set_user(struct mt_conf_user *u, const char *name, const char *password)
 {
 	mt_copy(u->username, sizeof(u->username), name);
 	mt_copy(u->password, sizeof(u->password), password);
+	/* Nothing asks for Kerberos, but all have to understand it. */
+	mt_copy(u->libpq.krbsrvname, sizeof(u->libpq.krbsrvname), "db");
 }
 
 void
