@@ -380,6 +380,7 @@ mt_conf_check(struct mt_conf_source *src)
 	mend_slots(src, "bootstrap.dcs.permanent_replication_slots");
 	mend_users(src);
 	say_flags(src, "postgresql.basebackup", "pg_basebackup");
+	say_flags(src, "postgresql.rewind", "pg_rewind");
 	walk_section(&w, "", src->root);
 	check_cycle(src);
 }

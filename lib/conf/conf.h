@@ -134,8 +134,9 @@ struct mt_conf_postgresql {
 	/* pg_basebackup options: array of "flag" or {option: value}; never
 	 * NULL; a mapping in the file arrives here as such an array. */
 	json_t *basebackup;
-	json_t *recovery_conf; /* object, never NULL */
-	json_t *callbacks;     /* object: "on_start" -> command; never NULL */
+	json_t *rewind_options; /* those of pg_rewind, in the same way */
+	json_t *recovery_conf;  /* object, never NULL */
+	json_t *callbacks;      /* object: "on_start" -> command; never NULL */
 	char pre_promote[MT_CONF_PATH_MAX]; /* command, "" = none */
 	char before_stop[MT_CONF_PATH_MAX]; /* command, "" = none */
 	int64_t pg_ctl_timeout_ms;          /* 60 s */

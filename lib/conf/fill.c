@@ -453,6 +453,7 @@ mt_fill_json(struct mt_conf_source *src, struct mt_conf *c)
 		fill_role(root, mt_pgconf_role_name((enum mt_conf_role)i),
 			  &p->for_role[i]);
 	p->basebackup = as_flags(GET("postgresql.basebackup"));
+	p->rewind_options = as_flags(GET("postgresql.rewind"));
 	v = GET("postgresql.create_replica_methods");
 	if (v == NULL)
 		v = GET("postgresql.create_replica_method");
@@ -474,9 +475,9 @@ mt_fill_json(struct mt_conf_source *src, struct mt_conf *c)
 #undef GET
 	if (c->tags == NULL || p->parameters == NULL ||
 	    p->recovery_conf == NULL || p->callbacks == NULL ||
-	    p->basebackup == NULL || p->create_replica_methods == NULL ||
-	    p->replica_sections == NULL || b->dcs == NULL ||
-	    b->initdb == NULL || b->users == NULL)
+	    p->rewind_options == NULL || p->basebackup == NULL ||
+	    p->create_replica_methods == NULL || p->replica_sections == NULL ||
+	    b->dcs == NULL || b->initdb == NULL || b->users == NULL)
 		mt_conf_fail(src, "", "out of memory");
 	drop_nested_tags(src, c->tags);
 	fill_users(src, b->users);
@@ -500,6 +501,7 @@ mt_fill_release(struct mt_conf *c)
 		json_decref(p->for_role[i].pg_ident);
 	}
 	json_decref(p->basebackup);
+	json_decref(p->rewind_options);
 	json_decref(p->create_replica_methods);
 	json_decref(p->replica_sections);
 	json_decref(b->dcs);

@@ -35,6 +35,17 @@ static const enum mt_pg_conf_file kept_files[] = {
     MT_PG_CONF_IDENT,
 };
 
+/* What is ours to say, what does nothing, and what would leave data that a
+ * power cut takes: a rewound standby may be one that commits wait for. */
+static const char *const refused[] = {
+    "target-pgdata", "source-pgdata",
+    "source-server", "write-recovery-conf",
+    "dry-run",       "restore-target-wal",
+    "config-file",   "no-ensure-shutdown",
+    "no-sync",       "version",
+    "help",          NULL,
+};
+
 struct mt_pg_rewind {
 	bool marked;      /* our marker is set */
 	bool was_standby; /* had standby.signal */
@@ -213,6 +224,12 @@ prepared(struct mt_pg_job *job)
 	restore = json_object_get(job->o.parameters, "restore_command");
 	if (json_is_string(restore) && json_string_value(restore)[0])
 		mt_argv_add(&argv, "--restore-target-wal");
+	if (mt_argv_add_options(&argv, pg->rewind_options, refused, true,
+				"pg_rewind", &err) < 0) {
+		mt_argv_free(&argv);
+		mt_job_end(job, &err);
+		return;
+	}
 	mt_job_progress(job, "pg_rewind", -1);
 	mt_job_run(job, &argv, false, on_line, rewound);
 }

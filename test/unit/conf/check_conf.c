@@ -366,6 +366,24 @@ START_TEST(a_bootstrap_is_initdbs_or_a_commands)
 }
 END_TEST
 
+START_TEST(options_of_pg_rewind_are_a_list_or_taken_as_one)
+{
+	const json_t *list;
+
+	ck_assert_int_eq(load(BASE RAFT PG "  rewind: [debug, {a: b}]\n"), 0);
+	ck_assert_str_eq(seen, "");
+	list = conf->postgresql.rewind_options;
+	ck_assert_uint_eq(json_array_size(list), 2);
+	ck_assert_str_eq(json_string_value(json_array_get(list, 0)), "debug");
+	mt_conf_free(conf);
+	ck_assert_int_eq(load(BASE RAFT PG "  rewind: {sync-method: x}\n"), 0);
+	warned("\"postgresql.rewind\" is a mapping, not a list; taken as "
+	       "options of pg_rewind: --sync-method");
+	ck_assert_uint_eq(json_array_size(conf->postgresql.rewind_options), 1);
+	mt_conf_free(conf);
+}
+END_TEST
+
 START_TEST(missing_keys_are_named_with_an_example)
 {
 	refused("name: x\n" RAFT, " ", "\"scope\" is missing; add it, as in");
@@ -685,6 +703,7 @@ main(void)
 		  methods_have_their_sections,
 		  what_a_method_cannot_be_called_with_is_refused,
 		  a_bootstrap_is_initdbs_or_a_commands,
+		  options_of_pg_rewind_are_a_list_or_taken_as_one,
 		  missing_keys_are_named_with_an_example,
 		  a_missing_raft_section_is_shown_as_a_line_that_can_be_pasted,
 		  wrong_types_and_values_are_refused_at_their_place,

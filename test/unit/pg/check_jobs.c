@@ -180,6 +180,25 @@ START_TEST(a_rewind_without_source_leaves_everything_as_it_was)
 }
 END_TEST
 
+START_TEST(a_rewind_is_given_the_options_of_the_configuration)
+{
+	struct mt_pg_job_options o = job_options(&a, b.url);
+	struct mt_conf *c = a.conf;
+	struct mt_pg_job *job;
+
+	c->postgresql.rewind_options = json_pack("[{s:i}]", "no-such", 1);
+	ck_assert_int_eq(mt_pg_rewind_start(&job, &o, &last_err), 0);
+	wait_for(&done);
+	/* Its last word on an option that it does not know. */
+	ck_assert_msg(strstr(a.result.err.text, "pg_rewind --help") != NULL,
+		      "%s", a.result.err.text);
+	ck_assert(a.result.untouched && !a.result.no_source);
+	json_decref(c->postgresql.rewind_options);
+	c->postgresql.rewind_options = NULL;
+	telling = false;
+}
+END_TEST
+
 static struct mt_pg_control control;
 
 static void
@@ -344,6 +363,10 @@ START_TEST(a_rewound_primary_follows_with_its_own_configuration)
 	struct mt_pg_job_options o = job_options(&a, b.url);
 	struct mt_pg_job *job;
 
+	/* One that helps, and those that are not given: it is no dry run. */
+	a.conf->postgresql.rewind_options =
+	    json_pack("[s,s,{s:s},{s:b},s]", "debug", "dry-run",
+		      "target-pgdata", "/nowhere", "no-sync", 1, "version");
 	leave_to_the_archive();
 	ck_assert_int_eq(mt_pg_rewind_start(&job, &o, &last_err), 0);
 	wait_for(&done);
@@ -486,6 +509,7 @@ add_story(TCase *t)
 	tcase_add_test(t, a_clone_streams_from_its_upstream);
 	tcase_add_test(t, a_promoted_standby_has_a_history);
 	tcase_add_test(t, a_rewind_without_source_leaves_everything_as_it_was);
+	tcase_add_test(t, a_rewind_is_given_the_options_of_the_configuration);
 	tcase_add_test(t, a_copy_that_was_never_started_is_not_recovered);
 	tcase_add_test(t, a_recovery_that_fails_has_the_servers_words);
 	tcase_add_test(

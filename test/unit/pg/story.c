@@ -131,6 +131,7 @@ free_node(struct node *n)
 	json_decref(c->postgresql.basebackup);
 	json_decref(c->postgresql.create_replica_methods);
 	json_decref(c->postgresql.replica_sections);
+	json_decref(c->postgresql.rewind_options);
 	json_decref(c->bootstrap.initdb);
 	json_decref(c->bootstrap.pg_hba);
 	json_decref(c->bootstrap.users);
