@@ -2,18 +2,24 @@
 /*
  * GET /history: which timeline ended where, why, when and whom it made the
  * primary. An entry has as many elements as are known: three, with the time
- * four, with the name five.
+ * four, with the name five. Of more than max_timelines_history the newest are
+ * shown. The state keeps what it can hold: where an old timeline ended decides
+ * whether a member that was down for long may follow, or has to be rewound.
  */
 #include "daemon/api/internal.h"
 
 #include "base/clock.h"
 
 json_t *
-api__history_document(const struct mt_state *s)
+api__history_document(const struct mt_view *view)
 {
+	const struct mt_state *s = view->state;
+	int64_t most = view->settings->max_timelines_history;
 	json_t *list = json_array();
+	int first =
+	    most > 0 && most < s->n_history ? s->n_history - (int)most : 0;
 
-	for (int i = 0; i < s->n_history; i++) {
+	for (int i = first; i < s->n_history; i++) {
 		const struct mt_history *h = &s->history[i];
 		json_t *entry = json_array();
 		char at[MT_ISO_MAX];
@@ -40,5 +46,5 @@ api__get_history(struct mt_api *api, struct mt_http_request *r)
 	struct mt_view view;
 
 	b->view(b->arg, &view);
-	api__respond_json(r, 200, api__history_document(view.state));
+	api__respond_json(r, 200, api__history_document(&view));
 }

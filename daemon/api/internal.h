@@ -79,7 +79,7 @@ const char *api__member_state(const struct mt_view *view,
 			      const struct mt_member *m);
 
 /* history.c: a new reference */
-json_t *api__history_document(const struct mt_state *s);
+json_t *api__history_document(const struct mt_view *view);
 void api__get_history(struct mt_api *api, struct mt_http_request *r);
 
 /* decisions.c */

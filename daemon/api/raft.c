@@ -228,7 +228,7 @@ api__get_raft_state(struct mt_api *api, struct mt_http_request *r)
 				      number(api__leader_lsn(&view)), "slots",
 				      "retain_slots"));
 	json_object_set_new(o, "failover", failover_record(&s->request));
-	json_object_set_new(o, "history", api__history_document(s));
+	json_object_set_new(o, "history", api__history_document(&view));
 	json_object_set_new(o, "failsafe", json_null());
 	json_object_set_new(o, "epoch", number(s->leader.epoch));
 	if (s->leader.exempt != 0)

@@ -30,7 +30,7 @@ struct mt_settings {
 	int64_t loop_wait_ms;             /* 10 s, at least 1 s */
 	int64_t retry_timeout_ms;         /* 10 s, at least 3 s */
 	int64_t maximum_lag_on_failover;  /* bytes, 1 MiB */
-	int64_t max_timelines_history;    /* 0: no limit */
+	int64_t max_timelines_history;    /* shown; 0: no limit */
 	int64_t max_concurrent_clones;    /* 0: no limit */
 	int64_t primary_start_timeout_ms; /* 300 s; 0: hand over at once */
 	int64_t primary_stop_timeout_ms;  /* 0: no limit */

@@ -287,6 +287,38 @@ START_TEST(a_history_entry_has_what_is_known)
 }
 END_TEST
 
+START_TEST(the_history_shows_as_many_entries_as_the_settings_say)
+{
+	static const struct {
+		int64_t most;
+		const char *text;
+	} rows[] = {
+	    {0, "[[1,8,''],[2,16,''],[3,24,'']]"},
+	    {1, "[[3,24,'']]"},
+	    {2, "[[2,16,''],[3,24,'']]"},
+	    {3, "[[1,8,''],[2,16,''],[3,24,'']]"},
+	    {INT64_MAX, "[[1,8,''],[2,16,''],[3,24,'']]"},
+	};
+	json_t *doc;
+
+	fake.state.n_history = 3;
+	for (uint32_t i = 0; i < 3; i++)
+		fake.state.history[i] =
+		    (struct mt_history){.timeline = i + 1, .lsn = 8 * (i + 1)};
+	for (size_t i = 0; i < MT_COUNT(rows); i++) {
+		fake.settings.max_timelines_history = rows[i].most;
+		doc = ask_json("/history");
+		ck_assert_json(doc, rows[i].text);
+		json_decref(doc);
+		doc = ask_json("/raft/state");
+		ck_assert_json(json_object_get(doc, "history"), rows[i].text);
+		json_decref(doc);
+	}
+	ck_assert_msg(mt_state_fork_lsn(&fake.state, 1) == 8,
+		      "the state lost what decisions need");
+}
+END_TEST
+
 START_TEST(there_is_no_configuration_before_the_cluster)
 {
 	json_decref(fake.state.config);
@@ -513,6 +545,8 @@ main(void)
 	tcase_add_test(tc, the_cluster_lists_members_with_data);
 	tcase_add_test(tc, a_silent_member_is_listed_as_unknown);
 	tcase_add_test(tc, a_history_entry_has_what_is_known);
+	tcase_add_test(tc,
+		       the_history_shows_as_many_entries_as_the_settings_say);
 	tcase_add_test(tc, there_is_no_configuration_before_the_cluster);
 	tcase_add_test(tc, raft_shows_ids_as_hex_and_who_was_heard_of);
 	tcase_add_test(tc, the_state_has_the_names_that_scripts_know);

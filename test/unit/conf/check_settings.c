@@ -32,6 +32,7 @@ START_TEST(without_a_document_all_are_defaults)
 	ck_assert_int_eq(got.primary_start_timeout_ms, 300000);
 	ck_assert_int_eq(got.primary_stop_timeout_ms, 0);
 	ck_assert_int_eq(got.suspect_timeout_ms, 500);
+	ck_assert_int_eq(got.max_timelines_history, 0);
 	ck_assert_int_eq(got.primary_hang_timeout_ms, 10000);
 	ck_assert_int_eq(got.synchronous_mode, MT_SYNC_OFF);
 	ck_assert(got.use_slots);
