@@ -127,6 +127,7 @@ judge__addresses(const struct mt_conf *c)
 	    {"raft.self_addr", &c->raft.self_addr},
 	    {"restapi.connect_address", &c->restapi.connect_address},
 	    {"postgresql.connect_address", &c->postgresql.connect_address},
+	    {"postgresql.proxy_address", &c->postgresql.proxy_address},
 	};
 	bool elsewhere = false;
 

@@ -140,6 +140,12 @@ node__self(const struct mt_node *n, struct mt_member *m)
 			  mt_addr_format(&c->postgresql.connect_address, addr,
 					 sizeof(addr)),
 			  c->postgresql.database);
+	if (c->has_postgresql && c->postgresql.proxy_address.port != 0)
+		mt_format(m->proxy_url, sizeof(m->proxy_url),
+			  "postgres://%s/%s",
+			  mt_addr_format(&c->postgresql.proxy_address, addr,
+					 sizeof(addr)),
+			  c->postgresql.database);
 	if (json_object_size(c->tags) > 0) {
 		char *text = json_dumps(c->tags, JSON_COMPACT | JSON_SORT_KEYS);
 

@@ -113,6 +113,8 @@ member_record(const struct mt_view *view, const struct mt_member *m)
 
 	json_object_set_new(o, "conn_url", json_string(m->conn_url));
 	json_object_set_new(o, "api_url", json_string(m->api_url));
+	if (*m->proxy_url != '\0')
+		json_object_set_new(o, "proxy_url", json_string(m->proxy_url));
 	json_object_set_new(
 	    o, "state",
 	    json_string(report == NULL ? "unknown"

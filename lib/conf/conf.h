@@ -107,6 +107,7 @@ struct mt_conf_postgresql {
 	uint16_t port;                   /* 5432 */
 	struct mt_addr connect_address;  /* default: listen's first host, or
 					  * raft.self_addr's for a wildcard */
+	struct mt_addr proxy_address;    /* port 0: not given */
 	char data_dir[MT_CONF_PATH_MAX]; /* absolute */
 	/* Where the configuration files are; "" (before it is filled in): in
 	 * data_dir. And what postgresql.conf is called without its ending. */

@@ -66,6 +66,7 @@ static const struct row rows[] = {
     {"bootstrap.method", AT(bootstrap.method), TEXT, 0},
     {"bootstrap.post_bootstrap", AT(bootstrap.post_bootstrap), TEXT, 0},
     {"postgresql.connect_address", PG(connect_address), ADDRESS, 5432},
+    {"postgresql.proxy_address", PG(proxy_address), ADDRESS, 5432},
     {"postgresql.data_dir", PG(data_dir), TEXT, 0},
     {"postgresql.config_dir", PG(config_dir), TEXT, 0},
     {"postgresql.config_base_name", PG(config_base_name), TEXT, 0},
@@ -144,6 +145,12 @@ fill_address(struct mt_conf_source *src, const struct row *r, const json_t *v,
 	if (mt_addr_parse(to, json_string_value(v), r->port, &why) != 0)
 		return mt_conf_fail(src, r->path, "\"%s\": %s", r->path,
 				    why.text);
+	if (mt_streq(r->path, "postgresql.proxy_address") &&
+	    mt_addr_is_wildcard(to))
+		return mt_conf_fail(src, r->path,
+				    "\"%s\" is where clients connect to; write "
+				    "the proxy's address",
+				    r->path);
 	return 0;
 }
 
@@ -227,6 +234,8 @@ mt_fill_value(const struct mt_conf *c, const struct mt_option *o)
 		case TEXT:
 			return text_of(at);
 		case ADDRESS:
+			if (((const struct mt_addr *)p)->port == 0)
+				return NULL;
 			return json_string(
 			    mt_addr_format(p, text, sizeof(text)));
 		case TRUTH:

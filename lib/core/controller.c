@@ -69,6 +69,7 @@ same_member(const struct mt_member *a, const struct mt_member *b)
 	       strcmp(a->peer_addr, b->peer_addr) == 0 &&
 	       strcmp(a->api_url, b->api_url) == 0 &&
 	       strcmp(a->conn_url, b->conn_url) == 0 &&
+	       strcmp(a->proxy_url, b->proxy_url) == 0 &&
 	       strcmp(a->tags, b->tags) == 0 &&
 	       strcmp(a->version, b->version) == 0;
 }

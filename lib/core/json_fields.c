@@ -167,6 +167,9 @@ mt_member_to_json(const struct mt_member *m)
 	mt_jset_str(o, "peer_addr", m->peer_addr);
 	mt_jset_str(o, "api_url", m->api_url);
 	mt_jset_str(o, "conn_url", m->conn_url);
+	/* Nodes that do not know it keep the same digest without it. */
+	if (m->proxy_url[0] != '\0')
+		mt_jset_str(o, "proxy_url", m->proxy_url);
 	mt_jset_str(o, "tags", m->tags);
 	mt_jset_str(o, "version", m->version);
 	return o;
@@ -184,6 +187,7 @@ mt_member_from_json(const json_t *o, struct mt_member *m, bool *bad)
 	mt_jget_str(o, "peer_addr", m->peer_addr, sizeof(m->peer_addr), bad);
 	mt_jget_str(o, "api_url", m->api_url, sizeof(m->api_url), bad);
 	mt_jget_str(o, "conn_url", m->conn_url, sizeof(m->conn_url), bad);
+	mt_jget_str(o, "proxy_url", m->proxy_url, sizeof(m->proxy_url), bad);
 	mt_jget_str(o, "tags", m->tags, sizeof(m->tags), bad);
 	mt_jget_str(o, "version", m->version, sizeof(m->version), bad);
 	if (m->name[0] == '\0' || m->raft_id == 0)

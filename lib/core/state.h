@@ -26,6 +26,7 @@ struct mt_member {
 	char peer_addr[MT_ADDR_MAX]; /* canonical host:port */
 	char api_url[MT_URL_MAX];    /* http://host:port/patroni, or "" */
 	char conn_url[MT_URL_MAX];   /* postgres://host:port/db, or "" */
+	char proxy_url[MT_URL_MAX];  /* as conn_url, of a proxy, or "" */
 	char tags[MT_TAGS_MAX];      /* JSON object, compact, or "" */
 	char version[16];            /* of the daemon */
 };

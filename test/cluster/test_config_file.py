@@ -124,15 +124,16 @@ def test_ports_have_to_be_free_unless_they_are_left_out(tmp_path):
 
 def test_addresses_and_partners_on_other_machines(tmp_path):
     """A loopback address is good as long as all are on this machine."""
-    status, lines = judged(tmp_path, {"raft": {
-        "partner_addrs": ["192.0.2.1:7500"], "insecure": True}})
+    status, lines = judged(tmp_path, {"postgresql": {
+        "proxy_address": "127.0.0.1:6432"}, "raft": {
+            "partner_addrs": ["192.0.2.1:7500"], "insecure": True}})
     assert status == 1
     for path in ("raft.self_addr", "restapi.connect_address",
-                 "postgresql.connect_address"):
+                 "postgresql.connect_address", "postgresql.proxy_address"):
         assert f'error: "{path}" is a loopback address' in one(lines, path)
     assert 'warning: "raft.partner_addrs": "192.0.2.1:7500" does not answer' \
         in one(lines, "partner_addrs")
-    assert len(lines) == 4
+    assert len(lines) == 5
 
 
 def test_data_and_programs_have_to_fit(tmp_path):

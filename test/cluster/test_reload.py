@@ -46,13 +46,15 @@ def test_a_signal_brings_a_changed_file_into_force(cluster, member):
     said = reload(member, {
         "tags": {"noloadbalance": True, "zone": "b"},
         "postgresql": {
+            "proxy_address": "192.0.2.7:6432",
             "parameters": {"work_mem": "7MB"},
             "pg_hba": ["local all all trust",
                        "host all all 127.0.0.0/8 scram-sha-256",
                        "host replication all 127.0.0.0/8 scram-sha-256",
                        "host all nobody 192.0.2.0/24 reject"]}})
     assert ("the configuration was read again; changed: "
-            "postgresql.parameters.work_mem, postgresql.pg_hba, "
+            "postgresql.proxy_address, postgresql.parameters.work_mem, "
+            "postgresql.pg_hba, "
             "tags.noloadbalance, tags.zone\n") in said
     wait_for(lambda: setting(member, "work_mem") == "7MB", 10,
              "the parameter")
@@ -65,6 +67,9 @@ def test_a_signal_brings_a_changed_file_into_force(cluster, member):
                       primary.json("/cluster")["members"]}[member.name]
              == {"noloadbalance": True, "zone": "b"}, 10,
              "the tags to be published")
+    wait_for(lambda: primary.json("/raft/state")["members"][member.name]
+             .get("proxy_url") == "postgres://192.0.2.7:6432/postgres", 10,
+             "the proxy to be published")
 
 
 def test_what_needs_a_restart_is_said_and_waits(member):

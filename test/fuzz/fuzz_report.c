@@ -23,6 +23,7 @@ check(const struct mt_report *r, size_t n)
 	FUZZ_ENDS(r->self.peer_addr);
 	FUZZ_ENDS(r->self.api_url);
 	FUZZ_ENDS(r->self.conn_url);
+	FUZZ_ENDS(r->self.proxy_url);
 	FUZZ_ENDS(r->self.tags);
 	FUZZ_ENDS(r->self.version);
 	FUZZ_ENDS(r->sysid);

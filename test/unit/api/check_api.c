@@ -371,6 +371,8 @@ START_TEST(the_state_has_the_names_that_scripts_know)
 {
 	json_t *doc, *members;
 
+	mt_copy(fake.state.members[1].proxy_url, MT_URL_MAX,
+		"postgres://pool:6432/postgres");
 	fake.state.request.kind = MT_REQUEST_SWITCHOVER;
 	fake.state.request.id = 40;
 	mt_copy(fake.state.request.leader, MT_NAME_MAX, "node1");
@@ -387,7 +389,8 @@ START_TEST(the_state_has_the_names_that_scripts_know)
 	ck_assert_json(
 	    json_object_get(members, "node2"),
 	    "{'conn_url':'postgres://[::1]:5433/postgres',"
-	    "'api_url':'http://127.0.0.1:8009/patroni','state':'running',"
+	    "'api_url':'http://127.0.0.1:8009/patroni',"
+	    "'proxy_url':'postgres://pool:6432/postgres','state':'running',"
 	    "'role':'replica','version':'0.1.0','xlog_location':83886080,"
 	    "'receive_lsn':83886080,'replay_lsn':83885824,"
 	    "'replication_state':'streaming','timeline':2}");

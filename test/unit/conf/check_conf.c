@@ -501,7 +501,14 @@ START_TEST(listen_takes_several_addresses)
 			 "127.0.0.1,::1,host");
 	ck_assert_uint_eq(conf->postgresql.port, 5433);
 	ck_assert_str_eq(conf->postgresql.connect_address.host, "127.0.0.1");
+	ck_assert_uint_eq(conf->postgresql.proxy_address.port, 0);
 	mt_conf_free(conf);
+	ck_assert_int_eq(load(BASE RAFT PG "  proxy_address: pool\n"), 0);
+	ck_assert_str_eq(conf->postgresql.proxy_address.host, "pool");
+	ck_assert_uint_eq(conf->postgresql.proxy_address.port, 5432);
+	mt_conf_free(conf);
+	refused(BASE RAFT PG "  proxy_address: 0.0.0.0:6432\n", "8:3",
+		"write the proxy's address");
 	ck_assert_int_eq(load(BASE RAFT "postgresql:\n"
 					"  listen: '[::1]'\n"
 					"  data_dir: /tmp/pg\n"),

@@ -75,6 +75,8 @@ START_TEST(members_are_put_when_they_are_new_or_changed)
 		w.state.members[2].api_url[0] = 'x');
 	COMMAND(given_leader(), "conn url", "members", MT_CMD_MEMBER_PUT,
 		w.state.members[2].conn_url[0] = 'x');
+	COMMAND(given_leader(), "proxy url", "members", MT_CMD_MEMBER_PUT,
+		w.state.members[2].proxy_url[0] = 'x');
 	COMMAND(given_leader(), "tags", "members", MT_CMD_MEMBER_PUT,
 		w.state.members[2].tags[0] = 'x');
 	COMMAND(given_leader(), "version", "members", MT_CMD_MEMBER_PUT,

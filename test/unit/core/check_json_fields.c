@@ -184,6 +184,7 @@ START_TEST(members_and_lines_and_decisions_come_back)
 			      .peer_addr = "p:1",
 			      .api_url = "u",
 			      .conn_url = "c",
+			      .proxy_url = "x",
 			      .tags = "{}",
 			      .version = "1"},
 			 m2;
@@ -220,6 +221,14 @@ START_TEST(members_and_lines_and_decisions_come_back)
 	d.phases = (struct mt_phases){1, 2, 3, 4, INT64_MAX};
 	d.loss = (struct mt_loss){UINT32_MAX, 1, UINT64_MAX};
 	o = mt_member_to_json(&m);
+	mt_member_from_json(o, &m2, &bad);
+	ck_assert_mem_eq(&m, &m2, sizeof(m));
+	json_decref(o);
+	/* As nodes have it that do not know the field, and the other way. */
+	m.proxy_url[0] = '\0';
+	o = mt_member_to_json(&m);
+	ck_assert_ptr_null(json_object_get(o, "proxy_url"));
+	json_object_set_new(o, "of_tomorrow", json_integer(1));
 	mt_member_from_json(o, &m2, &bad);
 	ck_assert_mem_eq(&m, &m2, sizeof(m));
 	json_decref(o);

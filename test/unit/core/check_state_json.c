@@ -177,6 +177,7 @@ START_TEST(the_digest_sees_every_part)
 	SEEN(s.n_members--);
 	SEEN(s.members[3].command_version++);
 	SEEN(s.members[3].tags[0] = 'x');
+	SEEN(s.members[3].proxy_url[0] = 'x');
 	SEEN(s.request.id++);
 	SEEN(s.request.kind = MT_REQUEST_NONE);
 	SEEN(s.request.leader[0]++);
@@ -434,6 +435,7 @@ START_TEST(the_longest_state_fits_a_snapshot)
 		FILL(m->peer_addr);
 		FILL(m->api_url);
 		FILL(m->conn_url);
+		FILL(m->proxy_url);
 		FILL(m->tags);
 		FILL(m->version);
 		FILL(s.sync.standbys[i].name);
