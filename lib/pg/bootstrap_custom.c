@@ -8,8 +8,9 @@
  * promotes itself. That server's configuration includes the usual one and lies
  * with its socket: when it is gone, so are the settings of recovery. Settings
  * that the command left are removed, or, with keep_existing_recovery_conf,
- * obeyed until then. A target that nobody could end (pause), and a standby that
- * never ends its recovery, are refused rather than waited for.
+ * obeyed until then: ours says nothing of recovery, which would count more than
+ * theirs. A target that nobody could end (pause), and a standby that never ends
+ * its recovery, are refused rather than waited for.
  */
 #include "pg/bootstrap.h"
 
@@ -121,8 +122,7 @@ bootstrap__recovery(struct mt_pg_job *job, struct mt_err *err)
 	int rc;
 
 	if (keeps(b) && json_object_size(settings) == 0)
-		return mt_pg_conf_write_only(pg, job->o.parameters, NULL, NULL,
-					     err);
+		return mt_pg_conf_write_plain(pg, job->o.parameters, err);
 	rc = mt_pg_standby_signal(pg->data_dir, false, err);
 	if (rc == 0)
 		rc = mt_pg_conf_write(pg, job->o.parameters, NULL, NULL, err);

@@ -261,13 +261,33 @@ mt_pg_recovery_lines(const json_t *settings)
 	return text;
 }
 
-char *
-mt_pg_conf_text(const struct mt_conf_postgresql *pg, const json_t *parameters,
-		const struct mt_pg_follow *follow)
+static int
+put_recovery(FILE *f, const json_t *parameters,
+	     const struct mt_pg_follow *follow)
 {
 	static const char *const targets[] = {"", "_lsn", "_name", "_time",
 					      "_xid"};
-	char *text = NULL, name[64];
+	char name[64];
+	int rc;
+
+	fputs("\n# recovery\n", f);
+	rc = put_sorted(f, parameters, pick_recovery);
+	mt_pg_conf_put(f, "primary_conninfo", follow ? follow->conninfo : "");
+	mt_pg_conf_put(f, "primary_slot_name", follow ? follow->slot : "");
+	for (size_t i = 0; i < MT_COUNT(targets); i++) {
+		mt_format(name, sizeof(name), "recovery_target%s", targets[i]);
+		mt_pg_conf_put(f, name, "");
+	}
+	mt_pg_conf_put(f, "recovery_target_timeline", "latest");
+	return rc;
+}
+
+/* A new string; NULL if memory ran out. */
+static char *
+conf_text(const struct mt_conf_postgresql *pg, const json_t *parameters,
+	  bool recovery, const struct mt_pg_follow *follow)
+{
+	char *text = NULL;
 	size_t size = 0;
 	FILE *f = open_memstream(&text, &size);
 	int rc;
@@ -281,15 +301,8 @@ mt_pg_conf_text(const struct mt_conf_postgresql *pg, const json_t *parameters,
 	rc = put_sorted(f, parameters, pick_plain);
 	put_path(f, pg, "hba_file", MT_PG_CONF_HBA, parameters);
 	put_path(f, pg, "ident_file", MT_PG_CONF_IDENT, parameters);
-	fputs("\n# recovery\n", f);
-	rc |= put_sorted(f, parameters, pick_recovery);
-	mt_pg_conf_put(f, "primary_conninfo", follow ? follow->conninfo : "");
-	mt_pg_conf_put(f, "primary_slot_name", follow ? follow->slot : "");
-	for (size_t i = 0; i < MT_COUNT(targets); i++) {
-		mt_format(name, sizeof(name), "recovery_target%s", targets[i]);
-		mt_pg_conf_put(f, name, "");
-	}
-	mt_pg_conf_put(f, "recovery_target_timeline", "latest");
+	if (recovery)
+		rc |= put_recovery(f, parameters, follow);
 	if (ferror(f))
 		rc = -1;
 	if (fclose(f) != 0 || rc) {
@@ -398,11 +411,10 @@ write_lines(const struct mt_conf_postgresql *pg, enum mt_pg_conf_file which,
 	return rc;
 }
 
-int
-mt_pg_conf_write_only(const struct mt_conf_postgresql *pg,
-		      const json_t *parameters,
-		      const struct mt_pg_follow *follow, bool *changed,
-		      struct mt_err *err)
+static int
+write_all(const struct mt_conf_postgresql *pg, const json_t *parameters,
+	  bool recovery, const struct mt_pg_follow *follow, bool *changed,
+	  struct mt_err *err)
 {
 	char *text;
 	int rc;
@@ -416,7 +428,7 @@ mt_pg_conf_write_only(const struct mt_conf_postgresql *pg,
 		rc = take_initdbs(pg, MT_PG_CONF_IDENT, "pg_ident.conf", err);
 	if (rc)
 		return rc;
-	text = mt_pg_conf_text(pg, parameters, follow);
+	text = conf_text(pg, parameters, recovery, follow);
 	if (!text)
 		return mt_err_set(err, MT_ENOMEM, "out of memory");
 	rc = renew(pg, MT_PG_CONF_MAIN, text, strlen(text), changed, err);
@@ -436,9 +448,16 @@ mt_pg_conf_write(const struct mt_conf_postgresql *pg, const json_t *parameters,
 		 const struct mt_pg_follow *follow, bool *changed,
 		 struct mt_err *err)
 {
-	int rc = mt_pg_conf_write_only(pg, parameters, follow, changed, err);
+	int rc = write_all(pg, parameters, true, follow, changed, err);
 
 	return rc ? rc : mt_pg_auto_conf_clean(pg->data_dir, err);
+}
+
+int
+mt_pg_conf_write_plain(const struct mt_conf_postgresql *pg,
+		       const json_t *parameters, struct mt_err *err)
+{
+	return write_all(pg, parameters, false, NULL, NULL, err);
 }
 
 int

@@ -126,18 +126,15 @@ int mt_pg_conf_write(const struct mt_conf_postgresql *pg,
 		     const json_t *parameters,
 		     const struct mt_pg_follow *follow, bool *changed,
 		     struct mt_err *err) MT_MUSTCHECK;
-/* The same, and postgresql.auto.conf stays as it is. */
-int mt_pg_conf_write_only(const struct mt_conf_postgresql *pg,
-			  const json_t *parameters,
-			  const struct mt_pg_follow *follow, bool *changed,
-			  struct mt_err *err) MT_MUSTCHECK;
+/* The same without a word on recovery: what others said of it counts, in the
+ * file that is included or in postgresql.auto.conf, which stays as it is. For a
+ * recovery that somebody else has prepared, never for a member. */
+int mt_pg_conf_write_plain(const struct mt_conf_postgresql *pg,
+			   const json_t *parameters,
+			   struct mt_err *err) MT_MUSTCHECK;
 /* Lines of those settings that are recovery's; a new string, NULL if memory ran
  * out. */
 char *mt_pg_recovery_lines(const json_t *settings);
-/* Only the text, a new string; NULL if memory ran out. */
-char *mt_pg_conf_text(const struct mt_conf_postgresql *pg,
-		      const json_t *parameters,
-		      const struct mt_pg_follow *follow);
 /* After initdb: lines are added to its pg_hba.conf. NULL is none. */
 int mt_pg_hba_append(const struct mt_conf_postgresql *pg, const json_t *lines,
 		     struct mt_err *err) MT_MUSTCHECK;

@@ -518,6 +518,7 @@ add_story(TCase *t)
 	tcase_add_test(t, a_rewound_primary_follows_with_its_own_configuration);
 	tcase_add_test(t, a_stopped_server_says_so_and_can_be_discarded);
 	add_bootstrap_chapters(t);
+	add_restore_chapters(t);
 	tcase_add_test(t, closing_completes_what_waits);
 }
 

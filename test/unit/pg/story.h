@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * One story about real servers, told by tests that follow one another in one
- * process: what its chapters share. They are in check_jobs.c, story_session.c
- * and story_archive.c.
+ * process: what its chapters share. They are in check_jobs.c and story_*.c.
  */
 #ifndef MT_TEST_PG_STORY_H
 #define MT_TEST_PG_STORY_H
@@ -79,5 +78,7 @@ void set_methods(const char *names, const char *sections);
 void add_failed_clone_chapters(TCase *t);
 void add_method_chapters(TCase *t);
 void add_bootstrap_chapters(TCase *t);
+/* That about a backup with settings of its own, with a's cluster down. */
+void add_restore_chapters(TCase *t);
 
 #endif
