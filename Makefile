@@ -197,7 +197,7 @@ check-long: deps
 # Each test is run whatever became of the one before it; the last line tells.
 unit: $(UNIT_BINS)
 	@bad=; for t in $(UNIT_BINS); do \
-		timeout 120 $$t || bad="$$bad $$t"; \
+		timeout 300 $$t || bad="$$bad $$t"; \
 	done; \
 	[ -z "$$bad" ] || { echo "unit tests failed:$$bad" >&2; exit 1; }
 
