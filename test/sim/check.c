@@ -368,7 +368,8 @@ is_well(const struct sim *w, const struct node *n, const struct node *primary)
 	if (n->witness)
 		return true;
 	if (n == primary)
-		return n->slots_ready && check_answers_well(n, true) &&
+		return n->slots_ready && !pg_hangs(n) &&
+		       check_answers_well(n, true) &&
 		       n->record.pg_epoch == n->state->leader.epoch;
 	return pg_streams(w, n) && check_answers_well(n, false) &&
 	       n->pg.branch == primary->pg.branch;

@@ -315,21 +315,20 @@ fault_end(struct sim *w, struct node *n, enum fault f)
 		node_boot_in(n, down_us);
 }
 
-static void
-fault_sleep(struct sim *w, struct node *n)
+/* When all is healed a seed may not have the time to wait for what lasts. */
+static int64_t
+until_healed(const struct sim *w, int64_t us)
 {
-	int64_t us = sim_between(w, 50 * SIM_MS, 3 * w->setup.ttl_s * SIM_S);
+	int64_t left_us = w->setup.faults_until_us - w->now_us;
 
-	/* When all is healed a seed may not have the time to wait for it. */
-	if (w->end_us != 0 && us > w->setup.faults_until_us - w->now_us)
-		us = w->setup.faults_until_us - w->now_us;
-	node_sleep(n, us);
+	return w->end_us != 0 && us > left_us ? left_us : us;
 }
 
 void
 fault_inject(struct sim *w, enum fault f)
 {
 	struct node *n = fault_some_node(w);
+	int64_t us;
 
 	w->stats.faults++;
 	if (node_sleeps(n) && is_on_process(f))
@@ -404,11 +403,12 @@ fault_inject(struct sim *w, enum fault f)
 		pg_lose_sentinel(n);
 		break;
 	case F_SLEEP:
-		fault_sleep(w, n);
+		us = sim_between(w, 50 * SIM_MS, 3 * w->setup.ttl_s * SIM_S);
+		node_sleep(n, until_healed(w, us));
 		break;
 	case F_HANG:
-		pg_hang(n, sim_between(w, 100 * SIM_MS, 20 * SIM_S),
-			sim_chance(w, 40));
+		us = sim_between(w, 100 * SIM_MS, 20 * SIM_S);
+		pg_hang(n, until_healed(w, us), sim_chance(w, 40));
 		break;
 	case F_MEMBER:
 		members_wish(w);

@@ -421,7 +421,10 @@ promoted(struct node *n)
 	    new_branch(w, pg->known_timeline, pg->branch, pg->lsn, n->i);
 	pg->lsn += 42;
 	check_branch(w, pg->branch);
-	check_survival(n);
+	/* A displaced one may only now end what it began before: nobody is told
+	 * anything by it. */
+	if (!check_is_displaced(w, n))
+		check_survival(n);
 	w->stats.promotions++;
 	serve(n);
 }
