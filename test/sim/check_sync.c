@@ -66,6 +66,7 @@ check_survival(struct node *n)
 	struct sim *w = n->sim;
 
 	w->line_is_sync = w->turn_is_sync;
+	w->loss_to = 0;
 	if (w->turn_is_sync)
 		w->stats.sync_turns++;
 	for (int i = 0; i < w->n_branches; i++) {
@@ -317,9 +318,11 @@ check_turn(struct sim *w, const struct mt_state *s)
 					 "which is not justified: too few were "
 					 "heard",
 					 s->leader.epoch, s->leader.holder);
-			w->turn_is_sync = false;
+			w->loss_to = holder + 1;
 			w->stats.losses++;
 		}
+		if (holder >= 0 && w->loss_to == holder + 1)
+			w->turn_is_sync = false;
 	}
 	if (put && (w->leader.released ||
 		    strcmp(w->leader.holder, s->sync.leader) != 0))

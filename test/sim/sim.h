@@ -340,6 +340,9 @@ struct sim {
 	/* check_sync.c */
 	/* assigned while synchronous mode stood, and no loss was accepted */
 	bool turn_is_sync;
+	/* node + 1 for whom a loss was accepted, until anybody is promoted:
+	 * it may fail, and get the turn again */
+	int loss_to;
 	/* And an earlier holder may have a lease still: it was displaced. */
 	bool turn_displaces;
 	bool displaces[SIM_EPOCHS_MAX];  /* of the turn of each epoch */
