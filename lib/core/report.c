@@ -103,9 +103,7 @@ mt_report_encode(const struct mt_report *r, void *buf, size_t size)
 	mt_put_str(&w, r->job);
 	mt_put_str(&w, r->why);
 	mt_put_str(&w, r->pending);
-	/* Nodes that do not know it take a report that ends here. */
-	if (r->self.proxy_url[0] != '\0')
-		mt_put_str(&w, r->self.proxy_url);
+	mt_put_str(&w, r->self.proxy_url);
 	MT_ASSERT(!w.bad);
 	return w.n;
 }
@@ -192,8 +190,7 @@ mt_report_decode(struct mt_report *r, const void *p, size_t n,
 	mt_get_str(&in, got.job, sizeof(got.job));
 	mt_get_str(&in, got.why, sizeof(got.why));
 	mt_get_str(&in, got.pending, sizeof(got.pending));
-	if (in.left > 0)
-		mt_get_str(&in, got.self.proxy_url, sizeof(got.self.proxy_url));
+	mt_get_str(&in, got.self.proxy_url, sizeof(got.self.proxy_url));
 	if (!mt_reader_done(&in) || state > MT_PG_CRASHED ||
 	    role > MT_ROLE_DEMOTED || got.n_clones > MT_NODES_MAX ||
 	    port > MT_PORT_STREAMS || got.self.name[0] == '\0' ||

@@ -147,27 +147,6 @@ START_TEST(the_longest_report_fits)
 }
 END_TEST
 
-/* So do nodes that do not know what may follow. */
-START_TEST(a_report_without_a_proxy_ends_as_it_always_did)
-{
-	struct mt_report want = sample(), have;
-	uint8_t buf[MT_REPORT_SIZE_MAX];
-	struct mt_err err;
-	size_t n = encoded(buf), with;
-
-	mt_copy(want.self.proxy_url, sizeof(want.self.proxy_url), "pool");
-	with = mt_report_encode(&want, buf, sizeof(buf));
-	ck_assert_uint_eq(with, n + 2 + strlen("pool"));
-	ck_assert_int_eq(mt_report_decode(&have, buf, with, &err), 0);
-	ck_assert_str_eq(have.self.proxy_url, "pool");
-	ck_assert_int_eq(mt_report_decode(&have, buf, n, &err), 0);
-	ck_assert_str_eq(have.self.proxy_url, "");
-	for (size_t cut = n + 1; cut < with; cut++)
-		ck_assert_int_eq(mt_report_decode(&have, buf, cut, &err),
-				 MT_EPROTO);
-}
-END_TEST
-
 START_TEST(every_truncation_is_refused_and_changes_nothing)
 {
 	uint8_t buf[MT_REPORT_SIZE_MAX];
@@ -391,7 +370,6 @@ main(void)
 {
 	RUN_TESTS("report", a_report_comes_back, each_flag_is_one_of_its_own,
 		  the_longest_report_fits,
-		  a_report_without_a_proxy_ends_as_it_always_did,
 		  every_truncation_is_refused_and_changes_nothing,
 		  a_report_without_a_sender_is_refused,
 		  another_version_is_refused_by_name,
