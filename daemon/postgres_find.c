@@ -204,6 +204,9 @@ mt_postgres_watch_dir(struct mt_postgres *pg, bool wanted)
 	 * something in it; or a server was started. */
 	if (pg->watching && (pg->was_absent || mt_pg_dir_in_use(dir)))
 		uv_timer_start(&pg->settle, settle_cb, QUIET_MS, 0);
+	/* Or it was moved away: then there is nothing that could tell. */
+	if (!pg->watching && !pg->was_absent && pg->data != MT_DATA_EMPTY)
+		postgres__find_server(pg);
 	pg->was_absent = !pg->watching;
 }
 
