@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/segments.h"
 #include "base/text.h"
 
 #define PROCESSES_MAX 16384
@@ -256,12 +257,25 @@ mt_demo_find(const struct mt_demo *d, const struct mt_demo_node *n,
 	free(all);
 }
 
+static void
+add(struct mt_demo_victims *to, const struct mt_demo_victims *v)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		size_t k = 0;
+
+		while (k < to->n && to->pids[k] != v->pids[i])
+			k++;
+		if (k == to->n && k < MT_COUNT(to->pids))
+			to->pids[to->n++] = v->pids[i];
+	}
+}
+
 int
 mt_demo_kill(struct mt_demo *d, struct mt_demo_node *n,
 	     const struct mt_demo_victims *first, struct mt_err *err)
 {
 	int64_t end_ms = mt_clock_ms() + KILL_PATIENCE_MS;
-	struct mt_demo_victims v = {0};
+	struct mt_demo_victims v = {0}, killed = {0};
 	struct mt_err ignored;
 
 	n->wanted = false;
@@ -273,6 +287,7 @@ mt_demo_kill(struct mt_demo *d, struct mt_demo_node *n,
 		/* Whoever is born while we kill is found in the next round. */
 		for (size_t i = 0; i < v.n; i++)
 			kill(v.pids[i], SIGKILL);
+		add(&killed, &v);
 		if (mt_clock_ms() > end_ms)
 			return mt_err_set(err, MT_ETIMEDOUT,
 					  "%d processes of \"%s\" do not die",
@@ -283,6 +298,9 @@ mt_demo_kill(struct mt_demo *d, struct mt_demo_node *n,
 					  ignored.text);
 		mt_demo_find(d, n, &v);
 	}
+	/* a machine without power loses its memory, too */
+	for (size_t i = 0; i < killed.n; i++)
+		mt_segments_remove(killed.pids[i]);
 	return 0;
 }
 

@@ -8,7 +8,8 @@
  * PostgreSQL makes there). Directories themselves, the link targets included,
  * stay: they may be mount points. The first failure ends it; calling it again
  * goes on. The control file goes first, so that half a cluster is never taken
- * for one. May take long and blocks.
+ * for one; before that the shared memory that a killed server of this directory
+ * has left, which nobody could find any more. May take long and blocks.
  */
 #include "pg/files.h"
 
@@ -16,10 +17,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/segments.h"
 #include "base/text.h"
 
 #define DEPTH_MAX 64
@@ -137,6 +140,17 @@ empty_tablespaces(int at, struct mt_err *err)
 	return rc;
 }
 
+/* A server that was stopped in order has removed its own, and its pid file. */
+static void
+remove_segment(const char *dir)
+{
+	struct mt_pg_pidfile f;
+
+	if (mt_pg_pidfile_read(&f, dir, NULL) == 0 && f.pid > 0 &&
+	    kill(f.pid, 0) < 0 && errno == ESRCH)
+		mt_segments_remove(f.pid);
+}
+
 int
 mt_pg_dir_empty(const char *dir, struct mt_err *err)
 {
@@ -147,6 +161,7 @@ mt_pg_dir_empty(const char *dir, struct mt_err *err)
 		return 0;
 	if (fd < 0)
 		return mt_err_sys(err, errno, "could not open \"%s\"", dir);
+	remove_segment(dir);
 	if (unlinkat(fd, "global/pg_control", 0) < 0 && errno != ENOENT &&
 	    errno != ENOTDIR)
 		rc = mt_err_sys(err, errno, "could not remove \"pg_control\"");

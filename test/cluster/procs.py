@@ -17,6 +17,7 @@ import signal
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
+IPC_RMID = 0
 # The daemon is reaped by whoever started it; these become orphans.
 ORPHANS = ("postgres", "matriarch-senti", "pg_basebackup", "pg_rewind",
            "initdb", "pg_ctl")
@@ -132,17 +133,48 @@ def send(pids, signo):
             pass
 
 
+def _dead_postmasters(directory):
+    """Pids in what postmaster.pid files were left, not too deep."""
+    found = set()
+    for depth in range(4):
+        for file in pathlib.Path(directory).glob(
+                "*/" * depth + "postmaster.pid"):
+            with contextlib.suppress(OSError, ValueError):
+                pid = int(file.read_text().split("\n", maxsplit=1)[0])
+                if not is_alive(pid):
+                    found.add(pid)
+    return found
+
+
+def segments(uid):
+    """Of uid, to which nobody is attached: id -> pid of who made it."""
+    lines = _read("/proc/sysvipc/shm").decode().splitlines()[1:]
+    rows = [[int(word) for word in line.split()] for line in lines]
+    return {row[1]: row[4] for row in rows if row[6] == 0 and row[7] == uid}
+
+
+def remove_segments(pids, uid):
+    """A postmaster that was killed leaves a System V shared memory segment,
+    of which a machine has 4096."""
+    for shmid, creator in segments(uid).items():
+        if creator in pids:
+            ctypes.CDLL(None).shmctl(shmid, IPC_RMID, None)
+
+
 def end_all(directory, uid, deadline=10.0):
     """SIGKILL to all of a node, as if its power had gone.
 
     They are stopped first, so that none of them sees another one die.
     """
     until = time.monotonic() + deadline
+    ended = set()
     while True:
         pids = belonging_to(directory, uid)
         if not pids:
             reap_orphans()
+            remove_segments(ended | _dead_postmasters(directory), uid)
             return
+        ended.update(pids)
         if time.monotonic() > until:
             raise AssertionError(f"could not end processes {pids}")
         send(pids, signal.SIGSTOP)

@@ -57,11 +57,15 @@ def demo():
 
 
 def test_tour_ends_well_and_leaves_nothing(demo):
+    before = procs.segments(run_user().pw_uid)
     tour = demo("--tour")
     assert tour.process.wait(180) == 0, tour.text()
     assert "Leader" in tour.text()
     assert tour.processes() == {}
     assert not tour.dir.exists()
+    # those of other tests' killed servers are on their way out
+    wait_for(lambda: procs.segments(run_user().pw_uid).keys()
+             <= before.keys(), 60, "shared memory to be given back")
 
 
 def test_two_tours_at_once_do_not_disturb_each_other(demo):
@@ -81,3 +85,21 @@ def test_ctrl_c_ends_it_and_leaves_nothing(demo):
     assert status in (0, 130), shown.text()
     assert shown.processes() == {}
     assert not shown.dir.exists()
+
+
+def test_more_ctrl_c_end_it_by_force_and_leave_nothing_either(demo):
+    shown = demo("--nodes", "2")
+    wait_for(lambda: "Ctrl-C" in shown.text(), 90, "the demo's instructions")
+    masters = [pid for pid, title in shown.processes().items()
+               if "/postgres -D" in title]
+    procs.send(masters, signal.SIGSTOP)     # so that none ends in order
+
+    def ended():
+        shown.process.send_signal(signal.SIGINT)
+        return shown.process.poll() is not None
+
+    wait_for(ended, 30, "its end", 0.2)
+    assert shown.processes() == {}
+    assert not shown.dir.exists()
+    left = procs.segments(run_user().pw_uid).values()
+    assert masters and not set(masters) & set(left)

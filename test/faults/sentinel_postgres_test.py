@@ -2,17 +2,22 @@
 """The sentinel with real PostgreSQL, where there is one."""
 import glob
 import os
+import pathlib
 import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 import pytest
 
-from sentinel import (ALLOWANCE_MS, Driver, boot_ms, descendants, is_running,
-                      wait_for)
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "cluster"))
+
+import procs  # noqa: E402
+from sentinel import (ALLOWANCE_MS, Driver, boot_ms,  # noqa: E402
+                      descendants, is_running, wait_for)
 
 PG_BIN = (sorted(glob.glob("/usr/lib/postgresql/*/bin")) or [None])[-1]
 
@@ -87,10 +92,7 @@ class Postgres:
         return descendants(self.sentinel)
 
     def clean_up(self):
-        if self.sentinel is not None:
-            for pid in [self.sentinel, *descendants(self.sentinel)]:
-                if is_running(pid):
-                    os.kill(pid, signal.SIGKILL)
+        procs.end_all(self.dir, pwd.getpwnam(self.user).pw_uid)
         for process in self.clients:
             process.kill()
             process.wait()

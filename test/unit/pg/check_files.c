@@ -3,7 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <check.h>
@@ -182,6 +185,33 @@ START_TEST(emptying_takes_linked_wal_and_tablespaces_and_nothing_else)
 }
 END_TEST
 
+START_TEST(what_a_killed_server_left_in_memory_goes_with_its_files)
+{
+	char text[32];
+	struct shmid_ds ds;
+	int fds[2], id;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		id = shmget(IPC_PRIVATE, 64, IPC_CREAT | 0600);
+		_exit(write(fds[1], &id, sizeof(id)) != sizeof(id));
+	}
+	ck_assert_int_eq(read(fds[0], &id, sizeof(id)), sizeof(id));
+	close(fds[0]);
+	close(fds[1]);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_eq(shmctl(id, IPC_STAT, &ds), 0);
+	mt_format(text, sizeof(text), "%d\n", (int)pid);
+	ck_assert_int_eq(mkdir(in("data"), 0700), 0);
+	put("data/postmaster.pid", text);
+	ck_assert_int_eq(mt_pg_dir_empty(in("data"), NULL), 0);
+	ck_assert_int_lt(shmctl(id, IPC_STAT, &ds), 0);
+}
+END_TEST
+
 START_TEST(signal_files_say_standby_or_nothing)
 {
 	put("recovery.signal", "");
@@ -309,6 +339,8 @@ main(void)
 	tcase_add_test(t, what_is_unfinished_is_remembered);
 	tcase_add_test(
 	    t, emptying_takes_linked_wal_and_tablespaces_and_nothing_else);
+	tcase_add_test(t,
+		       what_a_killed_server_left_in_memory_goes_with_its_files);
 	tcase_add_test(t, signal_files_say_standby_or_nothing);
 	tcase_add_test(t, directories_of_sockets_are_made_and_must_be_ours);
 	tcase_add_test(t,
