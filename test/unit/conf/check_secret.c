@@ -15,6 +15,7 @@
 #include "conf/environ.h"
 #include "conf/explain.h"
 #include "conf/secret.h"
+#include "scratch.h"
 #include "test/unit/run.h"
 
 #define BASE \
@@ -27,54 +28,23 @@
 	"  data_dir: /tmp/pg\n"
 #define AUTH BASE "  authentication:\n"
 
-static char dir[64];
 static struct mt_findings found;
 static struct mt_conf *conf;
 
 static void
-make_dir(void)
+begin(void)
 {
-	mt_copy(dir, sizeof(dir), "/tmp/check_secret.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	make_dir();
 	unsetenv("CREDENTIALS_DIRECTORY");
 }
 
 static void
-remove_dir(void)
+end(void)
 {
-	char command[128];
-
-	mt_format(command, sizeof(command), "rm -r %s", dir);
-	ck_assert_int_eq(system(command), 0);
+	remove_dir();
 	mt_conf_free(conf);
 	conf = NULL;
 	mt_findings_release(&found);
-}
-
-static const char *
-in_dir(const char *name)
-{
-	static char path[128];
-
-	mt_format(path, sizeof(path), "%s/%s", dir, name);
-	return path;
-}
-
-static void
-put_mode(const char *name, const char *text, mode_t mode)
-{
-	FILE *f = fopen(in_dir(name), "w");
-
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	fclose(f);
-	ck_assert_int_eq(chmod(in_dir(name), mode), 0);
-}
-
-static void
-put(const char *name, const char *text)
-{
-	put_mode(name, text, 0600);
 }
 
 static int
@@ -390,7 +360,7 @@ main(void)
 	    users_in_their_old_places_are_taken_with_a_word,
 	};
 
-	tcase_add_checked_fixture(tc, make_dir, remove_dir);
+	tcase_add_checked_fixture(tc, begin, end);
 	for (size_t i = 0; i < MT_COUNT(tests); i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(s, tc);

@@ -15,6 +15,7 @@
 #include "conf/environ.h"
 #include "conf/sample.h"
 #include "conf/source.h"
+#include "scratch.h"
 #include "test/unit/run.h"
 
 #define BASE \
@@ -27,46 +28,16 @@
 	"  listen: 127.0.0.1:5432\n" \
 	"  data_dir: /tmp/pg\n"
 
-static char dir[64];
 static struct mt_findings found;
 static struct mt_conf *conf;
 
 static void
-make_dir(void)
+end(void)
 {
-	mt_copy(dir, sizeof(dir), "/tmp/check_source.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-}
-
-static void
-remove_dir(void)
-{
-	char command[128];
-
-	mt_format(command, sizeof(command), "rm -r %s", dir);
-	ck_assert_int_eq(system(command), 0);
+	remove_dir();
 	mt_conf_free(conf);
 	conf = NULL;
 	mt_findings_release(&found);
-}
-
-static const char *
-in_dir(const char *name)
-{
-	static char path[128];
-
-	mt_format(path, sizeof(path), "%s/%s", dir, name);
-	return path;
-}
-
-static void
-put(const char *name, const char *text)
-{
-	FILE *f = fopen(in_dir(name), "w");
-
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	fclose(f);
 }
 
 static int
@@ -368,7 +339,7 @@ main(void)
 	Suite *s = suite_create("source");
 	TCase *tc = tcase_create("source");
 
-	tcase_add_checked_fixture(tc, make_dir, remove_dir);
+	tcase_add_checked_fixture(tc, make_dir, end);
 	tcase_add_test(tc, all_errors_are_found_in_one_run);
 	tcase_add_test(tc, a_directory_is_read_in_the_order_of_names);
 	tcase_add_test(tc, each_file_of_a_directory_must_be_a_mapping);
