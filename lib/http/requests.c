@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * From h2o's requests to ours, and back. Happy path: on_request hands a plain
+ * request to the handler, mt_http_respond sends the answer with its length.
+ *
+ * Failure modes: a long path gets 414. A request whose connection ends is told
+ * to its owner once (gone). h2o frees a request with its memory pool; a chunk
+ * in that pool with a dispose function is how we learn of it.
+ *
+ * It does not know paths.
+ */
+#include "http/internal.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+#define PATH_MAX_BYTES 8192
+
+struct handler {
+	h2o_handler_t h2o; /* first: h2o allocates and passes it */
+	struct mt_http_server *server;
+};
+
+static void
+request_unlink(struct request *r)
+{
+	if (r->prev != NULL)
+		r->prev->next = r->next;
+	else
+		r->server->requests = r->next;
+	if (r->next != NULL)
+		r->next->prev = r->prev;
+	r->req = NULL;
+}
+
+/* h2o frees the request's memory. */
+static void
+request_dispose(void *p)
+{
+	struct request *r = p;
+
+	if (r->req == NULL)
+		return;
+	request_unlink(r);
+	if (r->pub.gone != NULL)
+		r->pub.gone(&r->pub);
+}
+
+static struct request *
+request_new(struct mt_http_server *server, h2o_req_t *req)
+{
+	struct request *r =
+	    h2o_mem_alloc_shared(&req->pool, sizeof(*r), request_dispose);
+
+	memset(r, 0, sizeof(*r));
+	r->req = req;
+	r->server = server;
+	r->next = server->requests;
+	if (r->next != NULL)
+		r->next->prev = r;
+	server->requests = r;
+	return r;
+}
+
+static char *
+pool_string(h2o_req_t *req, const char *p, size_t n)
+{
+	return h2o_strdup(&req->pool, p, n).base;
+}
+
+static void
+fill_request(struct request *r, h2o_req_t *req)
+{
+	struct mt_http_request *pub = &r->pub;
+	size_t path_bytes = req->path.len;
+
+	pub->method = pool_string(req, req->method.base, req->method.len);
+	pub->query = "";
+	if (req->query_at != SIZE_MAX) {
+		path_bytes = req->query_at;
+		pub->query = pool_string(req, req->path.base + path_bytes + 1,
+					 req->path.len - path_bytes - 1);
+	}
+	pub->path = pool_string(req, req->path.base, path_bytes);
+	pub->body = req->entity.base;
+	pub->body_bytes = req->entity.base == NULL ? 0 : req->entity.len;
+	/* h2o takes the length header away from what it hands over, but has an
+	 * entity wherever the client announced one */
+	pub->has_body = req->entity.base != NULL;
+	memset(&pub->peer, 0, sizeof(pub->peer));
+	req->conn->callbacks->get_peername(req->conn,
+					   (struct sockaddr *)&pub->peer);
+}
+
+static void
+respond_text(struct request *r, int status, const char *text)
+{
+	const struct mt_http_answer answer = {
+	    .status = status,
+	    .type = "text/html;charset=utf-8",
+	    .body = text,
+	    .body_bytes = strlen(text),
+	};
+
+	mt_http_respond(&r->pub, &answer);
+}
+
+static int
+on_request(h2o_handler_t *self, h2o_req_t *req)
+{
+	struct mt_http_server *server = ((struct handler *)self)->server;
+	struct request *r = request_new(server, req);
+
+	fill_request(r, req);
+	if (server->closing)
+		respond_text(r, 503, "shutting down\n");
+	else if (req->path.len > PATH_MAX_BYTES)
+		respond_text(r, 414, "the path is too long\n");
+	else
+		server->handler(server->arg, &r->pub);
+	return 0;
+}
+
+static const char *
+reason(int status)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} reasons[] = {
+	    {200, "OK"},
+	    {202, "Accepted"},
+	    {204, "No Content"},
+	    {400, "Bad Request"},
+	    {404, "Not Found"},
+	    {405, "Method Not Allowed"},
+	    {409, "Conflict"},
+	    {411, "Length Required"},
+	    {412, "Precondition Failed"},
+	    {413, "Payload Too Large"},
+	    {414, "URI Too Long"},
+	    {422, "Unprocessable Entity"},
+	    {500, "Internal Server Error"},
+	    {501, "Not Implemented"},
+	    {502, "Bad Gateway"},
+	    {503, "Service Unavailable"},
+	};
+
+	for (size_t i = 0; i < MT_COUNT(reasons); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Unknown";
+}
+
+void
+mt_http_respond(struct mt_http_request *request,
+		const struct mt_http_answer *answer)
+{
+	static h2o_generator_t generator = {NULL, NULL};
+	struct request *r = container_of(request, struct request, pub);
+	h2o_req_t *req = r->req;
+	h2o_iovec_t body, text;
+	bool empty;
+
+	MT_ASSERT(req != NULL);
+	request_unlink(r);
+	req->res.status = answer->status;
+	req->res.reason = reason(answer->status);
+	if (answer->type != NULL) {
+		text = h2o_strdup(&req->pool, answer->type, SIZE_MAX);
+		h2o_add_header(&req->pool, &req->res.headers,
+			       H2O_TOKEN_CONTENT_TYPE, NULL, text.base,
+			       text.len);
+	}
+	if (answer->header != NULL) {
+		h2o_iovec_t name =
+		    h2o_strdup(&req->pool, answer->header, SIZE_MAX);
+
+		text = h2o_strdup(&req->pool, answer->value, SIZE_MAX);
+		h2o_add_header_by_str(&req->pool, &req->res.headers, name.base,
+				      name.len, 1, NULL, text.base, text.len);
+	}
+	body =
+	    h2o_strdup(&req->pool, answer->body_bytes > 0 ? answer->body : "",
+		       answer->body_bytes);
+	/* nothing is not an empty something (RFC 9110, 8.6) */
+	req->res.content_length = answer->status == 204 ? SIZE_MAX : body.len;
+	empty = body.len == 0 || mt_streq(request->method, "HEAD");
+	h2o_start_response(req, &generator);
+	h2o_send(req, &body, empty ? 0 : 1, H2O_SEND_STATE_FINAL);
+}
+
+static void
+end_request(struct request *r)
+{
+	void (*gone)(struct mt_http_request *) = r->pub.gone;
+
+	/* gone first: answering gives the memory away, and owner with it */
+	r->pub.gone = NULL;
+	if (gone != NULL)
+		gone(&r->pub);
+	respond_text(r, 503, "shutting down\n");
+}
+
+void
+http__end_requests(struct mt_http_server *server)
+{
+	while (server->requests != NULL)
+		end_request(server->requests);
+}
+
+void
+http__register_handler(struct mt_http_server *server)
+{
+	h2o_hostconf_t *host;
+	h2o_pathconf_t *path;
+	struct handler *handler;
+
+	host = h2o_config_register_host(
+	    &server->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+	path = h2o_config_register_path(host, "/", 0);
+	handler = (struct handler *)(void *)h2o_create_handler(
+	    path, sizeof(*handler));
+	handler->h2o.on_req = on_request;
+	handler->server = server;
+}
