@@ -3,6 +3,7 @@
 
 import collections
 import contextlib
+import os
 import sys
 
 import pytest
@@ -11,6 +12,7 @@ sys.dont_write_bytecode = True      # the tree stays as it was
 
 import harness  # noqa: E402
 import procs  # noqa: E402
+from netns import Network  # noqa: E402
 
 
 def pytest_sessionstart(session):
@@ -95,3 +97,16 @@ def fresh():
             stack.callback(made.close)
             return made
         yield make
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Three network namespaces; left out where that is not allowed."""
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    try:
+        made = Network(3)
+    except OSError as error:
+        pytest.skip(f"no network namespaces here: {error}")
+    yield made
+    made.remove()

@@ -87,6 +87,18 @@ class Network:
     def address(self, i):
         return f"{self.prefix}.{i + 1}"
 
+    def cluster_options(self):
+        """Arguments of harness.Cluster: a node in each namespace."""
+        return {"addresses": [self.address(i) for i in range(len(self.names))],
+                "namespace": self.names,
+                "overrides": {"raft": {"insecure": True}},
+                "hba": [f"host {what} {self.prefix}.0/24 scram-sha-256"
+                        for what in ("replication replicator", "all all")]}
+
+    def heal_all(self):
+        for name in self.names:
+            self.heal(name)
+
     def cut(self, name):
         """Nothing goes in or out any more; nobody is told."""
         ip("link", "set", f"v{name}", "nomaster")

@@ -7,7 +7,6 @@ The ttl is long here, so that the one cannot be taken for the other.
 """
 
 import contextlib
-import os
 import socket
 import threading
 import time
@@ -18,7 +17,6 @@ import harness
 import procs
 from conftest import Pool
 from harness import wait_for
-from netns import Network
 from test_sync import (GONE, check_nothing_lost, client_of, clients, go_on,
                        settled, switch_to, sync_record)
 from test_sync_parted import local_clients
@@ -297,25 +295,8 @@ def test_fenced_standby_knows_the_timeline_of_its_data():
         check_nothing_lost(cluster, made, third)
 
 
-@pytest.fixture(scope="module")
-def network():
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    try:
-        made = Network(3)
-    except OSError as error:
-        pytest.skip(f"no network namespaces here: {error}")
-    yield made
-    made.remove()
-
-
 def test_cut_off_primary_is_displaced_and_says_so(network, capsys):
-    hba = [f"host {what} {network.prefix}.0/24 scram-sha-256"
-           for what in ("replication replicator", "all all")]
-    with harness.Cluster(
-            dcs=DCS, addresses=[network.address(i) for i in range(3)],
-            namespace=network.names, hba=hba,
-            overrides={"raft": {"insecure": True}}) as cluster:
+    with harness.Cluster(dcs=DCS, **network.cluster_options()) as cluster:
         cluster.start_and_form()
         old = cluster.create_table()
         settled(cluster)

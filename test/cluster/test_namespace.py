@@ -6,41 +6,19 @@ PostgreSQL over Unix sockets and the API from inside the node's namespace, so a
 partition does not hide from them what a node still does.
 """
 
-import os
 import time
 
 import pytest
 
 import harness
 from harness import FAILOVER_DEADLINE, TTL, wait_for
-from netns import Network
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-@pytest.fixture(scope="module")
-def network():
-    try:
-        made = Network(3)
-    except OSError as error:
-        pytest.skip(f"no network namespaces here: {error}")
-    yield made
-    made.remove()
 
 
 @pytest.fixture
 def parted(network):
     """A cluster whose nodes have a cable each."""
-    for name in network.names:
-        network.heal(name)
-    with harness.Cluster(
-            addresses=[network.address(i) for i in range(3)],
-            namespace=network.names,
-            overrides={"raft": {"insecure": True}},
-            hba=[f"host replication replicator {network.prefix}.0/24"
-                 " scram-sha-256",
-                 f"host all all {network.prefix}.0/24 scram-sha-256"],
-            ) as cluster:
+    network.heal_all()
+    with harness.Cluster(**network.cluster_options()) as cluster:
         cluster.start_and_form()
         cluster.create_table()
         yield cluster

@@ -2,14 +2,12 @@
 """Synchronous replication across real partitions, in network namespaces."""
 
 import contextlib
-import os
 import time
 
 import pytest
 
 import harness
 from harness import FAILOVER_DEADLINE, TTL, wait_for
-from netns import Network
 from test_sync import GONE, check_nothing_lost, settled, sync_record
 
 
@@ -18,31 +16,11 @@ def mode(request):
     return request.param
 
 
-@pytest.fixture(scope="module")
-def network():
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    try:
-        made = Network(3)
-    except OSError as error:
-        pytest.skip(f"no network namespaces here: {error}")
-    yield made
-    made.remove()
-
-
 @pytest.fixture
 def parted(network, mode):
-    for name in network.names:
-        network.heal(name)
-    with harness.Cluster(
-            dcs={"synchronous_mode": mode},
-            addresses=[network.address(i) for i in range(3)],
-            namespace=network.names,
-            overrides={"raft": {"insecure": True}},
-            hba=[f"host replication replicator {network.prefix}.0/24"
-                 " scram-sha-256",
-                 f"host all all {network.prefix}.0/24 scram-sha-256"],
-            ) as cluster:
+    network.heal_all()
+    with harness.Cluster(dcs={"synchronous_mode": mode},
+                         **network.cluster_options()) as cluster:
         cluster.start_and_form()
         cluster.create_table()
         yield cluster
