@@ -33,6 +33,7 @@ on_connection_closed(uv_handle_t *handle)
 	if (c->next != NULL)
 		c->next->prev = c->prev;
 	server->n_connections--;
+	http__forget_security(c);
 	free(c);
 	http__maybe_closed(server);
 }
@@ -69,6 +70,7 @@ on_connection(uv_stream_t *stream, int status)
 	(void)uv_tcp_keepalive(&c->tcp, 1, KEEPALIVE_S);
 	sock =
 	    h2o_uv_socket_create((uv_stream_t *)&c->tcp, on_connection_closed);
+	http__secure_connection(c, sock);
 	h2o_accept(&server->accept, sock);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * What the files of the HTTP server share: server.c (its life), connections.c
- * (sockets) and requests.c (requests and answers).
+ * (sockets), secure.c (TLS on them) and requests.c (requests and answers).
  */
 #ifndef MT_HTTP_INTERNAL_H
 #define MT_HTTP_INTERNAL_H
@@ -16,6 +16,9 @@ struct connection {
 	uv_tcp_t tcp; /* first: h2o closes it with on_connection_closed */
 	struct mt_http_server *server;
 	struct connection *prev, *next;
+	h2o_socket_t *sock;
+	SSL_CTX *tls; /* NULL: plain */
+	bool client_verified;
 };
 
 struct request {
@@ -61,6 +64,11 @@ void http__close_listeners(struct mt_http_server *server);
 
 /* Shut all sockets: SHUT_RD lets answers under way go out. */
 void http__shut_connections(struct mt_http_server *server, int how);
+
+/* Before h2o has it: with TLS, if the server has that now. And at its end. */
+void http__secure_connection(struct connection *c, h2o_socket_t *sock);
+void http__forget_security(struct connection *c);
+bool http__client_verified(h2o_req_t *req);
 
 /* Have the server's requests arrive at its handler. Comes before
  * h2o_context_init. */

@@ -91,6 +91,7 @@ fill_request(struct request *r, h2o_req_t *req)
 	memset(&pub->peer, 0, sizeof(pub->peer));
 	req->conn->callbacks->get_peername(req->conn,
 					   (struct sockaddr *)&pub->peer);
+	pub->client_verified = http__client_verified(req);
 }
 
 static void

@@ -13,7 +13,7 @@
  * timers, which are part of the server's memory, get a turn of the loop to
  * close before that is freed.
  *
- * It does not know paths and does not speak TLS or HTTP/2.
+ * It does not know paths and does not speak HTTP/2.
  */
 #include "http/internal.h"
 
@@ -38,6 +38,7 @@ h2o_begin(struct mt_http_server *server, const struct mt_http_options *options)
 	    options->request_timeout_ms > 0
 		? (uint64_t)options->request_timeout_ms
 		: REQUEST_TIMEOUT_MS;
+	server->config.handshake_timeout = server->config.http1.req_timeout;
 	/* 2.2.5 has known floods there */
 	server->config.http1.upgrade_to_http2 = 0;
 	http__register_handler(server);
@@ -116,6 +117,7 @@ http__maybe_closed(struct mt_http_server *server)
 		return;
 	h2o_context_dispose(&server->context);
 	h2o_config_dispose(&server->config);
+	mt_http_secure(server, NULL);
 	uv_close((uv_handle_t *)&server->grace, on_grace_closed);
 }
 

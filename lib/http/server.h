@@ -38,6 +38,8 @@ struct mt_http_request {
 	size_t body_bytes;
 	bool has_body; /* false: the client did not even announce one */
 	struct sockaddr_storage peer;
+	bool client_verified; /* by TLS: it showed a certificate that one of
+			       * the authorities (mt_tls_files) has signed */
 
 	/* A handler that keeps the request for later may set these. gone tells
 	 * it that the request ended without its answer, and is the last that
@@ -72,6 +74,14 @@ int mt_http_start(struct mt_http_server **server, uv_loop_t *loop,
 
 /* The port that it listens on. */
 uint16_t mt_http_port(const struct mt_http_server *server);
+
+struct mt_tls;
+
+/* Speak TLS, and nothing else, on connections that come from now on; NULL:
+ * plain HTTP. Those that are open stay as they are. tls is not needed
+ * afterwards, and belongs to one server only. */
+void mt_http_secure(struct mt_http_server *server, const struct mt_tls *tls);
+bool mt_http_is_secure(const struct mt_http_server *server);
 
 /* Answer, once; the request is gone when this returns. */
 void mt_http_respond(struct mt_http_request *request,
