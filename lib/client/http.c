@@ -11,28 +11,56 @@
  * Failures: each try adds its own few words, and the error that comes out names
  * all of them, since "which node, and why" is what an operator asks first.
  *
- * It does not do TLS settings, authentication, proxies or redirects.
+ * TLS is verified against the authority that is configured. Passwords are given
+ * to libcurl, and stand in no message; without redirects they go to the servers
+ * of the list alone.
+ *
+ * It does not do proxies or redirects.
  */
 #include "client/http.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <curl/curl.h>
 
 #include "base/text.h"
 
 #define CONNECT_TIMEOUT_MS 2000
+#define ACCESS_TEXTS 6
 
 struct mt_http {
 	CURL *curl;
 	size_t n, first; /* first: index of the base to try first */
 	char bases[MT_HTTP_BASES_MAX][MT_HTTP_URL_MAX];
 	char agent[64];
+	bool insecure;
+	char *access[ACCESS_TEXTS];   /* NULL: not given */
+	char detail[CURL_ERROR_SIZE]; /* of the last failure, or "" */
 };
+
+/* What of struct mt_http_access is text, and libcurl's name for it. */
+static const struct {
+	size_t offset;
+	CURLoption option;
+} texts[ACCESS_TEXTS] = {
+    {offsetof(struct mt_http_access, cacert), CURLOPT_CAINFO},
+    {offsetof(struct mt_http_access, certfile), CURLOPT_SSLCERT},
+    {offsetof(struct mt_http_access, keyfile), CURLOPT_SSLKEY},
+    {offsetof(struct mt_http_access, keyfile_password), CURLOPT_KEYPASSWD},
+    {offsetof(struct mt_http_access, username), CURLOPT_USERNAME},
+    {offsetof(struct mt_http_access, password), CURLOPT_PASSWORD},
+};
+
+#define ACCESS_CACERT 0
+#define ACCESS_CERTFILE 1
+#define ACCESS_KEYFILE 2
+#define ACCESS_USERNAME 4
 
 /* What collects the body while libcurl delivers it. */
 struct sink {
@@ -75,11 +103,44 @@ mt_http_new(struct mt_http **http, const char *agent, struct mt_err *err)
 	return 0;
 }
 
+static void
+forget_access(struct mt_http *http)
+{
+	for (size_t i = 0; i < ACCESS_TEXTS; i++) {
+		if (http->access[i] != NULL)
+			explicit_bzero(http->access[i],
+				       strlen(http->access[i]));
+		free(http->access[i]);
+		http->access[i] = NULL;
+	}
+	http->insecure = false;
+}
+
+int
+mt_http_use(struct mt_http *http, const struct mt_http_access *access,
+	    struct mt_err *err)
+{
+	forget_access(http);
+	http->insecure = access->insecure;
+	for (size_t i = 0; i < ACCESS_TEXTS; i++) {
+		const char *const *text =
+		    (const void *)((const char *)access + texts[i].offset);
+
+		if (*text == NULL || **text == '\0')
+			continue;
+		http->access[i] = strdup(*text);
+		if (http->access[i] == NULL)
+			return mt_err_set(err, MT_ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
 void
 mt_http_free(struct mt_http *http)
 {
 	if (http == NULL)
 		return;
+	forget_access(http);
 	curl_easy_cleanup(http->curl);
 	free(http);
 }
@@ -160,15 +221,73 @@ body_cb(char *data, size_t size, size_t n, void *arg)
 	return bytes;
 }
 
+/* What went wrong with TLS, in words that name the option. 0: something else.
+ * Nothing was heard by the server in all of these. */
+static int
+explain_tls(struct mt_http *http, CURLcode rc, struct mt_err *why)
+{
+	const char *words = NULL;
+	long verified = 0;
+
+	curl_easy_getinfo(http->curl, CURLINFO_SSL_VERIFYRESULT, &verified);
+	/* an authority of the same name and another key, as after a renewal */
+	if (rc == CURLE_SSL_CONNECT_ERROR &&
+	    strstr(http->detail, "asn1 encoding") != NULL)
+		rc = CURLE_PEER_FAILED_VERIFICATION;
+	if (rc == CURLE_PEER_FAILED_VERIFICATION && verified == 0)
+		words = "its certificate is for another name; name the "
+			"authority of the members as \"ctl.cacert\"";
+	else if (rc == CURLE_PEER_FAILED_VERIFICATION)
+		words = http->access[ACCESS_CACERT] != NULL
+			    ? "its certificate is not of the authority in "
+			      "\"ctl.cacert\" (or \"restapi.cafile\")"
+			    : "its certificate is of no known authority; name "
+			      "that as \"ctl.cacert\"";
+	else if (rc == CURLE_SSL_CACERT_BADFILE)
+		words = "the file \"ctl.cacert\" (or \"restapi.cafile\") is "
+			"missing or no PEM file";
+	else if (rc == CURLE_SSL_CERTPROBLEM)
+		words = "\"ctl.certfile\", \"ctl.keyfile\" or "
+			"\"ctl.keyfile_password\" is wrong";
+	else if (rc == CURLE_SSL_CONNECT_ERROR)
+		words = "TLS could not be agreed on";
+	if (words == NULL)
+		return 0;
+	return mt_err_set(why, MT_ENOENT, "%s%s%s%s", words,
+			  http->detail[0] != '\0' ? " (" : "", http->detail,
+			  http->detail[0] != '\0' ? ")" : "");
+}
+
+/* A server that does not like our certificate hangs up, and does not always say
+ * why: in TLS 1.3 it looks at that when we believe to be done. */
+static const char *
+refused_words(struct mt_http *http)
+{
+	const char *scheme = NULL;
+
+	curl_easy_getinfo(http->curl, CURLINFO_SCHEME, &scheme);
+	if (scheme == NULL || strcasecmp(scheme, "https") != 0)
+		return "";
+	return http->access[ACCESS_CERTFILE] == NULL
+		   ? "; where members ask for a certificate, name it as "
+		     "\"ctl.certfile\""
+		   : "; does the authority in the members' \"restapi.cafile\" "
+		     "know \"ctl.certfile\"?";
+}
+
 /* Turn libcurl's result into our code and a few words on this server. */
 static int
 explain(struct mt_http *http, CURLcode rc, const struct sink *sink,
 	int64_t timeout_ms, struct mt_err *why)
 {
 	long sys_errno = 0;
+	int rv;
 
 	if (sink->failed)
 		return mt_err_set(why, MT_EPROTO, "the answer is too long");
+	rv = explain_tls(http, rc, why);
+	if (rv != 0)
+		return rv;
 	curl_easy_getinfo(http->curl, CURLINFO_OS_ERRNO, &sys_errno);
 	/* Not every CURLcode matters here; the rest has libcurl's words. */
 	if (rc == CURLE_COULDNT_CONNECT && sys_errno != 0 &&
@@ -193,8 +312,33 @@ explain(struct mt_http *http, CURLcode rc, const struct sink *sink,
 	if (rc == CURLE_GOT_NOTHING || rc == CURLE_RECV_ERROR ||
 	    rc == CURLE_SEND_ERROR || rc == CURLE_PARTIAL_FILE)
 		return mt_err_set(why, MT_EPROTO,
-				  "the connection broke before the answer");
+				  "the connection broke before the answer%s",
+				  refused_words(http));
 	return mt_err_set(why, MT_EPROTO, "%s", curl_easy_strerror(rc));
+}
+
+/* CURLOPT_KEYPASSWD also goes to where no key needs it, which does no harm. */
+static void
+set_access(struct mt_http *http)
+{
+	CURL *c = http->curl;
+
+	for (size_t i = 0; i < ACCESS_TEXTS; i++)
+		if (http->access[i] != NULL &&
+		    !(http->insecure && i == ACCESS_CACERT))
+			curl_easy_setopt(c, texts[i].option, http->access[i]);
+	if (http->access[ACCESS_CERTFILE] != NULL &&
+	    http->access[ACCESS_KEYFILE] == NULL)
+		curl_easy_setopt(c, CURLOPT_SSLKEY,
+				 http->access[ACCESS_CERTFILE]);
+	if (http->access[ACCESS_USERNAME] != NULL)
+		curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+	if (http->insecure)
+		curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+	if (http->insecure || http->access[ACCESS_CACERT] != NULL)
+		curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+	http->detail[0] = '\0';
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, http->detail);
 }
 
 /* One request to one URL. */
@@ -221,6 +365,7 @@ perform(struct mt_http *http, const char *method, const char *url,
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, body_cb);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, &sink);
+	set_access(http);
 	headers = curl_slist_append(NULL, "Accept: application/json");
 	if (body != NULL) {
 		struct curl_slist *more = curl_slist_append(

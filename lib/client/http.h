@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * A small synchronous HTTP client for the command line: one connection at a
- * time, a list of base URLs that are tried in order, JSON bodies. Not thread
+ * time, a list of base URLs that are tried in order, JSON bodies, TLS where the
+ * URL says so. Not thread
  * safe: one struct mt_http belongs to one thread. Proxies and redirects are
  * never used. Not for the daemon, whose loop must not block.
  */
 #ifndef MT_CLIENT_HTTP_H
 #define MT_CLIENT_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +22,21 @@
 #define MT_HTTP_BODY_MAX_BYTES ((size_t)16 << 20)
 
 struct mt_http;
+
+/* Who asks, and whom to believe; NULL and "" are the same: not given. */
+struct mt_http_access {
+	bool insecure; /* believe any certificate */
+	/* PEM, those who sign members' certificates: one of theirs is enough,
+	 * whatever name it has, as members have certificates for the names by
+	 * which clients know them. Without it the system's authorities are
+	 * believed, and the name has to be right. */
+	const char *cacert;
+	const char *certfile; /* PEM, to show to members */
+	const char *keyfile;  /* PEM; none: in certfile */
+	const char *keyfile_password;
+	const char *username; /* with its password goes to every server */
+	const char *password;
+};
 
 /* Start as = {0}, and release after each use. */
 struct mt_http_reply {
@@ -35,8 +52,13 @@ int mt_http_new(struct mt_http **http, const char *agent,
 /* NULL is allowed. */
 void mt_http_free(struct mt_http *http);
 
-/* One more server, "http://host:port" (copied; a path in it is cut off, a
- * double is dropped). MT_EINVAL: no such URL; MT_ENOMEM: too many. */
+/* Copied, and wiped at the end. From the next request on. */
+int mt_http_use(struct mt_http *http, const struct mt_http_access *access,
+		struct mt_err *err) MT_MUSTCHECK;
+
+/* One more server, "https://host:port" or "http://..." (copied; a path in it is
+ * cut off, a double is dropped). MT_EINVAL: no such URL; MT_ENOMEM: too many.
+ */
 int mt_http_add(struct mt_http *http, const char *base,
 		struct mt_err *err) MT_MUSTCHECK;
 size_t mt_http_count(const struct mt_http *http);

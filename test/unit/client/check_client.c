@@ -26,6 +26,7 @@ struct server {
 	int fd;
 	char url[64];
 	const char *answer; /* NULL: hang up; "": say nothing until the end */
+	bool hasty;         /* answers before it is asked */
 	int connections;    /* taken so far */
 	char request[4096]; /* the last one */
 };
@@ -62,7 +63,8 @@ serve(void *arg)
 
 	while ((fd = accept(s->fd, NULL, NULL)) >= 0) {
 		s->connections++;
-		read_request(s, fd);
+		if (!s->hasty)
+			read_request(s, fd);
 		if (s->answer != NULL && s->answer[0] == '\0')
 			(void)read(fd, &(char){0},
 				   1); /* until the client goes */
@@ -346,6 +348,56 @@ START_TEST(servers_are_urls_and_doubles_count_once)
 }
 END_TEST
 
+START_TEST(name_and_password_go_along_where_they_are_given)
+{
+	/* base64 of ada:pass-7 */
+	static const char header[] =
+	    "Authorization: Basic YWRhOnBhc3MtNw==\r\n";
+	const struct mt_http_access access = {
+	    .username = "ada", .password = "pass-7", .keyfile = ""};
+	struct server s;
+
+	server_start(&s, OK "Content-Length: 3\r\n\r\nyes");
+	ck_assert_int_eq(mt_http_add(http, s.url, &err), 0);
+	ck_assert_int_eq(mt_http_get(http, "/", 1000, &reply, &err), 0);
+	ck_assert_ptr_null(strstr(s.request, "Authorization"));
+	mt_http_reply_release(&reply);
+	ck_assert_int_eq(mt_http_use(http, &access, &err), 0);
+	ck_assert_int_eq(mt_http_get(http, "/", 1000, &reply, &err), 0);
+	server_stop(&s);
+	ck_assert_ptr_nonnull(strstr(s.request, header));
+}
+END_TEST
+
+/* Nothing was heard then, so that another may be asked, whatever it is. */
+START_TEST(what_tls_fails_for_names_the_option_and_no_secret)
+{
+	const struct mt_http_access access = {
+	    .cacert = "/nowhere/ca.crt",
+	    .keyfile_password = "pass-7",
+	};
+	char url[80];
+	struct server s;
+	json_t *body = json_object();
+
+	server_start(&s, OK "Content-Length: 3\r\n\r\nyes");
+	s.hasty = true;
+	mt_format(url, sizeof(url), "https%s", s.url + 4);
+	ck_assert_int_eq(mt_http_add(http, url, &err), 0);
+	ck_assert_int_eq(mt_http_get(http, "/", 2000, &reply, &err), MT_ENOENT);
+	ck_assert_msg(strstr(err.text, "TLS could not be agreed on") != NULL,
+		      "%s", err.text);
+	ck_assert_int_eq(mt_http_use(http, &access, &err), 0);
+	ck_assert_int_eq(mt_http_post(http, "/", body, 2000, &reply, &err),
+			 MT_ENOENT);
+	ck_assert_msg(strstr(err.text, "the file \"ctl.cacert\"") != NULL, "%s",
+		      err.text);
+	ck_assert_ptr_null(strstr(err.text, "pass-7"));
+	json_decref(body);
+	server_stop(&s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -365,6 +417,8 @@ main(void)
 	tcase_add_test(tc, an_answer_that_is_no_json_is_told_with_a_remedy);
 	tcase_add_test(tc, an_answer_without_an_end_is_cut_off);
 	tcase_add_test(tc, servers_are_urls_and_doubles_count_once);
+	tcase_add_test(tc, name_and_password_go_along_where_they_are_given);
+	tcase_add_test(tc, what_tls_fails_for_names_the_option_and_no_secret);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
