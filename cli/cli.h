@@ -30,6 +30,7 @@ enum mt_exit {
 
 struct mt_cli {
 	const char *file;     /* -c, or NULL */
+	bool insecure;        /* -k */
 	struct mt_conf *conf; /* owned; after mt_cli_open */
 	struct mt_http *http; /* owned; after mt_cli_open */
 };
@@ -72,6 +73,12 @@ int mt_cli_usage(const char *verb, const char *complaint);
 /* Read the configuration and note whom to ask: this node's REST API, then
  * each Raft partner's host at the same port. Nobody is asked yet. */
 int mt_cli_open(struct mt_cli *cli, struct mt_err *err) MT_MUSTCHECK;
+/* A client with the same access and no servers yet; the caller's to free. */
+int mt_cli_client(const struct mt_cli *cli, struct mt_http **http,
+		  struct mt_err *err) MT_MUSTCHECK;
+/* The URL of this node's API with a path, "/config". */
+void mt_cli_own_url(const struct mt_cli *cli, const char *path, char *buf,
+		    size_t size);
 /* The same with the CLUSTER arguments of a verb: each must be the file's
  * scope, as a file leads to one cluster. */
 int mt_cli_open_cluster(struct mt_cli *cli, int n, char **names,

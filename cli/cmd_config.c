@@ -117,12 +117,10 @@ static int
 fetch(struct mt_cli *cli, json_t **doc, struct mt_err *err)
 {
 	struct mt_http_reply reply = {0};
-	char addr[MT_ADDR_MAX], url[MT_ADDR_MAX + 32];
+	char url[MT_ADDR_MAX + 32];
 	int rv;
 
-	mt_format(url, sizeof(url), "http://%s/config/effective",
-		  mt_addr_format(&cli->conf->restapi.connect_address, addr,
-				 sizeof(addr)));
+	mt_cli_own_url(cli, "/config/effective", url, sizeof(url));
 	rv = mt_http_get_url(cli->http, url, MT_CLI_TIMEOUT_MS, &reply, err);
 	if (rv == 0)
 		rv = mt_http_json(&reply, doc, err);

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "cli/select.h"
-#include "config.h"
 
 /* How long until the configuration is in force: that of the cluster. */
 static long long
@@ -25,7 +24,7 @@ loop_wait_s(const struct mt_cluster *c)
 }
 
 static int
-reload(const json_t *member, long long seconds)
+reload(const struct mt_cli *cli, const json_t *member, long long seconds)
 {
 	const char *name = mt_text_of(member, "name");
 	struct mt_http_reply reply = {0};
@@ -33,7 +32,7 @@ reload(const json_t *member, long long seconds)
 	struct mt_err err;
 	json_t *body = json_object();
 	int status = MT_EXIT_FAILED;
-	int rv = mt_http_new(&http, "matriarch/" PACKAGE_VERSION, &err);
+	int rv = mt_cli_client(cli, &http, &err);
 
 	if (rv == 0)
 		rv = mt_http_add(http, mt_text_of(member, "api_url"), &err);
@@ -92,7 +91,7 @@ mt_cmd_reload(struct mt_cli *cli, int argc, char **argv)
 	status = mt_members_select(&s, &c, &members);
 	if (status == 0) {
 		json_array_foreach (members, i, m)
-			status |= reload(m, loop_wait_s(&c));
+			status |= reload(cli, m, loop_wait_s(&c));
 		json_decref(members);
 	}
 	mt_cluster_release(&c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * matriarch [-c FILE] VERB ...: the command line of a cluster.
+ * matriarch [-c FILE] [-k] VERB ...: the command line of a cluster.
  *
  * Parses what stands before the verb and hands over to it; each verb is one
  * cmd_*.c. Wrong use ends with status 2 and the usage line on standard error,
@@ -22,7 +22,7 @@ complain(const char *complaint)
 {
 	if (complaint != NULL)
 		fprintf(stderr, "matriarch: %s\n", complaint);
-	fprintf(stderr, "usage: matriarch [-c FILE] VERB [ARGUMENT ...]; "
+	fprintf(stderr, "usage: matriarch [-c FILE] [-k] VERB [ARGUMENT ...]; "
 			"\"matriarch help\" lists the verbs\n");
 	return MT_EXIT_USAGE;
 }
@@ -47,6 +47,7 @@ main(int argc, char **argv)
 {
 	static const struct option options[] = {
 	    {"config-file", required_argument, NULL, 'c'},
+	    {"insecure", no_argument, NULL, 'k'},
 	    {"version", no_argument, NULL, 'V'},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
@@ -59,10 +60,13 @@ main(int argc, char **argv)
 	/* The daemon warns of what is odd in its file; here it would only
 	 * stand between the user and the table. */
 	mt_log_set_level(MT_LOG_ERROR);
-	while ((c = getopt_long(argc, argv, "+c:Vh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+c:kVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			cli.file = optarg;
+			break;
+		case 'k':
+			cli.insecure = true;
 			break;
 		case 'V':
 			printf("matriarch version %s\n", PACKAGE_VERSION);

@@ -22,6 +22,7 @@
 
 #include "base/text.h"
 #include "conf/environ.h"
+#include "conf/source.h"
 #include "config.h"
 
 int
@@ -45,18 +46,88 @@ mt_cli_usage(const char *verb, const char *complaint)
 	return MT_EXIT_USAGE;
 }
 
+/* Members say themselves how they are reached; of those that nobody has asked
+ * yet it is known from the file: where it speaks of certificates, it is TLS.
+ * Never both, one after the other: a password would go out in the clear. */
+static const char *
+scheme(const struct mt_conf *c)
+{
+	return c->restapi.certfile[0] != '\0' || c->ctl.cacert[0] != '\0' ||
+		       c->ctl.certfile[0] != '\0'
+		   ? "https"
+		   : "http";
+}
+
 static int
-add_server(struct mt_http *http, const struct mt_addr *where,
-	   struct mt_err *err)
+add_server(struct mt_cli *cli, const struct mt_addr *where, struct mt_err *err)
 {
 	struct mt_addr a = *where;
-	char text[MT_ADDR_MAX], url[MT_ADDR_MAX + 8];
+	char text[MT_ADDR_MAX], url[MT_ADDR_MAX + 16];
 
 	if (mt_addr_is_wildcard(&a)) /* listens everywhere, so here, too */
 		mt_copy(a.host, sizeof(a.host), "127.0.0.1");
-	mt_format(url, sizeof(url), "http://%s",
+	mt_format(url, sizeof(url), "%s://%s", scheme(cli->conf),
 		  mt_addr_format(&a, text, sizeof(text)));
-	return mt_http_add(http, url, err);
+	return mt_http_add(cli->http, url, err);
+}
+
+void
+mt_cli_own_url(const struct mt_cli *cli, const char *path, char *buf,
+	       size_t size)
+{
+	char addr[MT_ADDR_MAX];
+
+	mt_format(buf, size, "%s://%s%s", scheme(cli->conf),
+		  mt_addr_format(&cli->conf->restapi.connect_address, addr,
+				 sizeof(addr)),
+		  path);
+}
+
+/* restapi.authentication.KEY; a password of digits may stand there as a number,
+ * which the file's reader warns of. */
+static const char *
+of_restapi(const struct mt_conf *c, const char *key, char *buf, size_t size)
+{
+	char path[64];
+	const json_t *v;
+
+	mt_format(path, sizeof(path), "restapi.authentication.%s", key);
+	v = mt_conf_lookup(c->source->root, path);
+	if (json_is_integer(v))
+		mt_format(buf, size, "%lld", (long long)json_integer_value(v));
+	else if (!json_is_string(v) ||
+		 !mt_copy(buf, size, json_string_value(v)))
+		buf[0] = '\0';
+	return buf;
+}
+
+int
+mt_cli_client(const struct mt_cli *cli, struct mt_http **http,
+	      struct mt_err *err)
+{
+	const struct mt_conf_ctl *ctl = &cli->conf->ctl;
+	bool own = ctl->username[0] != '\0';
+	char name[sizeof(ctl->username)], password[sizeof(ctl->password)];
+	const struct mt_http_access access = {
+	    .insecure = cli->insecure || ctl->insecure,
+	    .cacert = ctl->cacert[0] != '\0' ? ctl->cacert
+					     : cli->conf->restapi.cafile,
+	    .certfile = ctl->certfile,
+	    .keyfile = ctl->keyfile,
+	    .keyfile_password = ctl->keyfile_password,
+	    .username =
+		own ? ctl->username
+		    : of_restapi(cli->conf, "username", name, sizeof(name)),
+	    .password = own ? ctl->password
+			    : of_restapi(cli->conf, "password", password,
+					 sizeof(password)),
+	};
+	int rv = mt_http_new(http, "matriarch/" PACKAGE_VERSION, err);
+
+	if (rv == 0)
+		rv = mt_http_use(*http, &access, err);
+	explicit_bzero(password, sizeof(password));
+	return rv;
 }
 
 /* Variables count as they do for the daemon; alone, too. */
@@ -95,14 +166,14 @@ mt_cli_open(struct mt_cli *cli, struct mt_err *err)
 		return rv;
 	api = &cli->conf->restapi;
 	raft = &cli->conf->raft;
-	rv = mt_http_new(&cli->http, "matriarch/" PACKAGE_VERSION, err);
+	rv = mt_cli_client(cli, &cli->http, err);
 	if (rv == 0)
-		rv = add_server(cli->http, &api->connect_address, err);
+		rv = add_server(cli, &api->connect_address, err);
 	for (size_t i = 0; rv == 0 && i < raft->n; i++) {
 		struct mt_addr a = raft->partner_addrs[i];
 
 		a.port = api->connect_address.port;
-		rv = add_server(cli->http, &a, err);
+		rv = add_server(cli, &a, err);
 	}
 	return rv;
 }

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "conf/options.h"
 #include "conf/source.h"
+#include "daemon/api/tls.h"
 #include "pg/bins.h"
 #include "pg/files.h"
 
@@ -183,7 +184,6 @@ static const struct rule {
 	const char *path, *words; /* "a,b"; NULL: a number */
 	int64_t min, max;
 } rules[] = {
-    {"restapi.verify_client", "none,optional,required", 0, 0},
     {"restapi.server_tokens", "original,minimal,productonly", 0, 0},
     {"restapi.request_queue_size", NULL, 0, 4096},
     {"restapi.thread_pool_size", NULL, 5, INT32_MAX},
@@ -194,14 +194,11 @@ static bool
 is_word(const struct rule *r, const json_t *v)
 {
 	const char *s = json_string_value(v), *w = r->words;
-	/* as the incumbent has it: levels and the like in any case */
-	bool exact = mt_streq(r->path, "restapi.verify_client");
 
 	while (s != NULL) {
 		size_t n = strcspn(w, ",");
 
-		if (strlen(s) == n &&
-		    (exact ? strncmp(s, w, n) : strncasecmp(s, w, n)) == 0)
+		if (strlen(s) == n && strncasecmp(s, w, n) == 0)
 			return true;
 		if (w[n] == '\0')
 			break;
@@ -251,6 +248,51 @@ judge_words(const struct mt_conf *c)
 			     "\"username\" and \"password\"");
 }
 
+/* ---- TLS ---- */
+
+static void
+judge_tls(const struct mt_conf *c)
+{
+	struct mt_tls *tls = NULL;
+
+	if (mt_api_tls_read(c, &tls, c->source->found) == 0)
+		mt_tls_free(tls);
+}
+
+/* The command line may run as another user, who may read what this one may
+ * not; and the other way round. */
+static void
+judge_ctl(const struct mt_conf *c)
+{
+	const struct mt_tls_files files = {
+	    .section = "ctl",
+	    .certfile = c->ctl.certfile,
+	    .keyfile = c->ctl.keyfile,
+	    .keyfile_password = c->ctl.keyfile_password,
+	    .cafile = c->ctl.cacert,
+	};
+	struct mt_tls *tls = NULL;
+	struct mt_err err;
+	const char *at;
+	char path[64];
+
+	if (c->ctl.certfile[0] == '\0') {
+		if (c->ctl.cacert[0] != '\0' &&
+		    access(c->ctl.cacert, R_OK) != 0)
+			mt_conf_warn(c->source, "ctl.cacert",
+				     "\"ctl.cacert\": \"%s\" cannot be read: "
+				     "%s",
+				     c->ctl.cacert, strerror(errno));
+		return;
+	}
+	if (mt_tls_new(&tls, &files, &at, &err) != 0) {
+		mt_format(path, sizeof(path), "ctl.%s",
+			  mt_streq(at, "cafile") ? "cacert" : at);
+		mt_conf_warn(c->source, path, "%s", err.text);
+	}
+	mt_tls_free(tls);
+}
+
 /* ---- the whole ---- */
 
 void
@@ -267,6 +309,8 @@ mt_judge_machine(struct mt_conf *conf, bool ports, struct mt_findings *found)
 	judge_pair(conf, "tags.nofailover", "tags.failover_priority");
 	judge_pair(conf, "tags.nosync", "tags.sync_priority");
 	judge_words(conf);
+	judge_tls(conf);
+	judge_ctl(conf);
 	judge__partners(conf);
 	conf->source->found = NULL;
 }

@@ -388,6 +388,27 @@ pg_wake(void *arg)
 }
 
 static int
+open_api(struct mt_node *n, struct mt_err *err)
+{
+	const struct mt_conf_restapi *c = &n->conf->restapi;
+	struct mt_tls_files files;
+	struct mt_tls *tls = NULL;
+	int rv = 0;
+
+	mt_api_tls_files(c, &files);
+	if (files.certfile[0] != '\0')
+		rv = mt_tls_new(&tls, &files, NULL, err);
+	if (rv == 0)
+		rv = mt_api_start(&n->api, n->loop, c->listen.host,
+				  c->listen.port, &n->backend, err);
+	if (rv == 0)
+		mt_api_secure(n->api, c, tls); /* before anybody is accepted */
+	else
+		mt_tls_free(tls);
+	return rv;
+}
+
+static int
 open_parts(struct mt_node *n, struct mt_err *err)
 {
 	const struct mt_conf *c = n->conf;
@@ -397,8 +418,7 @@ open_parts(struct mt_node *n, struct mt_err *err)
 		rv = node__talk_open(n, err);
 	node__backend(n);
 	if (rv == 0)
-		rv = mt_api_start(&n->api, n->loop, c->restapi.listen.host,
-				  c->restapi.listen.port, &n->backend, err);
+		rv = open_api(n, err);
 	if (rv == 0 && c->has_postgresql)
 		rv = mt_postgres_open(&n->pg, n->loop, c, pg_wake, n, err);
 	if (rv == 0 && c->has_postgresql) {

@@ -19,6 +19,7 @@
 #include "core/keep.h"
 #include "core/suspect.h"
 #include "daemon/api/api.h"
+#include "daemon/api/tls.h"
 #include "daemon/callbacks.h"
 #include "daemon/node.h"
 #include "daemon/postgres.h"
@@ -80,6 +81,7 @@ struct mt_node {
 	/* reload.c */
 	bool reading, read_again;  /* the configuration, in a worker */
 	struct mt_conf *next_conf; /* read, and not taken over yet */
+	struct mt_tls *next_tls;   /* of next_conf, NULL: plain HTTP */
 	struct mt_conf *own_conf;  /* conf, once it was read again */
 	struct node_waiter *reload_waiters;
 	bool unmet_said; /* how bootstrap.dcs differs */

@@ -133,7 +133,8 @@ node__self(const struct mt_node *n, struct mt_member *m)
 	m->command_version = MT_COMMAND_VERSION;
 	mt_addr_format(&c->raft.self_addr, m->peer_addr, sizeof(m->peer_addr));
 	mt_format(
-	    m->api_url, sizeof(m->api_url), "http://%s/patroni",
+	    m->api_url, sizeof(m->api_url), "%s://%s/patroni",
+	    c->restapi.certfile[0] != '\0' ? "https" : "http",
 	    mt_addr_format(&c->restapi.connect_address, addr, sizeof(addr)));
 	if (c->has_postgresql)
 		mt_format(m->conn_url, sizeof(m->conn_url), "postgres://%s/%s",

@@ -37,6 +37,7 @@ struct node_reading {
 	bool has_file;
 	json_t *environment;
 	struct mt_conf *conf;
+	struct mt_tls *tls; /* of conf; NULL: plain HTTP */
 	struct mt_findings found;
 };
 
@@ -48,6 +49,12 @@ read_work(uv_work_t *req)
 	if (mt_conf_read(&r->conf, r->has_file ? r->file : NULL, r->environment,
 			 &r->found) != 0)
 		r->conf = NULL;
+	/* a certificate that is not good is an error of the configuration */
+	if (r->conf != NULL &&
+	    mt_api_tls_read(r->conf, &r->tls, &r->found) != 0) {
+		mt_conf_free(r->conf);
+		r->conf = NULL;
+	}
 }
 
 static void
@@ -80,8 +87,11 @@ read_done(uv_work_t *req, int status)
 			 n->conf->file, r->found.n_errors,
 			 r->found.n_errors == 1 ? "" : "s");
 	} else {
-		mt_conf_free(n->next_conf); /* not taken yet, and old now */
+		/* not taken yet, and old now */
+		mt_conf_free(n->next_conf);
+		mt_tls_free(n->next_tls);
 		n->next_conf = r->conf;
+		n->next_tls = r->tls;
 		if (n->pg != NULL && mt_postgres_is_busy(n->pg))
 			mt_info("the configuration was read; it is taken over "
 				"when what is under way has ended");
@@ -172,6 +182,8 @@ take(struct mt_node *n, struct mt_conf *now)
 		mt_log_configure(&now->log.options);
 		n->conf = now;
 		n->backend.conf = now;
+		mt_api_secure(n->api, &now->restapi, n->next_tls);
+		n->next_tls = NULL;
 		if (n->pg != NULL)
 			mt_postgres_take(n->pg, now);
 		if (n->callbacks != NULL)
@@ -193,6 +205,8 @@ node__reload_tick(struct mt_node *n)
 	n->next_conf = NULL;
 	if (!take(n, now)) {
 		mt_conf_free(now);
+		mt_tls_free(n->next_tls);
+		n->next_tls = NULL;
 		return;
 	}
 	mt_conf_free(n->own_conf);
@@ -209,6 +223,7 @@ void
 node__reload_free(struct mt_node *n)
 {
 	mt_conf_free(n->next_conf);
+	mt_tls_free(n->next_tls);
 	mt_conf_free(n->own_conf);
 }
 

@@ -77,5 +77,6 @@ mt_api_close(struct mt_api *api, void (*cb)(void *arg), void *arg)
 	api->backend->unwatch(api->backend->arg, on_change, api);
 	api__switchovers_end(api);
 	api__changes_end(api);
+	api__unkeep(api);
 	mt_http_close(api->http, on_http_closed, api);
 }

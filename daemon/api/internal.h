@@ -14,6 +14,7 @@
 
 struct api__switchover;
 struct api__change;
+struct api__keeper;
 
 struct mt_api {
 	const struct mt_api_backend *backend;
@@ -21,6 +22,7 @@ struct mt_api {
 	uv_timer_t timer; /* the earliest deadline of those that wait */
 	struct api__switchover *switchovers;
 	struct api__change *changes;
+	struct api__keeper *keeper; /* of the certificate; NULL: plain HTTP */
 	void (*closed_cb)(void *arg);
 	void *closed_arg;
 };
@@ -106,6 +108,9 @@ void api__changes_end(struct mt_api *api);
 
 /* reload.c */
 void api__post_reload(struct mt_api *api, struct mt_http_request *r);
+
+/* tls.c: the keeper is no more */
+void api__unkeep(struct mt_api *api);
 
 /* raft.c */
 void api__get_raft(struct mt_api *api, struct mt_http_request *r);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "core/forecast.h"
+#include "daemon/api/tls.h"
 
 struct page {
 	FILE *f;
@@ -327,6 +328,20 @@ put_log(const struct page *p)
 	      "Records of the log that wait to be written.", log.waiting);
 }
 
+static void
+put_certificate(const struct page *p, const struct mt_api *api)
+{
+	static const char name[] = "matriarch_restapi_certificate_days_left";
+	int64_t days;
+
+	if (!mt_api_certificate_days(api, &days))
+		return;
+	family(p, name, "gauge",
+	       "Days until the certificate of the REST API ends.");
+	begin(p, name, NULL, NULL);
+	fprintf(p->f, "%" PRId64 "\n", days);
+}
+
 void
 api__get_metrics(struct mt_api *api, struct mt_http_request *r)
 {
@@ -351,6 +366,7 @@ api__get_metrics(struct mt_api *api, struct mt_http_request *r)
 		put_raft(&p);
 		put_forecast(&p);
 		put_log(&p);
+		put_certificate(&p, api);
 	}
 	if (p.f == NULL || fclose(p.f) != 0) {
 		api__respond_text(r, 500, "could not write the answer");

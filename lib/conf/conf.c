@@ -72,10 +72,34 @@ fill_scope(struct mt_conf_source *src, struct mt_conf *c)
 /* REST API. */
 
 static int
+check_tls(struct mt_conf_source *src, const struct mt_conf_restapi *r)
+{
+	static const char *const words[] = {"none", "optional", "required"};
+	const char *path = "restapi.verify_client";
+
+	if (r->verify_client == 0)
+		return 0;
+	if (r->certfile[0] == '\0')
+		mt_conf_warn(src, path,
+			     "\"%s\" has no effect: without "
+			     "\"restapi.certfile\" the REST API does not speak "
+			     "TLS",
+			     path);
+	else if (r->cafile[0] == '\0')
+		return mt_conf_fail(src, path,
+				    "\"%s\" is \"%s\", and nothing says whose "
+				    "certificates are good; name the file of "
+				    "their authority as \"restapi.cafile\"",
+				    path, words[r->verify_client]);
+	return 0;
+}
+
+static int
 fill_restapi(struct mt_conf_source *src, struct mt_conf *c)
 {
 	struct mt_conf_restapi *r = &c->restapi;
 
+	(void)check_tls(src, r);
 	if (r->listen.port == 0)
 		return mt_conf_missing(src, "restapi.listen",
 				       "listen: 0.0.0.0:8008");

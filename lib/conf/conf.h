@@ -63,6 +63,24 @@ struct mt_conf_log {
 struct mt_conf_restapi {
 	struct mt_addr listen;          /* required */
 	struct mt_addr connect_address; /* default: listen */
+	/* TLS; "" where not given, and without certfile there is none */
+	char certfile[MT_CONF_PATH_MAX];
+	char keyfile[MT_CONF_PATH_MAX]; /* "": in certfile */
+	char keyfile_password[512];     /* as a password below */
+	char cafile[MT_CONF_PATH_MAX];
+	char ciphers[512];
+	int64_t verify_client; /* of its words: none, optional, required */
+};
+
+/* How the command line reaches members; "" where not given. */
+struct mt_conf_ctl {
+	char username[MT_CONF_NAME_MAX]; /* default: those of restapi */
+	char password[512];
+	bool insecure;
+	char cacert[MT_CONF_PATH_MAX]; /* default: restapi.cafile */
+	char certfile[MT_CONF_PATH_MAX];
+	char keyfile[MT_CONF_PATH_MAX]; /* "": in certfile */
+	char keyfile_password[512];
 };
 
 struct mt_conf_raft {
@@ -175,6 +193,7 @@ struct mt_conf {
 	bool fencing; /* true */
 	struct mt_conf_log log;
 	struct mt_conf_restapi restapi;
+	struct mt_conf_ctl ctl;
 	struct mt_conf_raft raft;
 	bool has_postgresql; /* false: a witness */
 	struct mt_conf_postgresql postgresql;

@@ -53,6 +53,7 @@ class Node:
         self.process = None
         self.overrides = {}
         self.variables = {}     # more of its environment
+        self.tls = None         # an SSLContext, where the API speaks TLS
         self.dir.mkdir(mode=0o700)
         self.socket_dir.mkdir(mode=0o700)
         for path in (self.dir, self.socket_dir):
@@ -263,8 +264,10 @@ class Node:
     @contextlib.contextmanager
     def http(self, timeout=10.0):
         """A connection to this node's API (for keep-alive)."""
-        connection = http.client.HTTPConnection(
-            self.address, self.api_port, timeout=timeout)
+        where = (self.address, self.api_port)
+        connection = (http.client.HTTPConnection(*where, timeout=timeout)
+                      if self.tls is None else http.client.HTTPSConnection(
+                          *where, timeout=timeout, context=self.tls))
         try:
             with namespaces.inside(self.namespace):
                 connection.connect()

@@ -261,6 +261,36 @@ START_TEST(wrong_types_and_values_are_refused_at_their_place)
 }
 END_TEST
 
+START_TEST(clients_are_verified_by_an_authority_that_is_named)
+{
+	/* the section of BASE is on one line */
+	static const char head[] = "scope: a\nname: x\n" RAFT "restapi:\n"
+				   "  listen: '127.0.0.1:8008'\n";
+	char text[1024];
+
+	mt_format(text, sizeof(text), "%s  certfile: /x\n%s", head,
+		  "  verify_client: always\n");
+	refused(text, "7:3", "must be none,optional,required");
+	mt_format(text, sizeof(text), "%s  certfile: /x\n%s", head,
+		  "  verify_client: optional\n");
+	refused(text, "7:3", "as \"restapi.cafile\"");
+	mt_format(text, sizeof(text), "%s%s", head,
+		  "  verify_client: required\n");
+	ck_assert_int_eq(load(text), 0);
+	warned("\"restapi.verify_client\" has no effect: without "
+	       "\"restapi.certfile\"");
+	mt_conf_free(conf);
+	mt_format(text, sizeof(text), "%s  certfile: /x\n  cafile: /y\n%s",
+		  head, "  verify_client: required\nctl: {insecure: on}\n");
+	ck_assert_int_eq(load(text), 0);
+	ck_assert_str_eq(seen, "");
+	ck_assert_int_eq(conf->restapi.verify_client, 2);
+	ck_assert_str_eq(conf->restapi.cafile, "/y");
+	ck_assert(conf->ctl.insecure);
+	mt_conf_free(conf);
+}
+END_TEST
+
 START_TEST(the_store_must_not_lie_in_the_data_directory)
 {
 	refused(BASE
@@ -441,6 +471,7 @@ main(void)
 		  missing_keys_are_named_with_an_example,
 		  a_missing_raft_section_is_shown_as_a_line_that_can_be_pasted,
 		  wrong_types_and_values_are_refused_at_their_place,
+		  clients_are_verified_by_an_authority_that_is_named,
 		  the_store_must_not_lie_in_the_data_directory,
 		  plain_connections_beyond_loopback_need_the_users_word,
 		  partners_are_the_other_members_once_each,
