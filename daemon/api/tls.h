@@ -8,7 +8,7 @@
 
 #include "conf/conf.h"
 #include "daemon/api/api.h"
-#include "http/tls.h"
+#include "base/tls.h"
 
 /* What restapi says; strings are borrowed from it. Without a certfile the API
  * speaks plain HTTP. */

@@ -16,7 +16,7 @@
 
 #include <openssl/ssl.h>
 
-#include "http/tls.h"
+#include "base/tls.h"
 
 /* h2o's socket is the data of the BIO that it gives to OpenSSL; no function of
  * its leads there. Only an address that is also one of ours is believed. */

@@ -14,7 +14,7 @@ cd "$top"
 # The C library's and Linux's headers are free for all but lib/core, which has a
 # list of its own further down.
 table='
-lib/base|base|jansson yaml systemd/
+lib/base|base|openssl/ jansson yaml systemd/
 lib/conf|base conf|jansson yaml
 lib/core|base conf core|jansson
 lib/consensus|base consensus|raft sqlite3 jansson

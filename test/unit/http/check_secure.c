@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "http/tls.h"
+#include "base/tls.h"
 #include "test/unit/http/certs.h"
 #include "test/unit/run.h"
 

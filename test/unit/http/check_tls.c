@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* OpenSSL's context from files: what is taken, and what is said of the rest. */
-#include "http/tls.h"
+#include "base/tls.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The server's side of TLS as it stands in files: certificate, key, the
- * authorities of clients. Made whole or not at all, so that a server always has
- * one that works. mt_tls_new may be called on any thread.
+ * TLS as it stands in files: certificate, key, the authorities of others. Made
+ * whole or not at all, so that who listens always has one that works.
+ * mt_tls_new may be called on any thread.
  */
-#ifndef MT_HTTP_TLS_H
-#define MT_HTTP_TLS_H
+#ifndef MT_BASE_TLS_H
+#define MT_BASE_TLS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,7 +27,7 @@ struct mt_tls_files {
 	const char *certfile; /* PEM: the certificate, then those above it */
 	const char *keyfile;  /* PEM; none: the key is in certfile */
 	const char *keyfile_password; /* a secret */
-	const char *cafile;           /* PEM: who may sign clients' ones */
+	const char *cafile;           /* PEM: who may sign others' ones */
 	const char *ciphers;          /* of TLS 1.2; none: OpenSSL's */
 	enum mt_tls_verify verify_client;
 };

@@ -11,7 +11,7 @@
  *
  * It does not watch files, and knows no sockets.
  */
-#include "http/tls.h"
+#include "base/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -391,7 +391,7 @@ mt_tls_new(struct mt_tls **tls, const struct mt_tls_files *files,
 		*at = m.at;
 	if (t == NULL)
 		return mt_err_set(err, MT_ENOMEM, "out of memory");
-	t->context = SSL_CTX_new(TLS_server_method());
+	t->context = SSL_CTX_new(TLS_method());
 	m.md = EVP_MD_CTX_new();
 	if (t->context == NULL || m.md == NULL ||
 	    EVP_DigestInit_ex(m.md, EVP_sha256(), NULL) != 1)
