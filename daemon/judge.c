@@ -21,6 +21,7 @@
 #include "conf/options.h"
 #include "conf/source.h"
 #include "daemon/api/tls.h"
+#include "daemon/encrypt.h"
 #include "pg/bins.h"
 #include "pg/files.h"
 
@@ -253,10 +254,13 @@ judge_words(const struct mt_conf *c)
 static void
 judge_tls(const struct mt_conf *c)
 {
+	struct mt_secure *secure = NULL;
 	struct mt_tls *tls = NULL;
 
 	if (mt_api_tls_read(c, &tls, c->source->found) == 0)
 		mt_tls_free(tls);
+	if (mt_encrypt_read(c, &secure, c->source->found) == 0)
+		mt_secure_unref(secure);
 }
 
 /* The command line may run as another user, who may read what this one may

@@ -79,10 +79,11 @@ struct mt_node {
 	} watchers[NODE_WATCHERS_MAX];
 
 	/* reload.c */
-	bool reading, read_again;  /* the configuration, in a worker */
-	struct mt_conf *next_conf; /* read, and not taken over yet */
-	struct mt_tls *next_tls;   /* of next_conf, NULL: plain HTTP */
-	struct mt_conf *own_conf;  /* conf, once it was read again */
+	bool reading, read_again;      /* the configuration, in a worker */
+	struct mt_conf *next_conf;     /* read, and not taken over yet */
+	struct mt_tls *next_tls;       /* of next_conf, NULL: plain HTTP */
+	struct mt_secure *next_secure; /* the same, NULL: plain streams */
+	struct mt_conf *own_conf;      /* conf, once it was read again */
 	struct node_waiter *reload_waiters;
 	bool unmet_said; /* how bootstrap.dcs differs */
 
@@ -189,6 +190,8 @@ bool node__leads(const struct mt_node *n);
 
 /* talk.c: peers, reports, messages */
 int node__talk_open(struct mt_node *n, struct mt_err *err) MT_MUSTCHECK;
+/* By this from now on (taken); where it cannot be, that is said. */
+void node__encrypt(struct mt_node *n, struct mt_secure *secure);
 void node__talk_hello(struct mt_node *n);
 void node__talk_reports(struct mt_node *n, const struct mt_view *view);
 int64_t node__talk_next_ms(const struct mt_node *n);

@@ -18,6 +18,7 @@
 #include "base/yaml.h"
 #include "conf/change.h"
 #include "conf/effective.h"
+#include "daemon/encrypt.h"
 #include "daemon/node_internal.h"
 
 #define KEYS_BYTES 1024
@@ -37,7 +38,8 @@ struct node_reading {
 	bool has_file;
 	json_t *environment;
 	struct mt_conf *conf;
-	struct mt_tls *tls; /* of conf; NULL: plain HTTP */
+	struct mt_tls *tls;       /* of conf; NULL: plain HTTP */
+	struct mt_secure *secure; /* of conf; NULL: plain streams */
 	struct mt_findings found;
 };
 
@@ -51,7 +53,10 @@ read_work(uv_work_t *req)
 		r->conf = NULL;
 	/* a certificate that is not good is an error of the configuration */
 	if (r->conf != NULL &&
-	    mt_api_tls_read(r->conf, &r->tls, &r->found) != 0) {
+	    (mt_api_tls_read(r->conf, &r->tls, &r->found) != 0 ||
+	     mt_encrypt_read(r->conf, &r->secure, &r->found) != 0)) {
+		mt_tls_free(r->tls);
+		r->tls = NULL;
 		mt_conf_free(r->conf);
 		r->conf = NULL;
 	}
@@ -90,8 +95,10 @@ read_done(uv_work_t *req, int status)
 		/* not taken yet, and old now */
 		mt_conf_free(n->next_conf);
 		mt_tls_free(n->next_tls);
+		mt_secure_unref(n->next_secure);
 		n->next_conf = r->conf;
 		n->next_tls = r->tls;
+		n->next_secure = r->secure;
 		if (n->pg != NULL && mt_postgres_is_busy(n->pg))
 			mt_info("the configuration was read; it is taken over "
 				"when what is under way has ended");
@@ -184,6 +191,8 @@ take(struct mt_node *n, struct mt_conf *now)
 		n->backend.conf = now;
 		mt_api_secure(n->api, &now->restapi, n->next_tls);
 		n->next_tls = NULL;
+		node__encrypt(n, n->next_secure);
+		n->next_secure = NULL;
 		if (n->pg != NULL)
 			mt_postgres_take(n->pg, now);
 		if (n->callbacks != NULL)
@@ -207,6 +216,8 @@ node__reload_tick(struct mt_node *n)
 		mt_conf_free(now);
 		mt_tls_free(n->next_tls);
 		n->next_tls = NULL;
+		mt_secure_unref(n->next_secure);
+		n->next_secure = NULL;
 		return;
 	}
 	mt_conf_free(n->own_conf);
@@ -224,6 +235,7 @@ node__reload_free(struct mt_node *n)
 {
 	mt_conf_free(n->next_conf);
 	mt_tls_free(n->next_tls);
+	mt_secure_unref(n->next_secure);
 	mt_conf_free(n->own_conf);
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/encrypt.h"
 #include "daemon/node_internal.h"
 
 /* ---- hello ---- */
@@ -209,14 +210,33 @@ node__talk_open(struct mt_node *n, struct mt_err *err)
 	int rv = make_hello(n, &h, err);
 
 	if (rv == 0)
+		rv = mt_encrypt_new(n->conf, &o.secure, err);
+	if (rv == 0)
 		rv = mt_peers_start(&n->peers, n->loop, &o, &cb, n, err);
+	if (rv != 0)
+		mt_secure_unref(o.secure);
 	for (size_t i = 0; rv == 0 && i < r->n; i++)
 		rv = mt_peers_add(n->peers, r->partner_addrs[i].host,
 				  r->partner_addrs[i].port, err);
 	if (rv == 0 && r->insecure)
-		mt_warn("raft.insecure: the streams between the nodes are "
-			"not encrypted and not authenticated");
+		mt_warn("raft.insecure: %s",
+			o.secure == NULL
+			    ? "the streams between the nodes are not encrypted "
+			      "and not authenticated"
+			    : "members are believed without encryption, too; "
+			      "take it away when all of them have it");
 	return rv;
+}
+
+void
+node__encrypt(struct mt_node *n, struct mt_secure *secure)
+{
+	struct mt_err err;
+
+	if (mt_peers_set_secure(n->peers, secure, &err) == 0)
+		return;
+	mt_warn("%s", err.text);
+	mt_secure_unref(secure);
 }
 
 /* ---- reports ---- */

@@ -91,9 +91,17 @@ struct mt_conf_raft {
 	struct mt_addr partner_addrs[MT_CONF_PARTNERS_MAX];
 	size_t n;                        /* of partner_addrs */
 	char data_dir[MT_CONF_PATH_MAX]; /* /var/lib/matriarch/<scope> */
-	bool insecure;               /* plain TCP beyond loopback is wanted */
-	int64_t election_timeout_ms; /* 400 */
-	int64_t heartbeat_ms;        /* 50 */
+	bool insecure; /* plain TCP beyond loopback is wanted; with encryption:
+			* beside it */
+	/* How streams are encrypted: by a password or a certificate; "" where
+	 * not given, never both. */
+	char password[512];
+	char certfile[MT_CONF_PATH_MAX];
+	char keyfile[MT_CONF_PATH_MAX]; /* "": in certfile */
+	char keyfile_password[512];
+	char cafile[MT_CONF_PATH_MAX]; /* with certfile always */
+	int64_t election_timeout_ms;   /* 400 */
+	int64_t heartbeat_ms;          /* 50 */
 };
 
 /* What a server is when parameters and access lines may differ by it. */

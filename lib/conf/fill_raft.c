@@ -11,6 +11,8 @@
 #include "base/text.h"
 #include "conf/fill.h"
 
+#define PASSWORD_BYTES 16 /* fewer are warned of */
+
 /* The line can be put into the file as it is. */
 static int
 raft_missing(struct mt_conf_source *src, const struct mt_conf *c)
@@ -87,6 +89,39 @@ fill_partners(struct mt_conf_source *src, struct mt_conf_raft *r)
 	return rc;
 }
 
+/* Encrypted by a password or by certificates, and by all that this needs. */
+static int
+check_encryption(struct mt_conf_source *src, const struct mt_conf_raft *r)
+{
+	size_t n = strlen(r->password);
+
+	if (n > 0 && r->certfile[0] != '\0')
+		return mt_conf_fail(src, "raft.certfile",
+				    "\"raft.password\" and \"raft.certfile\" "
+				    "are two ways to encrypt; give one of "
+				    "them");
+	if (r->certfile[0] != '\0' && r->cafile[0] == '\0')
+		return mt_conf_fail(src, "raft.certfile",
+				    "\"raft.certfile\" needs \"raft.cafile\": "
+				    "the authorities that sign the members' "
+				    "certificates");
+	if (r->certfile[0] == '\0' &&
+	    (r->cafile[0] != '\0' || r->keyfile[0] != '\0'))
+		return mt_conf_fail(
+		    src, r->cafile[0] != '\0' ? "raft.cafile" : "raft.keyfile",
+		    "\"raft.%s\" is nothing without \"raft.certfile\"; add "
+		    "this member's certificate",
+		    r->cafile[0] != '\0' ? "cafile" : "keyfile");
+	if (n > 0 && n < PASSWORD_BYTES)
+		mt_conf_warn(src, "raft.password",
+			     "\"raft.password\" is short: who records a "
+			     "connection can try words against it; take %d "
+			     "characters or more, as \"openssl rand -base64 "
+			     "24\" makes them",
+			     PASSWORD_BYTES);
+	return 0;
+}
+
 /* Plain connections stay on this machine unless the user says so. */
 static int
 check_insecure(struct mt_conf_source *src, const struct mt_conf_raft *r)
@@ -96,14 +131,16 @@ check_insecure(struct mt_conf_source *src, const struct mt_conf_raft *r)
 
 	for (size_t i = 0; i < r->n; i++)
 		local = local && mt_addr_is_loopback(&r->partner_addrs[i]);
-	if (local || r->insecure)
+	if (local || r->insecure || r->password[0] != '\0' ||
+	    r->certfile[0] != '\0')
 		return 0;
 	return mt_conf_fail(
 	    src, "raft",
-	    "the members' connections are not encrypted yet and "
-	    "reach beyond this machine; protect their network "
-	    "and say so by \"insecure: true\" in section "
-	    "\"raft\"");
+	    "the members' connections reach beyond this machine and are not "
+	    "encrypted; give all members the same \"password\" in section "
+	    "\"raft\" (\"openssl rand -base64 24\" makes one), or \"certfile\" "
+	    "and \"cafile\"; or protect their network and say so by "
+	    "\"insecure: true\"");
 }
 
 static int
@@ -139,5 +176,6 @@ mt_fill_raft(struct mt_conf_source *src, struct mt_conf *c)
 	rc = fill_self(src, r);
 	rc |= mt_fill_directory(src, "raft.data_dir", r->data_dir);
 	rc |= fill_partners(src, r);
+	rc |= check_encryption(src, r);
 	return rc != 0 ? MT_EINVAL : check_insecure(src, r);
 }

@@ -83,6 +83,8 @@ conn__fail(struct conn *c, enum mt_peer_down reason, bool refused,
 	conn__close(c);
 	if (peer == NULL || peer->is_removed)
 		return;
+	if (was_out && state != CONN_LIVE)
+		peer__other_way(peer);
 	/* That it hung up says less than a refusal that still stands, and of
 	 * several addresses the last one's error is told: else each round of
 	 * dialling would change the story, and log it. */
@@ -282,6 +284,17 @@ bytes_cb(void *arg, const uint8_t *p, size_t n)
 
 	if (c->state == CONN_LINGER || is_doomed(c))
 		return;
+	if (c->is_in && c->all->o.secure != NULL && !c->all->o.is_insecure &&
+	    mt_stream_is_plain(c->stream)) {
+		if (looks_like_http(p, n))
+			answer_http(c);
+		else
+			conn__refuse(c, MT_REFUSE_INSECURE, NULL,
+				     "the streams to this node are encrypted, "
+				     "and this one is not: give both the same "
+				     "\"raft.password\", or certificates");
+		return;
+	}
 	/* A header that came in pieces is whole in the decoder. */
 	if (c->decoder.n > 0) {
 		first = c->decoder.buf;
@@ -293,6 +306,10 @@ bytes_cb(void *arg, const uint8_t *p, size_t n)
 	if (c->is_in && c->state == CONN_HELLO &&
 	    looks_like_http(first, n_first))
 		answer_http(c);
+	else if (c->is_in && c->state == CONN_HELLO && n_first >= 2 &&
+		 first[0] == 22 && first[1] == 3)
+		conn__fail_form(c, "it is encrypted, and this node has neither "
+				   "\"raft.password\" nor \"raft.certfile\"");
 	else
 		conn__fail_form(c, err.text);
 }
@@ -310,14 +327,21 @@ open_cb(void *arg)
 static void
 end_cb(void *arg, int status)
 {
-	char text[MT_ADDR_MAX + 128];
+	char text[MT_ADDR_MAX + 320];
 	struct conn *c = arg;
 
 	if (c->state == CONN_LINGER) {
 		conn__close(c);
 		return;
 	}
-	if (c->state == CONN_CONNECTING)
+	if (mt_stream_trouble(c->stream)[0] != '\0') {
+		mt_format(text, sizeof(text), "%s %s: %s",
+			  c->is_in ? "no hello from" : "could not connect to",
+			  c->from, mt_stream_trouble(c->stream));
+		/* a dialled one's owner is told by its peer */
+		if (c->is_in && peers__may_log(c->all, "TLS"))
+			mt_warn("%s", text);
+	} else if (c->state == CONN_CONNECTING)
 		mt_format(text, sizeof(text), "could not connect to %s: %s",
 			  c->from, uv_strerror(status));
 	else if (c->state == CONN_HELLO)
@@ -384,6 +408,7 @@ int
 conn__dial(struct peer *peer, const struct sockaddr *to, struct mt_err *err)
 {
 	struct mt_peers *all = peer->all;
+	struct mt_secure *secure = all->o.secure;
 	struct conn *c;
 	int rv;
 
@@ -393,8 +418,11 @@ conn__dial(struct peer *peer, const struct sockaddr *to, struct mt_err *err)
 	if (c == NULL)
 		return mt_err_set(err, MT_ENOMEM, "no memory for a stream");
 	mt_sockaddr_text(c->from, to);
-	rv = mt_stream_dial(&c->stream, all->loop, to, all->o.user_timeout_ms,
-			    &events, c, err);
+	/* the ways are its keys, then none */
+	if (secure != NULL && peer->way >= mt_secure_keys(secure))
+		secure = NULL;
+	rv = mt_stream_dial(&c->stream, all->loop, to, secure, peer->way,
+			    all->o.user_timeout_ms, &events, c, err);
 	if (rv != 0) {
 		free(c);
 		return mt_err_prefix(err, "%s", peer->addr);
@@ -402,7 +430,10 @@ conn__dial(struct peer *peer, const struct sockaddr *to, struct mt_err *err)
 	c->seq = ++all->connection_seq;
 	c->peer = peer;
 	peer->out = c;
-	conn_begin(c, all->o.connect_timeout_ms);
+	/* with a handshake the other process, too, has to do something */
+	conn_begin(c,
+		   all->o.connect_timeout_ms +
+		       (all->o.secure != NULL ? all->o.hello_timeout_ms : 0));
 	return 0;
 }
 
@@ -420,7 +451,8 @@ conn__accept(struct mt_peers *all)
 		return;
 	}
 	if (mt_stream_accept(&c->stream, (uv_stream_t *)&all->listener,
-			     all->o.user_timeout_ms, &events, c, &err) != 0) {
+			     all->o.secure, all->o.user_timeout_ms, &events, c,
+			     &err) != 0) {
 		mt_warn("%s", err.text);
 		free(c);
 		return;
@@ -439,7 +471,7 @@ conn__accept(struct mt_peers *all)
 				"not said hello yet",
 				c->from, MAX_UNPROVEN);
 		conn__close(c);
-	} else if (!all->o.is_insecure &&
+	} else if (all->o.secure == NULL && !all->o.is_insecure &&
 		   !mt_sockaddr_is_loopback((const struct sockaddr *)&ss)) {
 		mt_format(why, sizeof(why),
 			  "plain text from %s is not allowed: it is not a "

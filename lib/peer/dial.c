@@ -88,6 +88,18 @@ peer__dial_stop(struct peer *peer)
 	peer->lookup = NULL;
 }
 
+void
+peer__other_way(struct peer *peer)
+{
+	const struct mt_peers_options *o = &peer->all->o;
+	unsigned int ways;
+
+	if (o->secure == NULL)
+		return;
+	ways = mt_secure_keys(o->secure) + (o->is_insecure ? 1 : 0);
+	peer->way = (peer->way + 1) % ways;
+}
+
 /* Connect to the address at i_addr, or the next one that allows it. */
 static void
 try_addrs(struct peer *peer)
@@ -98,7 +110,8 @@ try_addrs(struct peer *peer)
 		char text[MT_ADDR_MAX], why[512];
 		struct mt_err err;
 
-		if (!peer->all->o.is_insecure && !mt_sockaddr_is_loopback(to)) {
+		if (peer->all->o.secure == NULL && !peer->all->o.is_insecure &&
+		    !mt_sockaddr_is_loopback(to)) {
 			mt_format(
 			    why, sizeof(why),
 			    "plain text to %s is not allowed: it is not a "

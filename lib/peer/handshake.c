@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -76,8 +77,20 @@ judge(struct conn *c, const struct mt_hello *theirs, char *why, size_t size)
 {
 	struct mt_peers *all = c->all;
 	enum mt_refuse_code code;
+	struct mt_addr at;
 	bool replaces;
 
+	/* one of another protocol's version has no address */
+	if (theirs->addr[0] != '\0' &&
+	    (mt_addr_parse(&at, theirs->addr, 0, NULL) != 0 ||
+	     !mt_stream_is_host(c->stream, at.host))) {
+		mt_format(why, size,
+			  "\"%s\" says that it is at %s, and its certificate "
+			  "is not for that host: its subjectAltName has to "
+			  "name the host of its \"raft.self_addr\"",
+			  theirs->name, theirs->addr);
+		return MT_REFUSE_CERTIFICATE;
+	}
 	code = mt_hello_check(&all->hello, theirs, why, size);
 	if (code != MT_REFUSE_NONE)
 		return code;

@@ -43,21 +43,22 @@ struct mt_hello {
 /* Why a hello is refused. Numbers on the wire: never renumbered. */
 enum mt_refuse_code {
 	MT_REFUSE_NONE = 0,
-	MT_REFUSE_PROTOCOL = 1,    /* another protocol version */
-	MT_REFUSE_SELF = 2,        /* the very same process */
-	MT_REFUSE_NAME = 3,        /* another process has the refuser's name */
-	MT_REFUSE_ADDRESS = 4,     /* has the refuser's address, or is not at
-				      the address it was dialled at */
-	MT_REFUSE_MEMBER_ID = 5,   /* has the refuser's Raft id */
-	MT_REFUSE_CLUSTER = 6,     /* both formed, and not together */
-	MT_REFUSE_LIST = 7,        /* neither formed, lists differ */
-	MT_REFUSE_INCARNATION = 8, /* another living process of this member
-				      is connected and is not older */
-	MT_REFUSE_TAKEN = 9,       /* name, address or Raft id of a third
-				      member that is connected */
-	MT_REFUSE_NOT_LISTED = 10, /* the refuser does not dial that address */
-	MT_REFUSE_INSECURE = 11,   /* plain text beyond loopback */
-	MT_REFUSE_OWNER = 12,      /* on_hello said so; the text tells */
+	MT_REFUSE_PROTOCOL = 1,     /* another protocol version */
+	MT_REFUSE_SELF = 2,         /* the very same process */
+	MT_REFUSE_NAME = 3,         /* another process has the refuser's name */
+	MT_REFUSE_ADDRESS = 4,      /* has the refuser's address, or is not at
+				       the address it was dialled at */
+	MT_REFUSE_MEMBER_ID = 5,    /* has the refuser's Raft id */
+	MT_REFUSE_CLUSTER = 6,      /* both formed, and not together */
+	MT_REFUSE_LIST = 7,         /* neither formed, lists differ */
+	MT_REFUSE_INCARNATION = 8,  /* another living process of this member
+				       is connected and is not older */
+	MT_REFUSE_TAKEN = 9,        /* name, address or Raft id of a third
+				       member that is connected */
+	MT_REFUSE_NOT_LISTED = 10,  /* the refuser does not dial that address */
+	MT_REFUSE_INSECURE = 11,    /* plain text beyond loopback */
+	MT_REFUSE_OWNER = 12,       /* on_hello said so; the text tells */
+	MT_REFUSE_CERTIFICATE = 13, /* its certificate is for another host */
 };
 
 /* What a MT_FRAME_HELLO_REFUSE carries. */

@@ -68,6 +68,7 @@ peers__freed(struct mt_peers *all)
 	/* Only mt_peers_close() closes the listener, so this is the end. */
 	if (all->closed_cb != NULL)
 		all->closed_cb(all->closed_arg);
+	mt_secure_unref(all->o.secure);
 	free(all);
 }
 
@@ -289,6 +290,7 @@ set_options(struct mt_peers *all, const struct mt_peers_options *options)
 	*o = *options;
 	o->bind_host = NULL;
 	o->hello = NULL;
+	o->secure = NULL;
 	if (o->connect_timeout_ms == 0)
 		o->connect_timeout_ms = 1000;
 	if (o->hello_timeout_ms == 0)
@@ -348,7 +350,34 @@ mt_peers_start(struct mt_peers **peers, uv_loop_t *loop,
 				  (unsigned int)options->bind_port,
 				  uv_strerror(rv));
 	}
+	all->o.secure = options->secure;
 	*peers = all;
+	return 0;
+}
+
+int
+mt_peers_set_secure(struct mt_peers *peers, struct mt_secure *secure,
+		    struct mt_err *err)
+{
+	struct mt_secure *old = peers->o.secure;
+
+	if ((old == NULL) != (secure == NULL) ||
+	    (old != NULL &&
+	     mt_secure_is_password(old) != mt_secure_is_password(secure)))
+		return mt_err_set(err, MT_EREFUSED,
+				  "whether streams are encrypted, by a "
+				  "password or by certificates, changes with a "
+				  "restart of the daemon only");
+	if (old == NULL || mt_secure_same(old, secure)) {
+		mt_secure_unref(secure);
+		return 0;
+	}
+	if (mt_secure_is_password(old))
+		mt_secure_also(secure, old);
+	peers->o.secure = secure;
+	mt_secure_unref(old);
+	for (struct peer *p = peers->peers; p != NULL; p = p->next)
+		p->way = 0;
 	return 0;
 }
 

@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "peer/frame.h"
 #include "peer/hello.h"
+#include "peer/secure.h"
 
 struct mt_peers; /* opaque, owns handles */
 
@@ -90,7 +91,11 @@ struct mt_peers_options {
 	const char *bind_host; /* copied; "" or "*": all; a name is looked up
 				  while mt_peers_start() waits */
 	uint16_t bind_port;    /* 0: any; see mt_peers_port() */
-	bool is_insecure;      /* plain text beyond loopback allowed */
+	/* What the streams are encrypted with, taken; NULL: nothing. */
+	struct mt_secure *secure;
+	/* Without secure: plain text is allowed beyond loopback. With it: it
+	 * is allowed at all, for as long as not all have secure. */
+	bool is_insecure;
 	const struct mt_hello *hello;    /* copied */
 	unsigned int connect_timeout_ms; /* 1000; per address */
 	unsigned int hello_timeout_ms;   /* 2000 */
@@ -116,6 +121,12 @@ const struct mt_hello *mt_peers_hello(const struct mt_peers *peers);
 /* Replace our hello (copied) and tell all connected peers. Name and address
  * must not change while any peer is connected. */
 void mt_peers_set_hello(struct mt_peers *peers, const struct mt_hello *hello);
+
+/* Encrypt streams by this from now on (taken, on success); those that there are
+ * go on. MT_EREFUSED: it is not of the kind that there is, and the members
+ * could not talk any more. */
+int mt_peers_set_secure(struct mt_peers *peers, struct mt_secure *secure,
+			struct mt_err *err) MT_MUSTCHECK;
 
 /* Dial host:port from now on. Our own address is MT_EREFUSED; one that is
  * there already is fine. */

@@ -64,6 +64,7 @@ struct peer {
 	struct conn *out; /* any state but CONN_CLOSED */
 	struct conn *in;  /* CONN_LIVE only */
 	unsigned int backoff_ms;
+	unsigned int way; /* how it is dialled, see peer__other_way() */
 	bool is_removed, is_up, has_hello;
 	struct mt_hello hello; /* newest accepted, of either stream */
 	int64_t last_contact_ms, changed_ms, out_since_ms, last_sent_ms;
@@ -121,6 +122,10 @@ void peer__dial_next(struct peer *peer);
 void peer__dial_stop(struct peer *peer);
 /* The out connection is accepted. */
 void peer__dial_done(struct peer *peer);
+
+/* The next try is by another way: with the key of before, or plain, where
+ * these are allowed. */
+void peer__other_way(struct peer *peer);
 
 /* conn.c */
 int conn__dial(struct peer *peer, const struct sockaddr *to,

@@ -303,6 +303,32 @@ START_TEST(the_store_must_not_lie_in_the_data_directory)
 }
 END_TEST
 
+#define BEYOND "raft: {self_addr: '10.0.0.1:1', data_dir: /r"
+
+START_TEST(connections_are_encrypted_by_one_of_two_ways)
+{
+	ck_assert_int_eq(load(BASE BEYOND ", password: short}\n"), 0);
+	warned("\"raft.password\" is short");
+	ck_assert_str_eq(conf->raft.password, "short");
+	mt_conf_free(conf);
+	ck_assert_int_eq(load(BASE BEYOND ", certfile: /c, keyfile: /k, "
+					  "cafile: /a}\n"),
+			 0);
+	ck_assert_str_eq(seen, "");
+	ck_assert_str_eq(conf->raft.certfile, "/c");
+	ck_assert_str_eq(conf->raft.cafile, "/a");
+	mt_conf_free(conf);
+	refused(BASE BEYOND ", password: x, certfile: /c, cafile: /a}\n",
+		"4:60", "two ways");
+	refused(BASE BEYOND ", certfile: /c}\n", "4:47",
+		"needs \"raft.cafile\"");
+	refused(BASE BEYOND ", cafile: /c}\n", "4:47",
+		"nothing without \"raft.certfile\"");
+	refused(BASE BEYOND ", keyfile: /c}\n", "4:47",
+		"nothing without \"raft.certfile\"");
+}
+END_TEST
+
 START_TEST(plain_connections_beyond_loopback_need_the_users_word)
 {
 	refused(BASE "raft: {self_addr: '10.0.0.1:1'}\n", "4:1",
@@ -473,6 +499,7 @@ main(void)
 		  wrong_types_and_values_are_refused_at_their_place,
 		  clients_are_verified_by_an_authority_that_is_named,
 		  the_store_must_not_lie_in_the_data_directory,
+		  connections_are_encrypted_by_one_of_two_ways,
 		  plain_connections_beyond_loopback_need_the_users_word,
 		  partners_are_the_other_members_once_each,
 		  listen_takes_several_addresses,

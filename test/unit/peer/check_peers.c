@@ -312,28 +312,36 @@ END_TEST
 int
 main(void)
 {
+	const TTest *tests[] = {
+	    three_nodes_connect_and_exchange_frames,
+	    what_is_not_the_owners_or_too_large_is_not_sent,
+	    frames_keep_their_order,
+	    a_node_refuses_its_own_address_and_itself,
+	    of_two_processes_with_one_name_the_later_is_told_so,
+	    different_lists_are_both_told_to_both,
+	    the_owner_can_refuse,
+	    who_is_not_dialled_back_is_refused,
+	    a_closed_peer_goes_down_and_comes_back_with_a_new_process,
+	    a_removed_peer_is_gone_and_can_be_added_again,
+	    a_hello_sent_anew_reaches_the_other_without_a_new_stream,
+	    an_idle_stream_stays_fresh_by_pings,
+	    a_second_listener_on_the_port_is_an_error,
+	    closing_in_the_midst_of_everything_leaves_nothing,
+	};
 	Suite *suite = suite_create("peers");
-	TCase *tc = tcase_create("peers");
+	TCase *plain = tcase_create("plain");
+	TCase *encrypted = tcase_create("encrypted");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 30);
-	tcase_add_test(tc, three_nodes_connect_and_exchange_frames);
-	tcase_add_test(tc, what_is_not_the_owners_or_too_large_is_not_sent);
-	tcase_add_test(tc, frames_keep_their_order);
-	tcase_add_test(tc, a_node_refuses_its_own_address_and_itself);
-	tcase_add_test(tc, of_two_processes_with_one_name_the_later_is_told_so);
-	tcase_add_test(tc, different_lists_are_both_told_to_both);
-	tcase_add_test(tc, the_owner_can_refuse);
-	tcase_add_test(tc, who_is_not_dialled_back_is_refused);
-	tcase_add_test(
-	    tc, a_closed_peer_goes_down_and_comes_back_with_a_new_process);
-	tcase_add_test(tc, a_removed_peer_is_gone_and_can_be_added_again);
-	tcase_add_test(
-	    tc, a_hello_sent_anew_reaches_the_other_without_a_new_stream);
-	tcase_add_test(tc, an_idle_stream_stays_fresh_by_pings);
-	tcase_add_test(tc, a_second_listener_on_the_port_is_an_error);
-	tcase_add_test(tc, plain_text_beyond_loopback_is_refused_in_words);
-	tcase_add_test(tc, closing_in_the_midst_of_everything_leaves_nothing);
-	suite_add_tcase(suite, tc);
+	tcase_add_checked_fixture(plain, setup, teardown);
+	tcase_add_checked_fixture(encrypted, setup_encrypted, teardown);
+	tcase_set_timeout(plain, 30);
+	tcase_set_timeout(encrypted, 30);
+	for (size_t i = 0; i < MT_COUNT(tests); i++) {
+		tcase_add_test(plain, tests[i]);
+		tcase_add_test(encrypted, tests[i]);
+	}
+	tcase_add_test(plain, plain_text_beyond_loopback_is_refused_in_words);
+	suite_add_tcase(suite, plain);
+	suite_add_tcase(suite, encrypted);
 	return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #ifndef MT_TEST_PEER_NODES_H
 #define MT_TEST_PEER_NODES_H
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +40,16 @@ struct node {
 	bool echo;       /* each frame goes back to its sender */
 };
 
+/* What a node's streams are encrypted by; nothing: plain. */
+struct armour {
+	const char *password;
+	const char *cert, *ca; /* files; the key is beside the certificate */
+	bool is_insecure;
+};
+
 static uv_loop_t loop;
 static struct node nodes[MAX_NODES];
+static struct armour armours[MAX_NODES];
 static int n_lines;
 static char last_line[2048];
 
@@ -130,6 +139,23 @@ static const struct mt_peers_callbacks callbacks = {
     .on_refused = on_refused,
 };
 
+/* NULL: plain */
+static inline struct mt_secure *
+arm(const struct armour *a)
+{
+	struct mt_secure_options o = {
+	    .password = a->password,
+	    .cluster = "batman",
+	    .files = {.certfile = a->cert, .cafile = a->ca},
+	};
+	struct mt_secure *s = NULL;
+	struct mt_err err;
+
+	if (a->password != NULL || a->cert != NULL)
+		ck_assert_msg(mt_secure_new(&s, &o, &err) == 0, "%s", err.text);
+	return s;
+}
+
 static inline void
 start_at(int i, const char *name, uint16_t port)
 {
@@ -141,6 +167,8 @@ start_at(int i, const char *name, uint16_t port)
 	    .hello_timeout_ms = 150,
 	    .refused_redial_ms = 100,
 	    .ping_interval_ms = 50,
+	    .secure = arm(&armours[i]),
+	    .is_insecure = armours[i].is_insecure,
 	};
 	struct mt_err err;
 
@@ -213,12 +241,23 @@ static inline void
 setup(void)
 {
 	memset(nodes, 0, sizeof(nodes));
+	memset(armours, 0, sizeof(armours));
 	n_lines = 0;
 	mt_log_set_sink(sink, NULL);
+	signal(SIGPIPE, SIG_IGN);
 	ck_assert_int_eq(uv_loop_init(&loop), 0);
 	/* uv_run() must come back now and then for WAIT_FOR to look. */
 	uv_timer_init(&loop, &tick);
 	uv_timer_start(&tick, tick_cb, 5, 5);
+}
+
+/* The same with encryption by a password. */
+static inline void
+setup_encrypted(void)
+{
+	setup();
+	for (int i = 0; i < MAX_NODES; i++)
+		armours[i].password = "the same on all of them";
 }
 
 static inline void
