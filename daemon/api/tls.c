@@ -96,6 +96,14 @@ days_left(const struct mt_tls *tls)
 }
 
 static void
+say_new(const struct mt_tls *tls)
+{
+	mt_info("new connections to the REST API get the certificate of %s, "
+		"%lld days left",
+		mt_tls_name(tls), (long long)days_left(tls));
+}
+
+static void
 say_days(const struct mt_tls *tls)
 {
 	int64_t days = days_left(tls);
@@ -145,9 +153,7 @@ take(struct api__keeper *k, struct reading *r)
 	k->tls = r->tls;
 	r->tls = NULL;
 	mt_http_secure(k->http, k->tls);
-	mt_info("the files of the REST API's certificate have changed; new "
-		"connections get %s, %lld days left",
-		mt_tls_name(k->tls), (long long)days_left(k->tls));
+	say_new(k->tls);
 	say_days(k->tls);
 }
 
@@ -250,8 +256,10 @@ void
 mt_api_secure(struct mt_api *api, const struct mt_conf_restapi *c,
 	      struct mt_tls *tls)
 {
-	struct api__keeper *k;
+	struct api__keeper *k = api->keeper;
 
+	if (tls != NULL && (k == NULL || !mt_tls_same(k->tls, tls)))
+		say_new(tls);
 	api__unkeep(api);
 	mt_http_secure(api->http, tls);
 	if (tls == NULL)

@@ -280,7 +280,7 @@ def test_a_replaced_certificate_is_taken_without_closing_anything(formed):
         assert ask(kept) in (200, 503) and kept.sock is sock
         assert kept.sock.getpeercert()["serialNumber"] == old
         said = node.log(since)
-        assert f"new connections get CN = new, serial {new}" in said
+        assert f"get the certificate of CN = new, serial {new}, " in said
         assert "ends in 4 days" in said or "ends in 5 days" in said
         assert metric(node) in (4, 5)
         # What is bad is told, and nothing changes.
@@ -314,14 +314,20 @@ def test_a_link_that_is_turned_is_noticed(formed):
 
 
 def test_from_tls_to_plain_and_back_by_reloads(formed):
-    node = formed.nodes[2]
+    primary = formed.wait_healthy()
+    (node,) = formed.others(primary)
     secure, node.tls = node.tls, None
     reload(node, certfile=None, verify_client="none")
     assert node.status("/patroni") == 200
     assert "certificate_days_left" not in node.get("/metrics").text
+
+    def published():
+        return primary.json("/raft/state")["members"][node.name]["api_url"]
+    wait_for(lambda: published().startswith("http://"), 20, "the plain URL")
     node.tls = secure
     reload(node)
     assert node.status("/patroni") == 200
+    wait_for(lambda: published().startswith("https://"), 20, "the URL of TLS")
 
 
 def test_validation_reads_the_files(formed):
