@@ -260,19 +260,25 @@ explain_tls(struct mt_http *http, CURLcode rc, struct mt_err *why)
 
 /* A server that does not like our certificate hangs up, and does not always say
  * why: in TLS 1.3 it looks at that when we believe to be done. */
-static const char *
-refused_words(struct mt_http *http)
+static int
+explain_break(struct mt_http *http, struct mt_err *why)
 {
-	const char *scheme = NULL;
+	const char *scheme = NULL, *alert = strstr(http->detail, " alert ");
 
 	curl_easy_getinfo(http->curl, CURLINFO_SCHEME, &scheme);
 	if (scheme == NULL || strcasecmp(scheme, "https") != 0)
-		return "";
-	return http->access[ACCESS_CERTFILE] == NULL
-		   ? "; where members ask for a certificate, name it as "
-		     "\"ctl.certfile\""
-		   : "; does the authority in the members' \"restapi.cafile\" "
-		     "know \"ctl.certfile\"?";
+		return mt_err_set(why, MT_EPROTO,
+				  "the connection broke before the answer");
+	if (alert == NULL)
+		alert = "";
+	return mt_err_set(
+	    why, MT_EPROTO, "the connection broke before the answer%s%.*s; %s",
+	    alert[0] != '\0' ? ":" : "", (int)strcspn(alert, ","), alert,
+	    http->access[ACCESS_CERTFILE] == NULL
+		? "where members ask for a certificate, name it as "
+		  "\"ctl.certfile\""
+		: "does the authority in the members' \"restapi.cafile\" know "
+		  "\"ctl.certfile\"?");
 }
 
 /* Turn libcurl's result into our code and a few words on this server. */
@@ -311,9 +317,7 @@ explain(struct mt_http *http, CURLcode rc, const struct sink *sink,
 	}
 	if (rc == CURLE_GOT_NOTHING || rc == CURLE_RECV_ERROR ||
 	    rc == CURLE_SEND_ERROR || rc == CURLE_PARTIAL_FILE)
-		return mt_err_set(why, MT_EPROTO,
-				  "the connection broke before the answer%s",
-				  refused_words(http));
+		return explain_break(http, why);
 	return mt_err_set(why, MT_EPROTO, "%s", curl_easy_strerror(rc));
 }
 

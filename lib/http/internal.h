@@ -13,7 +13,9 @@
 #define LISTENERS_MAX 8
 
 struct connection {
-	uv_tcp_t tcp; /* first: h2o closes it with on_connection_closed */
+	uv_tcp_t tcp;  /* first: h2o closes it with on_connection_closed */
+	char last[64]; /* in the handshake: what OpenSSL wrote last */
+	size_t n_last;
 	struct mt_http_server *server;
 	struct connection *prev, *next;
 	h2o_socket_t *sock;
@@ -52,6 +54,7 @@ struct mt_http_server {
 	uv_timer_t last;
 	void (*closed_cb)(void *arg);
 	void *closed_arg;
+	int64_t refused_ms; /* a failed handshake was told of; 0: never */
 };
 
 /* Listen on host and port. After an error the caller closes the server, and

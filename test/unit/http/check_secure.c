@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include "base/clock.h"
@@ -172,22 +173,38 @@ turn(int fd)
 	poll(&p, 1, 2);
 }
 
-/* Turn until the server has closed; what it said before that counts as no end.
- * False: it did not. */
+static char said[1024]; /* before the end */
+
+/* Turn until the server has closed. False: it did not. */
 static bool
 ends(int fd)
 {
 	int64_t end_ms = mt_clock_ms() + WAIT_MS;
-	char c;
+	size_t n_said = 0;
 
+	said[0] = '\0';
 	while (mt_clock_ms() < end_ms) {
-		ssize_t n = recv(fd, &c, 1, MSG_DONTWAIT);
+		ssize_t n = recv(fd, said + n_said, sizeof(said) - 1 - n_said,
+				 MSG_DONTWAIT);
 
 		if (n == 0 || (n < 0 && errno == ECONNRESET))
 			return true;
+		if (n > 0)
+			said[n_said += (size_t)n] = '\0';
 		turn(fd);
 	}
 	return false;
+}
+
+static const char *alert; /* that ended the last request */
+
+static const char *
+refused(void)
+{
+	alert = ERR_reason_error_string(ERR_peek_error());
+	if (alert == NULL)
+		alert = "none";
+	return "";
 }
 
 /* Ask once: what the answer says of the client, or "" where there is none. */
@@ -201,11 +218,13 @@ ask(struct client *c)
 	int rv;
 
 	in[0] = '\0';
+	ERR_clear_error(); /* the server's errors are in the same queue */
 	while ((rv = SSL_write(c->ssl, request, sizeof(request) - 1)) <= 0) {
 		if (SSL_get_error(c->ssl, rv) != SSL_ERROR_WANT_READ ||
 		    mt_clock_ms() > end_ms)
-			return "";
+			return refused();
 		turn(c->fd);
+		ERR_clear_error();
 	}
 	while (strstr(in, "verified") == NULL &&
 	       strstr(in, "unknown") == NULL) {
@@ -215,9 +234,10 @@ ask(struct client *c)
 			in[n] = '\0';
 		} else if (SSL_get_error(c->ssl, rv) != SSL_ERROR_WANT_READ ||
 			   mt_clock_ms() > end_ms) {
-			return "";
+			return refused();
 		}
 		turn(c->fd);
+		ERR_clear_error();
 	}
 	return strstr(in, "verified") != NULL ? "verified" : "unknown";
 }
@@ -261,6 +281,11 @@ START_TEST(with_a_certificate_it_speaks_tls_and_nothing_else)
 	fd = dial();
 	ck_assert_int_gt(send(fd, "GET / HTTP/1.1\r\n\r\n", 18, 0), 0);
 	ck_assert(ends(fd));
+	ck_assert_msg(strncmp(said, "HTTP/1.1 400 Bad Request\r\n", 26) == 0,
+		      "%s", said);
+	ck_assert_ptr_nonnull(
+	    strstr(said, "Length: 42\r\n\r\nthis port speaks TLS: "));
+	ck_assert_uint_eq(strlen(strstr(said, "this port")), 42);
 	close(fd);
 	ck_assert_int_eq(n_requests, 3);
 	hang_up(&c);
@@ -282,6 +307,38 @@ START_TEST(handlers_learn_who_showed_a_certificate_of_the_authority)
 	ck_assert_str_eq(asked_as("stranger"), "");
 	ck_assert_int_eq(n_requests, 0);
 	ck_assert_str_eq(asked_as("two"), "verified");
+}
+END_TEST
+
+/* The alert that a client of this kind gets. */
+static const char *
+refusal(const char *cert, int version)
+{
+	struct client c;
+
+	prepare(&c, cert);
+	SSL_set_max_proto_version(c.ssl, version);
+	ck_assert_str_eq(ask(&c), "");
+	hang_up(&c);
+	return alert;
+}
+
+static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+START_TEST(who_is_refused_learns_why)
+{
+	int version = versions[_i];
+
+	certs_make("old", "ca", -3);
+	secure("one", MT_TLS_VERIFY_REQUIRED);
+	ck_assert_str_eq(refusal(NULL, version),
+			 version == TLS1_2_VERSION
+			     ? "sslv3 alert handshake failure"
+			     : "tlsv13 alert certificate required");
+	ck_assert_str_eq(refusal("stranger", version),
+			 "tlsv1 alert unknown ca");
+	ck_assert_str_eq(refusal("old", version),
+			 "sslv3 alert certificate expired");
 }
 END_TEST
 
@@ -368,6 +425,8 @@ main(void)
 	tcase_add_test(tc, with_a_certificate_it_speaks_tls_and_nothing_else);
 	tcase_add_test(
 	    tc, handlers_learn_who_showed_a_certificate_of_the_authority);
+	tcase_add_loop_test(tc, who_is_refused_learns_why, 0,
+			    MT_COUNT(versions));
 	tcase_add_test(tc, a_certificate_that_has_ended_is_not_verified);
 	tcase_add_checked_fixture(hasty, setup_hasty, teardown);
 	tcase_add_test(hasty,
