@@ -112,6 +112,10 @@ void api__post_reload(struct mt_api *api, struct mt_http_request *r);
 /* tls.c: the keeper is no more */
 void api__unkeep(struct mt_api *api);
 
+/* courtesy.c */
+void api__post_sigterm(struct mt_api *api, struct mt_http_request *r);
+void api__post_mpp(struct mt_api *api, struct mt_http_request *r);
+
 /* raft.c */
 void api__get_raft(struct mt_api *api, struct mt_http_request *r);
 void api__get_raft_state(struct mt_api *api, struct mt_http_request *r);

@@ -34,6 +34,9 @@ static const struct route {
     {"switchover", NULL, "POST", api__post_switchover},
     {"switchover", NULL, "DELETE", api__delete_switchover},
     {"failover", NULL, "POST", api__post_failover},
+    {"sigterm", NULL, "POST", api__post_sigterm},
+    {"citus", NULL, "POST", api__post_mpp},
+    {"mpp", NULL, "POST", api__post_mpp},
 };
 
 /* Does the path go on with this segment? Returns what follows, or NULL. */

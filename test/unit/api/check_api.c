@@ -55,6 +55,10 @@ static const struct {
     {"DELETE", "/failover", 501, "Server does not support this operation"},
     {"DELETE", "/cluster", 501, "Server does not support this operation"},
     {"PATCH", "/x", 501, "Server does not support this operation"},
+    {"POST", "/sigterm", 202, "nothing is done"},
+    {"POST", "/citus", 200, "OK"},
+    {"POST", "/mpp", 200, "OK"},
+    {"GET", "/mpp", 503, ""},
     {"BREW", "/primary", 501, "Server does not support this operation"},
 };
 
