@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -19,6 +20,8 @@
 
 /* How long the end waits for what the log goes to. */
 #define LAST_WORDS_MS 2000
+/* How many descriptors it wants. */
+#define DESCRIPTORS 4096
 
 static void
 usage(FILE *to)
@@ -58,6 +61,22 @@ begin(struct mt_conf **conf, const char *file, const json_t *environment,
 	return rv;
 }
 
+/* Half of what may be open is for HTTP clients (lib/http/limits.c). Many
+ * systems set 1024 and allow more; programs that it starts inherit it, so no
+ * more than is of use. */
+static void
+raise_descriptors(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 ||
+	    files.rlim_cur >= DESCRIPTORS)
+		return;
+	files.rlim_cur =
+	    files.rlim_max < DESCRIPTORS ? files.rlim_max : DESCRIPTORS;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* Without a file the configuration is that of the variables. */
 static int
 run(const char *file, const json_t *environment)
@@ -74,6 +93,7 @@ run(const char *file, const json_t *environment)
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptors();
 	mt_core_forbid(); /* from here on there are passwords */
 	if (begin(&conf, file, environment, &err) != 0) {
 		mt_critical("%s", err.text);

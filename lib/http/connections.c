@@ -3,8 +3,10 @@
  * The HTTP server's sockets. Happy path: the listeners of all addresses that a
  * name has accept, and each connection is given to h2o until one side ends it.
  *
- * Failure modes: too many connections are closed at accept. A name's address
- * that this machine does not have is left out while another works.
+ * Failure modes: where there are too many, limits.c says who goes. Without a
+ * free descriptor libuv closes what comes, or we the listener for a while. A
+ * name's address that this machine does not have is left out while another
+ * works.
  *
  * What is said on a connection is not its business.
  */
@@ -12,11 +14,15 @@
 
 #include <netdb.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
 
-#define BACKLOG 511
+#define BACKLOG 4096 /* the kernel takes less if net.core.somaxconn is */
+#define ACCEPTS_A_TURN 32
 #define KEEPALIVE_S 60
+#define RELISTEN_MS 200
 
 /* ---- connections ------------------------------------------------------ */
 
@@ -34,34 +40,37 @@ on_connection_closed(uv_handle_t *handle)
 		c->next->prev = c->prev;
 	server->n_connections--;
 	http__forget_security(c);
+	http__left(c);
 	free(c);
 	http__maybe_closed(server);
 }
 
 static void
-on_connection(uv_stream_t *stream, int status)
+link_connection(struct mt_http_server *server, struct connection *c)
 {
-	struct mt_http_server *server =
-	    container_of((uv_tcp_t *)stream, struct listener, tcp)->server;
-	struct connection *c;
-	h2o_socket_t *sock;
-
-	if (status != 0 || server->closing)
-		return;
-	c = calloc(1, sizeof(*c));
-	MT_ASSERT(c != NULL);
 	c->server = server;
-	if (uv_tcp_init(server->loop, &c->tcp) != 0) {
-		free(c);
-		return;
-	}
 	c->next = server->connections;
 	if (c->next != NULL)
 		c->next->prev = c;
 	server->connections = c;
 	server->n_connections++;
-	if (uv_accept(stream, (uv_stream_t *)&c->tcp) != 0 ||
-	    server->n_connections > server->connections_max) {
+}
+
+static void
+accept_one(struct listener *l)
+{
+	struct mt_http_server *server = l->server;
+	struct connection *c = calloc(1, sizeof(*c));
+	h2o_socket_t *sock;
+
+	MT_ASSERT(c != NULL);
+	if (uv_tcp_init(server->loop, &c->tcp) != 0) {
+		free(c);
+		return;
+	}
+	link_connection(server, c);
+	if (uv_accept((uv_stream_t *)&l->tcp, (uv_stream_t *)&c->tcp) != 0 ||
+	    !http__enter(c)) {
 		uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
 		return;
 	}
@@ -72,6 +81,49 @@ on_connection(uv_stream_t *stream, int status)
 	    h2o_uv_socket_create((uv_stream_t *)&c->tcp, on_connection_closed);
 	http__secure_connection(c, sock);
 	h2o_accept(&server->accept, sock);
+}
+
+static void on_resume(uv_timer_t *timer);
+static void pause_listener(struct listener *l);
+
+/* One turn takes some, so that a flood of them does not hold up the rest of the
+ * daemon: libuv listens on only after the one at hand was taken. */
+static void
+on_connection(uv_stream_t *stream, int status)
+{
+	struct listener *l =
+	    container_of((uv_tcp_t *)stream, struct listener, tcp);
+	struct mt_http_server *server = l->server;
+
+	if (server->closing)
+		return;
+	if (status == UV_EMFILE || status == UV_ENFILE)
+		pause_listener(l);
+	if (status != 0)
+		return;
+	if (server->n_accepted >= ACCEPTS_A_TURN) {
+		l->held = true;
+		uv_timer_start(&server->resume, on_resume, 0, 0);
+		return;
+	}
+	server->n_accepted++;
+	accept_one(l);
+}
+
+static void
+on_resume(uv_timer_t *timer)
+{
+	struct mt_http_server *server =
+	    container_of(timer, struct mt_http_server, resume);
+
+	for (int i = 0; i < server->n_listeners && !server->closing; i++) {
+		struct listener *l = &server->listeners[i];
+
+		if (!l->held)
+			continue;
+		l->held = false;
+		on_connection((uv_stream_t *)&l->tcp, 0);
+	}
 }
 
 void
@@ -89,11 +141,20 @@ http__shut_connections(struct mt_http_server *server, int how)
 /* ---- listeners -------------------------------------------------------- */
 
 static int
+open_listener(struct listener *l)
+{
+	int rv = uv_tcp_bind(&l->tcp, (const struct sockaddr *)&l->at, 0);
+
+	if (rv == 0)
+		rv = uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_connection);
+	return rv;
+}
+
+static int
 listen_on(struct mt_http_server *server, const struct sockaddr *addr)
 {
 	struct listener *l = &server->listeners[server->n_listeners];
-	struct sockaddr_storage bound = {0};
-	int size = sizeof(bound);
+	int size = sizeof(l->at);
 	int rv;
 
 	rv = uv_tcp_init(server->loop, &l->tcp);
@@ -102,17 +163,18 @@ listen_on(struct mt_http_server *server, const struct sockaddr *addr)
 	l->server = server;
 	server->n_listeners++;
 	server->open_listeners++;
-	rv = uv_tcp_bind(&l->tcp, addr, 0);
+	memcpy(&l->at, addr,
+	       addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+					   : sizeof(struct sockaddr_in));
+	rv = open_listener(l);
 	if (rv == 0)
-		rv = uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_connection);
-	if (rv == 0)
-		rv = uv_tcp_getsockname(&l->tcp, (struct sockaddr *)&bound,
+		rv = uv_tcp_getsockname(&l->tcp, (struct sockaddr *)&l->at,
 					&size);
 	if (rv == 0)
 		server->port =
-		    ntohs(bound.ss_family == AF_INET6
-			      ? ((struct sockaddr_in6 *)&bound)->sin6_port
-			      : ((struct sockaddr_in *)&bound)->sin_port);
+		    ntohs(l->at.ss_family == AF_INET6
+			      ? ((struct sockaddr_in6 *)&l->at)->sin6_port
+			      : ((struct sockaddr_in *)&l->at)->sin_port);
 	return rv;
 }
 
@@ -206,7 +268,64 @@ on_listener_closed(uv_handle_t *handle)
 void
 http__close_listeners(struct mt_http_server *server)
 {
-	for (int i = 0; i < server->n_listeners; i++)
-		uv_close((uv_handle_t *)&server->listeners[i].tcp,
-			 on_listener_closed);
+	for (int i = 0; i < server->n_listeners; i++) {
+		uv_handle_t *tcp = (uv_handle_t *)&server->listeners[i].tcp;
+
+		if (!uv_is_closing(tcp))
+			uv_close(tcp, on_listener_closed);
+		else if (server->listeners[i].paused)
+			server->open_listeners--;
+	}
+}
+
+/* ---- without descriptors ---------------------------------------------- */
+
+static void on_paused(uv_handle_t *handle);
+
+static void
+on_relisten(uv_timer_t *timer)
+{
+	struct mt_http_server *server =
+	    container_of(timer, struct mt_http_server, relisten);
+
+	for (int i = 0; i < server->n_listeners && !server->closing; i++) {
+		struct listener *l = &server->listeners[i];
+
+		if (!l->paused)
+			continue;
+		if (uv_tcp_init(server->loop, &l->tcp) != 0) {
+			uv_timer_start(timer, on_relisten, RELISTEN_MS, 0);
+			continue;
+		}
+		l->paused = false;
+		if (open_listener(l) != 0)
+			uv_close((uv_handle_t *)&l->tcp, on_paused);
+	}
+}
+
+static void
+on_paused(uv_handle_t *handle)
+{
+	struct listener *l =
+	    container_of((uv_tcp_t *)handle, struct listener, tcp);
+
+	if (l->server->closing) {
+		on_listener_closed(handle);
+		return;
+	}
+	l->paused = true;
+	uv_timer_start(&l->server->relisten, on_relisten, RELISTEN_MS, 0);
+}
+
+/* libuv keeps one descriptor to take and close what it cannot serve. If another
+ * thread was faster to take that one, it would try for ever, and only a
+ * listener that is closed ends that. */
+static void
+pause_listener(struct listener *l)
+{
+	if (uv_is_closing((uv_handle_t *)&l->tcp))
+		return;
+	mt_error("REST API: there are no descriptors for connections: it "
+		 "listens again in a moment");
+	uv_close((uv_handle_t *)&l->tcp, on_paused);
 }

@@ -11,6 +11,21 @@
 #include "http/server.h"
 
 #define LISTENERS_MAX 8
+/* The library would take 400 KiB. */
+#define HTTP_HEAD_MAX_BYTES ((size_t)32 * 1024)
+
+/* Connections of one address, or of one /64 of IPv6. */
+struct address {
+	uint8_t key[16];
+	int n; /* of those that stay */
+	struct address *next;
+};
+
+enum http__phase {
+	HTTP_WAITS,    /* for a request, or for the rest of one */
+	HTTP_HANDLED,  /* the handler has it */
+	HTTP_ANSWERED, /* until the client has taken it all */
+};
 
 struct connection {
 	uv_tcp_t tcp;  /* first: h2o closes it with on_connection_closed */
@@ -18,8 +33,15 @@ struct connection {
 	size_t n_last;
 	struct mt_http_server *server;
 	struct connection *prev, *next;
-	h2o_socket_t *sock;
-	SSL_CTX *tls; /* NULL: plain */
+	h2o_socket_t *sock; /* borrowed; NULL: h2o never had it */
+	struct address *address;
+	enum http__phase phase;
+	uint64_t turn;    /* the order in which phases began */
+	int64_t since_ms; /* the phase began */
+	int64_t begun_ms; /* so did the request; 0 = it is idle */
+	bool has_head;    /* of the request that is being read */
+	bool leaving;     /* shut, and no longer counted */
+	SSL_CTX *tls;     /* NULL: plain */
 	bool client_verified;
 };
 
@@ -27,12 +49,24 @@ struct request {
 	struct mt_http_request pub;
 	h2o_req_t *req; /* NULL once answered or gone */
 	struct mt_http_server *server;
+	struct connection *connection;
 	struct request *prev, *next; /* among those not answered */
 };
 
 struct listener {
 	uv_tcp_t tcp;
 	struct mt_http_server *server;
+	struct sockaddr_storage at;
+	bool held;   /* it has a connection for the next turn */
+	bool paused; /* closed until there are descriptors */
+};
+
+/* As in the options, with the defaults filled in. */
+struct http__limits {
+	int64_t head_timeout_ms, request_timeout_ms, idle_timeout_ms;
+	int64_t answer_timeout_ms;
+	size_t body_max_bytes, buffer_max_bytes;
+	int connections_max, address_max, kept_max;
 };
 
 struct mt_http_server {
@@ -46,8 +80,19 @@ struct mt_http_server {
 	int n_listeners;    /* initialised, so to be closed */
 	int open_listeners; /* of them, not closed yet */
 	uint16_t port;
+	struct http__limits limits;
 	struct connection *connections;
-	int n_connections, connections_max;
+	int n_connections; /* open */
+	int n_staying;     /* of them, not leaving */
+	struct address *addresses;
+	uint64_t turns;      /* given so far */
+	int n_accepted;      /* in this turn of the loop */
+	uv_timer_t resume;   /* accepts what was held */
+	uv_timer_t relisten; /* where it is paused */
+	uv_check_t after_poll;
+	uv_timer_t deadline;
+	int64_t armed_ms;  /* the deadline that is set, INT64_MAX = none */
+	int64_t warned_ms; /* that it is full */
 	struct request *requests;
 	bool closing;
 	uv_timer_t grace; /* also the first of two turns at the end */
@@ -72,6 +117,24 @@ void http__shut_connections(struct mt_http_server *server, int how);
 void http__secure_connection(struct connection *c, h2o_socket_t *sock);
 void http__forget_security(struct connection *c);
 bool http__client_verified(h2o_req_t *req);
+
+/* limits.c */
+void http__limits_fill(struct http__limits *l,
+		       const struct mt_http_options *options);
+/* Begin to watch deadlines; end it. */
+void http__limits_begin(struct mt_http_server *server);
+void http__limits_end(struct mt_http_server *server);
+/* A new one counts, with its address. false: there is no room, and nobody who
+ * could make it. Otherwise another may leave for it. */
+bool http__enter(struct connection *c) MT_MUSTCHECK;
+/* It is closed. */
+void http__left(struct connection *c);
+/* What it does from now on. */
+void http__phase(struct connection *c, enum http__phase phase);
+/* May a request that changes something be kept beside the others? */
+bool http__may_keep(const struct mt_http_server *server, size_t body_bytes);
+/* Whose socket that is. */
+struct connection *http__connection(h2o_req_t *req);
 
 /* Have the server's requests arrive at its handler. Comes before
  * h2o_context_init. */

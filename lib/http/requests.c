@@ -3,9 +3,11 @@
  * From h2o's requests to ours, and back. Happy path: on_request hands a plain
  * request to the handler, mt_http_respond sends the answer with its length.
  *
- * Failure modes: a long path gets 414. A request whose connection ends is told
- * to its owner once (gone). h2o frees a request with its memory pool; a chunk
- * in that pool with a dispose function is how we learn of it.
+ * Failure modes: a long path gets 414, a long head 431, a head that may be
+ * understood in two ways 400, and one that changes something 503 while too many
+ * such wait. A request whose connection ends is told to its owner once (gone).
+ * h2o frees a request with its memory pool; a chunk in that pool with a dispose
+ * function is how we learn of it.
  *
  * It does not know paths.
  */
@@ -14,6 +16,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "http/head.h"
 
 #define PATH_MAX_BYTES 8192
 
@@ -40,6 +43,7 @@ request_dispose(void *p)
 {
 	struct request *r = p;
 
+	http__phase(r->connection, HTTP_WAITS);
 	if (r->req == NULL)
 		return;
 	request_unlink(r);
@@ -56,6 +60,8 @@ request_new(struct mt_http_server *server, h2o_req_t *req)
 	memset(r, 0, sizeof(*r));
 	r->req = req;
 	r->server = server;
+	r->connection = http__connection(req);
+	http__phase(r->connection, HTTP_HANDLED);
 	r->next = server->requests;
 	if (r->next != NULL)
 		r->next->prev = r;
@@ -73,16 +79,19 @@ static void
 fill_request(struct request *r, h2o_req_t *req)
 {
 	struct mt_http_request *pub = &r->pub;
-	size_t path_bytes = req->path.len;
+	const char *target, *mark;
+	size_t n;
 
+	mt_http_head_path(req->path.base, req->path.len, &target, &n);
+	mark = memchr(target, '?', n);
 	pub->method = pool_string(req, req->method.base, req->method.len);
 	pub->query = "";
-	if (req->query_at != SIZE_MAX) {
-		path_bytes = req->query_at;
-		pub->query = pool_string(req, req->path.base + path_bytes + 1,
-					 req->path.len - path_bytes - 1);
+	if (mark != NULL) {
+		pub->query =
+		    pool_string(req, mark + 1, n - (size_t)(mark - target) - 1);
+		n = (size_t)(mark - target);
 	}
-	pub->path = pool_string(req, req->path.base, path_bytes);
+	pub->path = n == 0 ? "/" : pool_string(req, target, n);
 	pub->body = req->entity.base;
 	pub->body_bytes = req->entity.base == NULL ? 0 : req->entity.len;
 	/* h2o takes the length header away from what it hands over, but has an
@@ -107,17 +116,62 @@ respond_text(struct request *r, int status, const char *text)
 	mt_http_respond(&r->pub, &answer);
 }
 
+/* Whoever changes something may be kept until the outcome is known, and a
+ * handler that began cannot be told that there are too many. */
+static bool
+may_change(const struct mt_http_request *r)
+{
+	return !mt_streq(r->method, "GET") && !mt_streq(r->method, "HEAD") &&
+	       !mt_streq(r->method, "OPTIONS");
+}
+
+/* The head's bytes, which the library keeps until the request has its answer.
+ * The status of a refusal, or 0. */
+static int
+judge_head(h2o_req_t *req, const char **why)
+{
+	const h2o_buffer_t *in =
+	    req->conn->callbacks->get_socket(req->conn)->input;
+
+	if (req->path.len > PATH_MAX_BYTES) {
+		*why = "the path is too long";
+		return 414;
+	}
+	if (mt_http_head_bytes(in->bytes, in->size) > HTTP_HEAD_MAX_BYTES) {
+		*why = "the head is too long";
+		return 431;
+	}
+	return mt_http_head_judge(in->bytes, in->size, why);
+}
+
+static void
+refuse(struct request *r, int status, const char *why)
+{
+	char text[128];
+
+	/* What follows on this connection is not to be trusted. */
+	r->req->http1_is_persistent = 0;
+	mt_format(text, sizeof(text), "%s\n", why);
+	respond_text(r, status, text);
+}
+
 static int
 on_request(h2o_handler_t *self, h2o_req_t *req)
 {
 	struct mt_http_server *server = ((struct handler *)self)->server;
+	bool may_keep = http__may_keep(server, req->entity.len);
 	struct request *r = request_new(server, req);
+	const char *why;
+	int status;
 
 	fill_request(r, req);
-	if (server->closing)
+	status = judge_head(req, &why);
+	if (status != 0)
+		refuse(r, status, why);
+	else if (server->closing)
 		respond_text(r, 503, "shutting down\n");
-	else if (req->path.len > PATH_MAX_BYTES)
-		respond_text(r, 414, "the path is too long\n");
+	else if (!may_keep && may_change(&r->pub))
+		respond_text(r, 503, "too many requests wait, try later\n");
 	else
 		server->handler(server->arg, &r->pub);
 	return 0;
@@ -142,6 +196,7 @@ reason(int status)
 	    {413, "Payload Too Large"},
 	    {414, "URI Too Long"},
 	    {422, "Unprocessable Entity"},
+	    {431, "Request Header Fields Too Large"},
 	    {500, "Internal Server Error"},
 	    {501, "Not Implemented"},
 	    {502, "Bad Gateway"},
@@ -166,6 +221,7 @@ mt_http_respond(struct mt_http_request *request,
 
 	MT_ASSERT(req != NULL);
 	request_unlink(r);
+	http__phase(r->connection, HTTP_ANSWERED);
 	req->res.status = answer->status;
 	req->res.reason = reason(answer->status);
 	if (answer->type != NULL) {

@@ -4,8 +4,8 @@
  * (connections.c), h2o parses, the handler sees plain requests and answers them
  * (requests.c), the connection is kept.
  *
- * Failure modes: slow or silent clients end by h2o's timeout, long bodies with
- * 413.
+ * Failure modes: too many, slow or silent clients end by limits.c, long bodies
+ * with 413.
  *
  * Closing: the sockets are shut for reading, so that idle connections see an
  * end at once while answers under way go out; what is left after a second is
@@ -21,23 +21,20 @@
 
 #include "base/text.h"
 
-#define REQUEST_TIMEOUT_MS 20000
-#define BODY_MAX_BYTES (1024 * 1024)
-#define CONNECTIONS_MAX 1024
 #define CLOSE_GRACE_MS 1000
 
 static void
-h2o_begin(struct mt_http_server *server, const struct mt_http_options *options)
+h2o_begin(struct mt_http_server *server)
 {
+	const struct http__limits *l = &server->limits;
+
 	h2o_config_init(&server->config);
 	server->config.server_name = h2o_iovec_init(H2O_STRLIT("matriarch"));
-	server->config.max_request_entity_size = options->body_max_bytes > 0
-						     ? options->body_max_bytes
-						     : BODY_MAX_BYTES;
+	server->config.max_request_entity_size = l->body_max_bytes;
+	/* One timer for all that a client may wait with; those of limits.c end
+	 * each part of it earlier. */
 	server->config.http1.req_timeout =
-	    options->request_timeout_ms > 0
-		? (uint64_t)options->request_timeout_ms
-		: REQUEST_TIMEOUT_MS;
+	    (uint64_t)(l->idle_timeout_ms + 2 * l->request_timeout_ms);
 	server->config.handshake_timeout = server->config.http1.req_timeout;
 	/* 2.2.5 has known floods there */
 	server->config.http1.upgrade_to_http2 = 0;
@@ -61,12 +58,11 @@ mt_http_start(struct mt_http_server **server, uv_loop_t *loop,
 	s->loop = loop;
 	s->handler = handler;
 	s->arg = arg;
-	s->connections_max = options->connections_max > 0
-				 ? options->connections_max
-				 : CONNECTIONS_MAX;
+	http__limits_fill(&s->limits, options);
 	uv_timer_init(loop, &s->grace);
 	uv_timer_init(loop, &s->last);
-	h2o_begin(s, options);
+	http__limits_begin(s);
+	h2o_begin(s);
 	rv = http__listen(s, options->host, options->port, err);
 	if (rv != 0) {
 		mt_http_close(s, NULL, NULL);
@@ -118,6 +114,7 @@ http__maybe_closed(struct mt_http_server *server)
 	h2o_context_dispose(&server->context);
 	h2o_config_dispose(&server->config);
 	mt_http_secure(server, NULL);
+	http__limits_end(server);
 	uv_close((uv_handle_t *)&server->grace, on_grace_closed);
 }
 

@@ -18,12 +18,23 @@
 
 /* What a listener is; zero means the default that the comment names. */
 struct mt_http_options {
-	const char *host;           /* name or address; NULL, "" or "*" = all */
-	uint16_t port;              /* 0 = any free one, see mt_http_port */
-	int64_t request_timeout_ms; /* for headers and body together, and for
-				     * an idle connection; 20 s */
+	const char *host; /* name or address; NULL, "" or "*" = all */
+	uint16_t port;    /* 0 = any free one, see mt_http_port */
+
+	/* limits.c has the reasons */
+	int64_t head_timeout_ms;    /* from a request's first byte, or from
+				     * accept, to the end of its head; 5 s */
+	int64_t request_timeout_ms; /* the same, to the end of its body; 20 s */
+	int64_t idle_timeout_ms;    /* between two requests; 60 s */
+	int64_t answer_timeout_ms;  /* for the client to take it; 20 s */
 	size_t body_max_bytes;      /* a longer body gets 413; 1 MiB */
-	int connections_max;        /* more are closed at once; 1024 */
+	size_t buffer_max_bytes;    /* what is read and not answered yet, of
+				     * all together; 16 MiB */
+	int connections_max;        /* 1024, less if the process may not open
+				     * so many descriptors */
+	int address_max;            /* of one address; a quarter of all */
+	int kept_max;               /* requests that change something and are
+				     * not answered yet; 64 */
 };
 
 /*

@@ -106,6 +106,7 @@ setup(void)
 	    .host = "127.0.0.1",
 	    .request_timeout_ms = 300,
 	    .connections_max = 4,
+	    .address_max = 4,
 	};
 
 	setup_with(&options);
@@ -365,30 +366,6 @@ START_TEST(a_slow_client_is_closed)
 }
 END_TEST
 
-START_TEST(connections_beyond_the_limit_are_closed_and_others_served)
-{
-	int fd[5];
-
-	for (int i = 0; i < 4; i++) {
-		fd[i] = dial();
-		put(fd[i], "GET /p HTTP/1.1\r\nHost: h\r\n\r\n");
-		read_until(fd[i], "GET|/p");
-	}
-	fd[4] = dial();
-	read_to_the_end(fd[4]);
-	ck_assert_uint_eq(n_in, 0);
-	put(fd[0], "GET /q HTTP/1.1\r\nHost: h\r\n\r\n");
-	read_until(fd[0], "GET|/q");
-	for (int i = 0; i < 5; i++)
-		close(fd[i]);
-	turn(20);
-	fd[0] = dial();
-	put(fd[0], "GET /r HTTP/1.1\r\nHost: h\r\n\r\n");
-	read_until(fd[0], "GET|/r");
-	close(fd[0]);
-}
-END_TEST
-
 static const struct mt_http_answer late = {
     .status = 202,
     .type = "text/html",
@@ -512,8 +489,6 @@ main(void)
 	tcase_add_test(tc, a_body_as_long_as_allowed_is_taken);
 	tcase_add_test(tc, a_path_that_is_too_long_is_refused);
 	tcase_add_test(tc, a_slow_client_is_closed);
-	tcase_add_test(
-	    tc, connections_beyond_the_limit_are_closed_and_others_served);
 	tcase_add_test(tc, an_answer_may_come_later_than_the_request_timeout);
 	tcase_add_test(tc, a_late_answer_to_a_client_that_left_does_no_harm);
 	tcase_add_test(tc, closing_ends_kept_requests_and_idle_connections);
