@@ -91,6 +91,16 @@ trimmed(struct words w)
 }
 
 static bool
+has_control(struct words w)
+{
+	for (size_t i = 0; i < w.n; i++)
+		if (((unsigned char)w.p[i] < ' ' && w.p[i] != '\t') ||
+		    w.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+static bool
 is_number(struct words w)
 {
 	for (size_t i = 0; i < w.n; i++)
@@ -116,6 +126,8 @@ judge_request_line(struct words line, struct lengths *l)
 	const char *first = memchr(line.p, ' ', line.n), *second;
 	struct words method, target, version;
 
+	if (has_control(line))
+		return "there is a control character";
 	if (first == NULL || first == line.p)
 		return "there is no method";
 	method = (struct words){line.p, (size_t)(first - line.p)};
@@ -137,6 +149,8 @@ judge_field(struct words line, struct lengths *l)
 	const char *colon = memchr(line.p, ':', line.n);
 	struct words name, value;
 
+	if (has_control(line))
+		return "there is a control character";
 	if (*line.p == ' ' || *line.p == '\t')
 		return "a header field goes on in a second line";
 	if (colon == NULL || colon == line.p)
