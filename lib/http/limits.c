@@ -250,6 +250,8 @@ http__enter(struct connection *c)
 {
 	struct mt_http_server *server = c->server;
 	const struct http__limits *l = &server->limits;
+	/* a handshake under way holds more than 50 KiB */
+	int share = mt_http_is_secure(server) ? 2 : 1;
 	struct sockaddr_storage peer = {0};
 	struct connection *first = NULL;
 	int size = sizeof(peer);
@@ -262,8 +264,8 @@ http__enter(struct connection *c)
 	server->n_staying++;
 	http__phase(c, HTTP_WAITS);
 	c->begun_ms = c->since_ms; /* it came to ask */
-	full_address = c->address->n > l->address_max;
-	full = server->n_staying > l->connections_max;
+	full_address = c->address->n > (l->address_max + share - 1) / share;
+	full = server->n_staying > (l->connections_max + share - 1) / share;
 	if (!full && !full_address)
 		return true;
 	first = who_leaves(server, full_address ? c->address : NULL);

@@ -32,7 +32,8 @@ struct mt_http_options {
 				     * all together; 16 MiB */
 	int connections_max;        /* 1024, less if the process may not open
 				     * so many descriptors */
-	int address_max;            /* of one address; a quarter of all */
+	int address_max;            /* of one address; a quarter of all. With
+				     * TLS half of both */
 	int kept_max;               /* requests that change something and are
 				     * not answered yet; 64 */
 };

@@ -13,7 +13,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/tls.h"
 #include "talk.h"
+#include "test/unit/http/certs.h"
 #include "test/unit/run.h"
 
 #define MANY "127.0.0.2"
@@ -109,6 +111,38 @@ START_TEST(an_address_has_its_share_and_no_more)
 	still_served(many[1]);
 	still_served(many[2]);
 	talk_end();
+}
+END_TEST
+
+START_TEST(with_tls_there_is_room_for_half_as_many)
+{
+	const struct mt_http_options o = {.connections_max = 100,
+					  .address_max = 4,
+					  .head_timeout_ms = 60000,
+					  .request_timeout_ms = 60000};
+	struct mt_tls_files files = {.section = "restapi"};
+	struct mt_tls *tls = NULL;
+	struct mt_err err;
+	int fd[3];
+
+	certs_make("one", NULL, 30);
+	files.certfile = certs_path("one.pem");
+	ck_assert_msg(mt_tls_new(&tls, &files, NULL, &err) == 0, "%s",
+		      err.text);
+	talk_start(&o);
+	mt_http_secure(talk_server, tls);
+	mt_tls_free(tls);
+	/* They begin a handshake and go no further. */
+	for (int i = 0; i < 3; i++) {
+		fd[i] = talk_dial(MANY);
+		talk_put_bytes(fd[i], "\x16\x03\x01\x02\x00", 5);
+		talk_turn(1);
+	}
+	until_closed(fd[0]);
+	ck_assert(!talk_is_closed(fd[1]));
+	ck_assert(!talk_is_closed(fd[2]));
+	talk_end();
+	certs_remove();
 }
 END_TEST
 
@@ -213,15 +247,8 @@ END_TEST
 
 /* ---- time ------------------------------------------------------------- */
 
-#define HEAD_MS 300
-#define REQUEST_MS 900
-
-static const struct mt_http_options quick = {
-    .head_timeout_ms = HEAD_MS,
-    .request_timeout_ms = REQUEST_MS,
-    .idle_timeout_ms = 700,
-    .answer_timeout_ms = 500,
-};
+/* What is bounded from above here is bounded by the defaults, which are far
+ * away: a busy machine is late, and never early. */
 
 /* A byte now and then, until the server has enough. Returns how long. */
 static int64_t
@@ -240,23 +267,22 @@ drip(int fd)
 
 START_TEST(a_head_is_complete_in_time_or_never)
 {
+	const struct mt_http_options o = {.head_timeout_ms = 300};
 	int64_t ms;
 	int fd;
 
-	talk_start(&quick);
+	talk_start(&o);
 	fd = talk_dial(MANY);
 	talk_put(fd, "GET / HTTP/1.1\r\nHost: ");
 	ms = drip(fd);
-	ck_assert_int_ge(ms, HEAD_MS - 50);
-	ck_assert_int_lt(ms, REQUEST_MS - 100);
+	ck_assert_int_ge(ms, 250);
 	/* The second on a connection has as long as the first. */
 	fd = idle(MANY);
-	talk_turn(HEAD_MS + 50);
+	talk_turn(400);
 	ck_assert(!talk_is_closed(fd));
 	talk_put(fd, "GET / HTTP/1.1\r\nHost: ");
 	ms = drip(fd);
-	ck_assert_int_ge(ms, HEAD_MS - 50);
-	ck_assert_int_lt(ms, REQUEST_MS - 100);
+	ck_assert_int_ge(ms, 250);
 	ck_assert_int_eq(talk_n_requests, 1);
 	talk_end();
 }
@@ -264,28 +290,29 @@ END_TEST
 
 START_TEST(who_says_nothing_at_all_goes_as_early)
 {
+	const struct mt_http_options o = {.head_timeout_ms = 300};
 	int64_t from_ms = mt_clock_ms();
 
-	talk_start(&quick);
+	talk_start(&o);
 	until_closed(talk_dial(MANY));
-	ck_assert_int_ge(mt_clock_ms() - from_ms, HEAD_MS - 50);
-	ck_assert_int_lt(mt_clock_ms() - from_ms, REQUEST_MS - 100);
+	ck_assert_int_ge(mt_clock_ms() - from_ms, 250);
 	talk_end();
 }
 END_TEST
 
 START_TEST(a_body_has_longer_than_a_head_but_not_for_ever)
 {
+	const struct mt_http_options o = {.head_timeout_ms = 300,
+					  .request_timeout_ms = 1200};
 	int64_t ms;
 	int fd;
 
-	talk_start(&quick);
+	talk_start(&o);
 	fd = talk_dial(MANY);
 	talk_put(fd, "PUT / HTTP/1.1\r\nHost: h\r\n"
 		     "Content-Length: 5000\r\n\r\n");
 	ms = drip(fd);
-	ck_assert_int_ge(ms, REQUEST_MS - 100);
-	ck_assert_int_lt(ms, 2 * REQUEST_MS);
+	ck_assert_int_ge(ms, 1100);
 	ck_assert_int_eq(talk_n_requests, 0);
 	talk_end();
 }
@@ -293,26 +320,27 @@ END_TEST
 
 START_TEST(an_idle_connection_ends)
 {
+	const struct mt_http_options o = {.idle_timeout_ms = 700};
 	int64_t from_ms;
 	int fd;
 
-	talk_start(&quick);
+	talk_start(&o);
 	from_ms = mt_clock_ms();
 	fd = idle(MANY);
 	until_closed(fd);
 	ck_assert_int_ge(mt_clock_ms() - from_ms, 650);
-	ck_assert_int_lt(mt_clock_ms() - from_ms, 1500);
 	talk_end();
 }
 END_TEST
 
 START_TEST(who_does_not_take_its_answer_is_cut_off)
 {
+	const struct mt_http_options o = {.answer_timeout_ms = 500};
 	int64_t from_ms;
 	size_t bytes = 0;
 	int fd, small = 4096;
 
-	talk_start(&quick);
+	talk_start(&o);
 	fd = talk_dial(MANY);
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	talk_put(fd, "GET /long HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -340,10 +368,11 @@ END_TEST
 
 START_TEST(who_takes_it_gets_it_all)
 {
+	const struct mt_http_options o = {0};
 	size_t bytes = 0;
 	int fd;
 
-	talk_start(&quick);
+	talk_start(&o);
 	fd = talk_dial(MANY);
 	talk_put(fd, "GET /long HTTP/1.0\r\n\r\n");
 	for (ssize_t n = 1; n > 0; bytes += (size_t)n) {
@@ -359,15 +388,18 @@ END_TEST
 
 START_TEST(what_came_while_the_process_was_stopped_is_read_first)
 {
+	const struct mt_http_options o = {.head_timeout_ms = 1000,
+					  .request_timeout_ms = 1000,
+					  .idle_timeout_ms = 1000};
 	int fresh, kept;
 
-	talk_start(&quick);
+	talk_start(&o);
 	kept = idle(MANY);
 	fresh = talk_dial(FEW);
 	talk_turn(5);
 	ck_assert_int_gt(send(kept, "GET /a HTTP/1.0\r\n\r\n", 19, 0), 0);
 	ck_assert_int_gt(send(fresh, "GET /b HTTP/1.0\r\n\r\n", 19, 0), 0);
-	poll(NULL, 0, 1000); /* longer than any deadline here */
+	poll(NULL, 0, 1500); /* longer than any deadline here */
 	talk_until(kept, "GET|/a");
 	talk_until(fresh, "GET|/b");
 	talk_end();
@@ -444,6 +476,7 @@ main(void)
 	tcase_add_test(tc, a_new_client_takes_the_place_of_who_waits_longest);
 	tcase_add_test(tc, who_has_many_goes_before_who_has_few);
 	tcase_add_test(tc, an_address_has_its_share_and_no_more);
+	tcase_add_test(tc, with_tls_there_is_room_for_half_as_many);
 	tcase_add_test(tc, who_is_being_answered_is_left_alone);
 	tcase_add_test(tc, the_default_is_what_the_descriptors_allow);
 	tcase_add_test(tc, a_turn_of_the_loop_accepts_some_and_no_flood);

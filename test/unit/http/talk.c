@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+#define TURNS_MIN 5
+
 uv_loop_t talk_loop;
 struct mt_http_server *talk_server;
 char talk_in[65536];
@@ -139,7 +141,7 @@ talk_turn(int64_t for_ms)
 {
 	int64_t end_ms = mt_clock_ms() + for_ms;
 
-	for (int64_t i = 0; i < for_ms || mt_clock_ms() < end_ms; i++) {
+	for (int i = 0; i < TURNS_MIN || mt_clock_ms() < end_ms; i++) {
 		uv_run(&talk_loop, UV_RUN_NOWAIT);
 		poll(NULL, 0, 1);
 	}

@@ -36,7 +36,7 @@ void talk_end(void);
 int talk_dial(const char *from);
 void talk_put(int fd, const char *text);
 void talk_put_bytes(int fd, const void *p, size_t n);
-/* As many turns of the loop as milliseconds at least. */
+/* For so long, and some turns of the loop at least. */
 void talk_turn(int64_t for_ms);
 /* -1: nothing came within that time; 0: the server closed. */
 ssize_t talk_read(int fd, int64_t within_ms);
