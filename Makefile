@@ -114,6 +114,17 @@ $(B)/sample.inc: etc/matriarch.yml
 	sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< >$@
 $(B)/lib/conf/sample.o: $(B)/sample.inc
 
+# Any other file inside a program: $(B)/FILE.inc has its bytes, as what stands
+# between the braces of an array of unsigned char. In the source file:
+#	static const unsigned char text[] = {
+#	#include "daemon/api/openapi.json.inc"
+#	};
+# and here a line for its object.
+$(B)/%.inc: %
+	@mkdir -p $(@D)
+	od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g' >$@
+$(B)/daemon/api/openapi.o: $(B)/daemon/api/openapi.json.inc
+
 # The daemon's source files, after which its loggers are named.
 ifdef CONFIGURED
 SOURCES = $(patsubst %,"%"$(comma),$(sort $(wildcard $(LAYERS:%=lib/%/*.c) \

@@ -80,6 +80,14 @@ mt_health_kind(const char *path)
 	return MT_HEALTH_NONE;
 }
 
+const char *
+mt_health_path(size_t i)
+{
+	if (i >= MT_COUNT(paths))
+		return NULL;
+	return paths[i].text + (paths[i].text[0] == '/');
+}
+
 int64_t
 mt_health_lag_bytes(const char *text)
 {

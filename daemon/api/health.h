@@ -63,6 +63,10 @@ void mt_health_of_view(const struct mt_view *view, struct mt_health_input *in);
 /* The check of a path (without query), by the known order of tests. */
 enum mt_health_kind mt_health_kind(const char *path);
 
+/* The paths that have a check, one by one, without the slash; NULL: no more.
+ * Besides them "/" has one. */
+const char *mt_health_path(size_t i);
+
 /* 200 or 503. query as in the request, "" for none. */
 int mt_health_code(const struct mt_health_input *in, enum mt_health_kind kind,
 		   const char *query);

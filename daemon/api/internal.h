@@ -31,6 +31,12 @@ typedef void (*api__handler)(struct mt_api *api, struct mt_http_request *r);
 
 /* router.c */
 void api__route(void *api, struct mt_http_request *r);
+/* A row of its table, for tests; second NULL = whatever comes. */
+struct api__route_row {
+	const char *segment, *second, *method;
+};
+/* false: there are not so many. */
+bool api__route_row(size_t i, struct api__route_row *row);
 
 /* respond.c: doc is taken */
 void api__respond_json(struct mt_http_request *r, int status, json_t *doc);
@@ -94,6 +100,9 @@ void api__get_forecast(struct mt_api *api, struct mt_http_request *r);
 
 /* metrics.c */
 void api__get_metrics(struct mt_api *api, struct mt_http_request *r);
+
+/* openapi.c */
+void api__get_openapi(struct mt_api *api, struct mt_http_request *r);
 
 /* config.c */
 void api__get_config(struct mt_api *api, struct mt_http_request *r);

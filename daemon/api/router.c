@@ -28,6 +28,7 @@ static const struct route {
     {"decisions", NULL, "GET", api__get_decisions},
     {"forecast", NULL, "GET", api__get_forecast},
     {"metrics", NULL, "GET", api__get_metrics},
+    {"openapi.json", NULL, "GET", api__get_openapi},
     {"reload", NULL, "POST", api__post_reload},
     {"raft", "state", "GET", api__get_raft_state},
     {"raft", NULL, "GET", api__get_raft},
@@ -38,6 +39,17 @@ static const struct route {
     {"citus", NULL, "POST", api__post_mpp},
     {"mpp", NULL, "POST", api__post_mpp},
 };
+
+bool
+api__route_row(size_t i, struct api__route_row *row)
+{
+	if (i >= MT_COUNT(routes))
+		return false;
+	row->segment = routes[i].segment;
+	row->second = routes[i].second;
+	row->method = routes[i].method;
+	return true;
+}
 
 /* Does the path go on with this segment? Returns what follows, or NULL. */
 static const char *

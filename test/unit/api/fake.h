@@ -50,7 +50,7 @@ static struct fake fake;
 
 /* the last answer */
 static int status;
-static char answer[65536];
+static char answer[262144];
 static const char *answer_body;
 
 static inline void
