@@ -102,6 +102,9 @@ backend_raft(void *arg, struct mt_raft_info *info)
 	mt_disk_stats(n->disk, &disk);
 	info->last_write_ms = disk.last_ms;
 	info->max_write_ms = disk.max_ms;
+	info->running_write_ms = disk.running_ms;
+	info->writes = disk.writes;
+	info->write_failures = disk.failures;
 	mt_copy(info->waiting_for, sizeof(info->waiting_for), n->waiting_for);
 	if (n->driver == NULL) {
 		mt_copy(info->state, sizeof(info->state), "forming");
@@ -120,6 +123,12 @@ backend_raft(void *arg, struct mt_raft_info *info)
 	info->digest = mt_state_digest(&n->state);
 	add_servers(n, info);
 	mt_peers_each(n->peers, add_contact, info);
+}
+
+static int64_t
+backend_round_trip(void *arg)
+{
+	return ((struct mt_node *)arg)->keep.holder.round_trip_ms;
 }
 
 static const char *
@@ -207,6 +216,7 @@ node__backend(struct mt_node *n)
 	    .view = backend_view,
 	    .pg = backend_pg,
 	    .raft = backend_raft,
+	    .round_trip = backend_round_trip,
 	    .doing = backend_doing,
 	    .last_seen = backend_last_seen,
 	    .propose = backend_propose,

@@ -27,7 +27,8 @@ have_slots(const struct mt_postgres *pg, const struct mt_state *s,
 			continue;
 		mt_pg_slot_name(slot, m->name);
 		for (int k = 0; k < pg->info.n_slots && !found; k++)
-			found = strcmp(pg->info.slots[k], slot) == 0;
+			found = pg->info.slots[k].physical &&
+				strcmp(pg->info.slots[k].name, slot) == 0;
 		if (!found)
 			return false;
 	}

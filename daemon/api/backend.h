@@ -27,6 +27,8 @@ struct mt_raft_info {
 	char leader[MT_NAME_MAX];
 	uint64_t last_index, commit_index, applied_index, snapshot_index;
 	int64_t last_write_ms, max_write_ms; /* of the store */
+	int64_t running_write_ms;            /* of the one under way; 0 none */
+	uint64_t writes, write_failures;
 	int n_members;
 	struct mt_raft_member members[MT_NODES_MAX];
 	char waiting_for[256]; /* while forming: who is awaited; else "" */
@@ -50,6 +52,8 @@ struct mt_api_backend {
 	/* Lease deadline is part of view.local; this is PostgreSQL's answer. */
 	const struct mt_pg_info *(*pg)(void *arg);
 	void (*raft)(void *arg, struct mt_raft_info *info);
+	/* Until a majority had answered the last renewal of the lease, ms. */
+	int64_t (*round_trip)(void *arg);
 	/* What the daemon does or waits for, one line, "" = nothing. */
 	const char *(*doing)(void *arg);
 	/* Wall clock of the last contact with a Raft leader, seconds; 0 never.

@@ -44,9 +44,13 @@ static const char look_sql[] =
     " (SELECT json_agg(w) FROM (SELECT usename, application_name,"
     "   client_addr::text, state, sync_state, sync_priority, flush_lsn::text"
     "  FROM pg_stat_replication ORDER BY pid LIMIT 32) w),"
-    " (SELECT json_agg(x.slot_name) FROM (SELECT slot_name"
-    "  FROM pg_replication_slots WHERE slot_type = 'physical'"
-    "   AND NOT temporary ORDER BY slot_name LIMIT 32) x)"
+    " (SELECT json_agg(x) FROM (SELECT slot_name, active,"
+    "   slot_type = 'physical' AND NOT temporary AS physical,"
+    "   restart_lsn::text"
+    "  FROM pg_replication_slots ORDER BY 3 DESC, 1 LIMIT 32) x),"
+    " CASE WHEN current_setting('synchronous_standby_names') <> ''"
+    "  THEN (SELECT count(*) FROM pg_stat_activity"
+    "   WHERE wait_event = 'SyncRep') ELSE 0 END"
     " FROM (SELECT 1) one LEFT JOIN pg_stat_wal_receiver r ON true";
 
 enum column {
@@ -67,6 +71,7 @@ enum column {
 	C_RECEIPT,
 	C_SENDERS,
 	C_SLOTS,
+	C_WAITING,
 	C_COUNT
 };
 
@@ -124,14 +129,18 @@ static void
 read_slots(struct mt_pg_info *info, const char *text)
 {
 	json_t *list = json_loads(text, 0, NULL), *o;
+	struct mt_pg_slot *slot;
 	size_t i;
 
 	json_array_foreach (list, i, o) {
-		if (info->n_slots == (int)MT_COUNT(info->slots))
+		if (info->n_slots == MT_PG_SLOTS_MAX)
 			break;
-		if (json_is_string(o))
-			mt_copy(info->slots[info->n_slots++],
-				sizeof(info->slots[0]), json_string_value(o));
+		slot = &info->slots[info->n_slots++];
+		put_text(slot->name, sizeof(slot->name), o, "slot_name");
+		slot->physical = json_is_true(json_object_get(o, "physical"));
+		slot->active = json_is_true(json_object_get(o, "active"));
+		slot->restart_lsn = lsn_of(
+		    json_string_value(json_object_get(o, "restart_lsn")));
 	}
 	json_decref(list);
 }
@@ -164,6 +173,7 @@ read_info(struct mt_pg_info *info, const struct mt_session_result *r)
 		TEXT(C_RECEIPT));
 	read_senders(info, TEXT(C_SENDERS));
 	read_slots(info, TEXT(C_SLOTS));
+	info->n_sync_waiting = atoi(TEXT(C_WAITING));
 #undef TEXT
 	return 0;
 }

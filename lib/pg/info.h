@@ -21,6 +21,15 @@ struct mt_pg_walsender {
 	uint64_t flush_lsn;
 };
 
+#define MT_PG_SLOTS_MAX 32
+
+struct mt_pg_slot {
+	char name[64];
+	bool physical; /* and not temporary: a member may have it */
+	bool active;
+	uint64_t restart_lsn; /* the oldest WAL that it keeps; 0 = none */
+};
+
 struct mt_pg_info {
 	int64_t at_ms;       /* mt_clock_ms() of the answer; 0 = never */
 	int server_version;  /* 150020 */
@@ -41,8 +50,9 @@ struct mt_pg_info {
 	char receipt_time[48];   /* of its last message; "" = null */
 	int n_walsenders;
 	struct mt_pg_walsender walsenders[MT_PG_WALSENDERS_MAX];
-	int n_slots;
-	char slots[32][64]; /* names of physical slots */
+	int n_slots; /* physical ones first, then by name */
+	struct mt_pg_slot slots[MT_PG_SLOTS_MAX];
+	int n_sync_waiting; /* sessions whose commit waits for standbys */
 };
 
 #endif

@@ -316,7 +316,7 @@ def test_from_tls_to_plain_and_back_by_reloads(formed):
     secure, node.tls = node.tls, None
     reload(node, certfile=None, verify_client="none")
     assert node.status("/patroni") == 200
-    assert "certificate_days_left" not in node.get("/metrics").text
+    assert "certificate_days_left{" not in node.get("/metrics").text
 
     def published():
         return primary.json("/raft/state")["members"][node.name]["api_url"]

@@ -235,6 +235,10 @@ START_TEST(the_log_and_its_members_are_told)
 	raft->id = 1;
 	raft->term = 4;
 	raft->commit_index = 39;
+	raft->snapshot_index = 30;
+	raft->writes = 12;
+	raft->write_failures = 1;
+	raft->running_write_ms = 40;
 	raft->last_write_ms = 2;
 	raft->max_write_ms = 1200;
 	raft->n_members = 3;
@@ -247,11 +251,102 @@ START_TEST(the_log_and_its_members_are_told)
 	is("matriarch_raft_leader", "1");
 	is("matriarch_raft_term", "4");
 	is("matriarch_raft_commit_index", "39");
+	is("matriarch_raft_snapshot_index", "30");
+	is("matriarch_raft_writes_total", "12");
+	is("matriarch_raft_write_failures_total", "1");
+	is("matriarch_raft_write_running_seconds", "0.040");
+	has("matriarch_raft_state",
+	    "scope=\"demo\",name=\"node1\",state=\"leader\"", "1");
+	has("matriarch_raft_state",
+	    "scope=\"demo\",name=\"node1\",state=\"follower\"", "0");
 	has("matriarch_raft_write_seconds",
 	    "scope=\"demo\",name=\"node1\",which=\"longest\"", "1.200");
 	/* neither of itself nor of whom it never heard */
 	has("matriarch_raft_contact_age_seconds",
 	    "scope=\"demo\",name=\"node1\",member=\"node2\"", "0.050");
+}
+END_TEST
+
+START_TEST(the_lease_is_told_by_who_has_it)
+{
+	fake.local.deadline_ms = mt_clock_ms() + 60000;
+	fake.state.last_decision = 9;
+	get();
+	/* 1 % of the ttl and what clocks and kills take */
+	is("matriarch_lease_margin_seconds", "0.120");
+	is("matriarch_lease_round_trip_seconds", "0.007");
+	is("matriarch_decisions_total", "9");
+	fake_local(false);
+	get();
+	is("matriarch_lease_margin_seconds", "0.120");
+	ck_assert(!mentions("matriarch_lease_round_trip_seconds{"));
+	fake.state.leader.epoch = 0;
+	get();
+	ck_assert(!mentions("matriarch_lease_margin_seconds{"));
+}
+END_TEST
+
+START_TEST(the_age_of_each_report_is_told)
+{
+	fake.reports.seen[2].at_ms = mt_clock_ms() - 90000;
+	get();
+	ck_assert(mentions("matriarch_report_age_seconds{scope=\"demo\",name="
+			   "\"node1\",member=\"node1\"} 0."));
+	ck_assert(mentions("matriarch_report_age_seconds{scope=\"demo\",name="
+			   "\"node1\",member=\"node3\"} 90."));
+}
+END_TEST
+
+START_TEST(a_long_action_is_told_while_it_lasts)
+{
+	get();
+	is("matriarch_jobs_running", "0");
+	ck_assert(!mentions("matriarch_job_seconds{"));
+	fake.local.job = MT_JOB_CLONE;
+	fake.local.job_since_ms = mt_clock_ms() - 80000;
+	get();
+	is("matriarch_jobs_running", "1");
+	ck_assert(mentions("matriarch_job_seconds{scope=\"demo\",name="
+			   "\"node1\",job=\"clone\"} 80."));
+}
+END_TEST
+
+static void
+slot(int i, const char *name, uint64_t lsn, bool active)
+{
+	struct mt_pg_slot *s = &fake.pg.slots[i];
+
+	mt_copy(s->name, sizeof(s->name), name);
+	s->restart_lsn = lsn;
+	s->active = active;
+	fake.pg.n_slots = i + 1;
+}
+
+START_TEST(what_slots_keep_is_told)
+{
+	slot(0, "node2", 0x5000000, true);
+	slot(1, "node3", 0, false); /* has reserved nothing */
+	slot(2, "gone", 0x4000100, false);
+	fake.pg.n_sync_waiting = 3;
+	get();
+	has("matriarch_slot_retained_bytes",
+	    "scope=\"demo\",name=\"node1\",slot=\"node2\"", "256");
+	has("matriarch_slot_retained_bytes",
+	    "scope=\"demo\",name=\"node1\",slot=\"gone\"", "16777216");
+	ck_assert(!mentions("matriarch_slot_retained_bytes{scope=\"demo\","
+			    "name=\"node1\",slot=\"node3\""));
+	has("matriarch_slot_active",
+	    "scope=\"demo\",name=\"node1\",slot=\"node2\"", "1");
+	has("matriarch_slot_active",
+	    "scope=\"demo\",name=\"node1\",slot=\"node3\"", "0");
+	is("matriarch_sync_waiting_sessions", "3");
+	/* of a standby what it received counts */
+	fake_local(false);
+	slot(0, "node3", 0x4ffff00, true);
+	get();
+	has("matriarch_slot_retained_bytes",
+	    "scope=\"demo\",name=\"node2\",slot=\"node3\"", "256");
+	ck_assert(!mentions("matriarch_sync_waiting_sessions{"));
 }
 END_TEST
 
@@ -277,6 +372,10 @@ main(void)
 	tcase_add_test(tc, without_postgresql_nothing_is_claimed_of_it);
 	tcase_add_test(tc, the_forecast_is_told);
 	tcase_add_test(tc, the_log_and_its_members_are_told);
+	tcase_add_test(tc, the_lease_is_told_by_who_has_it);
+	tcase_add_test(tc, the_age_of_each_report_is_told);
+	tcase_add_test(tc, a_long_action_is_told_while_it_lasts);
+	tcase_add_test(tc, what_slots_keep_is_told);
 	tcase_add_test(tc, labels_are_written_so_that_they_can_be_read);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);

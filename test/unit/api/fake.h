@@ -80,6 +80,13 @@ fake_raft(void *arg, struct mt_raft_info *info)
 	*info = ((struct fake *)arg)->raft;
 }
 
+static inline int64_t
+fake_round_trip(void *arg)
+{
+	(void)arg;
+	return 7;
+}
+
 static inline const char *
 fake_doing(void *arg)
 {
@@ -270,6 +277,7 @@ fake_setup(void)
 	    .view = fake_view,
 	    .pg = fake_pg,
 	    .raft = fake_raft,
+	    .round_trip = fake_round_trip,
 	    .doing = fake_doing,
 	    .last_seen = fake_last_seen,
 	    .propose = fake_propose,

@@ -215,7 +215,10 @@ START_TEST(slots_are_made_and_dropped_without_complaint)
 	}
 	look(&a);
 	ck_assert_int_eq(info.n_slots, 1);
-	ck_assert_str_eq(info.slots[0], "b_1");
+	ck_assert_str_eq(info.slots[0].name, "b_1");
+	ck_assert(info.slots[0].physical && !info.slots[0].active);
+	ck_assert_uint_gt(info.slots[0].restart_lsn, 0);
+	ck_assert_uint_le(info.slots[0].restart_lsn, info.current_lsn);
 	for (int i = 0; i < 2; i++) {
 		done = 0;
 		mt_session_slot_drop(a.session, "b_1", 0, stmt_done, NULL);
