@@ -73,8 +73,8 @@ PROGRAMS = $(B)/matriarch $(B)/matriarch-sentinel $(B)/matriarchd
 # What the unit tests of the programs link: all of a program but its main().
 TESTED = $(LAYERS) api cli daemon
 OBJS_api = $(call objects,daemon/api)
-LINK_api = http core conf base
-EXT_api = $(EXT_http)
+LINK_api = pg http core conf base
+EXT_api = $(EXT_http) $(PQ_LIBS)
 OBJS_cli = $(filter-out $(B)/cli/main.o,$(CLI_OBJS))
 LINK_cli = $(CLI_LIBS)
 EXT_cli = $(CLI_EXT)

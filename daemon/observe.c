@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "conf/pgconf.h"
 #include "core/found.h"
 #include "daemon/node_internal.h"
 
@@ -174,6 +175,8 @@ report_server(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	r->bootstrap_ready = l->data == MT_DATA_EMPTY && l->can_bootstrap;
 	r->bootstrap_failed = mt_postgres_bootstrap_failed(n->pg);
 	r->streaming = l->streaming;
+	r->restoring = l->accepting && l->in_recovery && !l->streaming &&
+		       mt_pgconf_restores(n->conf, n->state.config);
 	r->writable = l->accepting && !l->in_recovery && l->as_primary &&
 		      (l->exempt || v->now_ms < l->deadline_ms) &&
 		      l->job != MT_JOB_STOP;

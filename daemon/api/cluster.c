@@ -83,16 +83,27 @@ api__sync_role(const struct mt_view *view, const char *name)
 }
 
 const char *
+api__replication_state(const struct mt_report *report)
+{
+	if (report->pg_role != MT_ROLE_REPLICA ||
+	    report->pg_state != MT_PG_RUNNING)
+		return NULL;
+	if (report->streaming)
+		return "streaming";
+	return report->restoring ? "in archive recovery" : NULL;
+}
+
+const char *
 api__member_state(const struct mt_view *view, const struct mt_member *m)
 {
 	const struct mt_report *report = api__report(view, m->name);
+	const char *replication;
 
 	if (report == NULL)
 		return "unknown";
-	if (report->pg_role == MT_ROLE_REPLICA && report->streaming &&
-	    report->pg_state == MT_PG_RUNNING)
-		return "streaming";
-	return mt_pg_state_name(report->pg_state);
+	replication = api__replication_state(report);
+	return replication != NULL ? replication
+				   : mt_pg_state_name(report->pg_state);
 }
 
 /* host and port of "postgres://host:port/db" */

@@ -8,28 +8,9 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "conf/pgconf.h"
 #include "daemon/api/health.h"
 #include "daemon/api/internal.h"
-
-static bool
-has_text(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text != NULL && *text != '\0';
-}
-
-static bool
-has_restore_command(const struct mt_conf *conf, const struct mt_state *s)
-{
-	const json_t *pg = json_object_get(s->config, "postgresql");
-
-	return has_text(conf->postgresql.recovery_conf, "restore_command") ||
-	       has_text(conf->postgresql.parameters, "restore_command") ||
-	       has_text(json_object_get(pg, "recovery_conf"),
-			"restore_command") ||
-	       has_text(json_object_get(pg, "parameters"), "restore_command");
-}
 
 void
 api__health_input(const struct mt_api *api, const struct mt_view *view,
@@ -37,7 +18,6 @@ api__health_input(const struct mt_api *api, const struct mt_view *view,
 {
 	const struct mt_api_backend *b = api->backend;
 	const struct mt_local *l = &view->local;
-	const struct mt_state *s = view->state;
 	const struct mt_pg_info *pg = b->pg(b->arg);
 	const char *sync_role = api__sync_role(view, l->name);
 	int64_t seen_s = b->last_seen(b->arg);
@@ -54,7 +34,8 @@ api__health_input(const struct mt_api *api, const struct mt_view *view,
 		in->sync_standby = mt_streq(sync_role, "sync_standby");
 		in->quorum_standby = !in->sync_standby;
 	}
-	in->restore = !l->witness && has_restore_command(b->conf, s);
+	in->restore =
+	    !l->witness && mt_pgconf_restores(b->conf, view->state->config);
 	if (pg != NULL && pg->has_receiver && in->in_recovery) {
 		if (pg->latest_end_lsn > in->leader_lsn)
 			in->leader_lsn = pg->latest_end_lsn;

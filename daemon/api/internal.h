@@ -44,6 +44,7 @@ void api__respond_text(struct mt_http_request *r, int status, const char *fmt,
 		       ...) MT_PRINTF(3, 4);
 void api__respond_empty(struct mt_http_request *r, int status,
 			const char *header, const char *value);
+json_t *api__json_number(uint64_t n);
 /* A 64-bit identity as 16 hex digits: JSON's numbers are too short for it. */
 json_t *api__json_id(uint64_t id);
 /* NULL for "" */
@@ -82,7 +83,9 @@ uint64_t api__leader_lsn(const struct mt_view *view);
 void api__put_pending(json_t *o, const struct mt_report *report);
 /* As api__effective_tags, of a member. */
 json_t *api__member_tags(const struct mt_view *view, const struct mt_member *m);
-/* "streaming" or the state of PostgreSQL */
+/* "streaming" or "in archive recovery" of a standby that runs, or NULL. */
+const char *api__replication_state(const struct mt_report *report);
+/* The same, or the state of PostgreSQL. */
 const char *api__member_state(const struct mt_view *view,
 			      const struct mt_member *m);
 
@@ -127,6 +130,8 @@ void api__post_mpp(struct mt_api *api, struct mt_http_request *r);
 
 /* raft.c */
 void api__get_raft(struct mt_api *api, struct mt_http_request *r);
+
+/* raft_state.c */
 void api__get_raft_state(struct mt_api *api, struct mt_http_request *r);
 
 /* switchover.c */

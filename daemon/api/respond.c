@@ -65,6 +65,12 @@ api__respond_empty(struct mt_http_request *r, int status, const char *header,
 }
 
 json_t *
+api__json_number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+json_t *
 api__json_id(uint64_t id)
 {
 	char text[17];

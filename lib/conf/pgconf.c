@@ -378,6 +378,31 @@ mt_pgconf_parameters(const struct mt_conf *conf, const json_t *dynamic_doc,
 	return out;
 }
 
+static bool
+has_restore_command(const json_t *parameters)
+{
+	const char *text =
+	    json_string_value(json_object_get(parameters, "restore_command"));
+
+	return text != NULL && *text != '\0';
+}
+
+bool
+mt_pgconf_restores(const struct mt_conf *conf, const json_t *dynamic_doc)
+{
+	const struct mt_conf_postgresql *local = &conf->postgresql;
+	const json_t *section = json_object_get(dynamic_doc, "postgresql");
+
+	return has_restore_command(local->recovery_conf) ||
+	       has_restore_command(local->parameters) ||
+	       has_restore_command(
+		   local->for_role[MT_CONF_REPLICA].parameters) ||
+	       has_restore_command(json_object_get(section, "recovery_conf")) ||
+	       has_restore_command(json_object_get(section, "parameters")) ||
+	       has_restore_command(
+		   json_object_get(section, "parameters_replica"));
+}
+
 const char *
 mt_pgconf_role_name(enum mt_conf_role role)
 {

@@ -42,6 +42,9 @@ json_t *mt_pgconf_for_role(json_t *parameters, const struct mt_conf *conf,
 json_t *mt_pgconf_files(const struct mt_conf *conf, const json_t *dynamic_doc,
 			enum mt_conf_role role);
 
+/* Would a standby of this member get WAL from a restore_command? */
+bool mt_pgconf_restores(const struct mt_conf *conf, const json_t *dynamic_doc);
+
 /* Given to the postmaster as --name=value, too, so that ALTER SYSTEM cannot
  * change it? */
 bool mt_pgconf_on_command_line(const char *name);

@@ -33,6 +33,7 @@ enum flag {
 	F_RESTORED = 1 << 16,
 	F_WANTS_CLONE = 1 << 17,
 	F_NO_DATA = 1 << 18,
+	F_RESTORING = 1 << 19,
 };
 
 static uint32_t
@@ -56,6 +57,7 @@ flags_of(const struct mt_report *r)
 			  (r->restored ? F_RESTORED : 0) |
 			  (r->wants_clone ? F_WANTS_CLONE : 0) |
 			  (r->holds_turn ? F_HOLDS_TURN : 0) |
+			  (r->restoring ? F_RESTORING : 0) |
 			  (r->no_data ? F_NO_DATA : 0));
 }
 
@@ -130,6 +132,7 @@ take_flags(struct mt_report *r, uint32_t f)
 	r->restored = (f & F_RESTORED) != 0;
 	r->wants_clone = (f & F_WANTS_CLONE) != 0;
 	r->no_data = (f & F_NO_DATA) != 0;
+	r->restoring = (f & F_RESTORING) != 0;
 }
 
 static void

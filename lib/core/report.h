@@ -40,8 +40,10 @@ struct mt_report {
 	bool bootstrap_ready;  /* could bootstrap: has the section, no data */
 	bool bootstrap_failed; /* and will not try again by itself */
 	bool streaming;        /* a walreceiver streams */
-	bool writable;         /* primary, out of recovery, answering */
-	bool serving;          /* and has a slot for each member: follow it */
+	bool restoring; /* a standby that does not, and would get WAL from
+			 * its restore_command */
+	bool writable;  /* primary, out of recovery, answering */
+	bool serving;   /* and has a slot for each member: follow it */
 	bool nofailover;
 	bool healthy; /* running, answering its session */
 	bool pending_restart;

@@ -250,6 +250,21 @@ START_TEST(the_cluster_lists_members_with_data)
 }
 END_TEST
 
+START_TEST(a_standby_that_does_not_stream_may_read_the_archive)
+{
+	json_t *doc;
+
+	fake_report(1)->streaming = false;
+	fake_report(1)->restoring = true;
+	doc = ask_json("/cluster");
+	ck_assert_str_eq(
+	    json_string_value(json_object_get(
+		json_array_get(json_object_get(doc, "members"), 1), "state")),
+	    "in archive recovery");
+	json_decref(doc);
+}
+END_TEST
+
 START_TEST(a_silent_member_is_listed_as_unknown)
 {
 	json_t *doc, *m;
@@ -328,86 +343,6 @@ START_TEST(there_is_no_configuration_before_the_cluster)
 	json_decref(fake.state.config);
 	fake.state.config = NULL;
 	ck_assert_int_eq(ask("GET", "/config"), 502);
-}
-END_TEST
-
-START_TEST(raft_shows_ids_as_hex_and_who_was_heard_of)
-{
-	json_t *doc;
-
-	fake.raft = (struct mt_raft_info){
-	    .id = UINT64_C(0xf000000000000001),
-	    .state = "follower",
-	    .term = 3,
-	    .leader_id = UINT64_C(0xf000000000000000),
-	    .leader = "node1",
-	    .last_index = 9,
-	    .commit_index = 8,
-	    .applied_index = 8,
-	    .snapshot_index = 4,
-	    .last_write_ms = 1,
-	    .max_write_ms = 5,
-	    .n_members = 1,
-	    .members = {{
-		.id = UINT64_C(0xf000000000000000),
-		.address = "127.0.0.1:7000",
-		.role = "voter",
-		.contact_age_ms = -1,
-	    }},
-	    .waiting_for = "node3",
-	    .digest = 0xabc,
-	};
-	doc = ask_json("/raft");
-	ck_assert_json(
-	    doc, "{'id':'f000000000000001','name':'node1','state':'follower',"
-		 "'term':3,'leader':'node1','leader_id':'f000000000000000',"
-		 "'last_index':9,'commit_index':8,'applied_index':8,"
-		 "'snapshot_index':4,'digest':'0000000000000abc',"
-		 "'last_write_ms':1,'max_write_ms':5,"
-		 "'members':[{'id':'f000000000000000','name':null,"
-		 "'address':'127.0.0.1:7000','role':'voter','connected':false,"
-		 "'contact_age_ms':null}],'waiting_for':'node3'}");
-	json_decref(doc);
-}
-END_TEST
-
-START_TEST(the_state_has_the_names_that_scripts_know)
-{
-	json_t *doc, *members;
-
-	mt_copy(fake.state.members[1].proxy_url, MT_URL_MAX,
-		"postgres://pool:6432/postgres");
-	fake.state.request.kind = MT_REQUEST_SWITCHOVER;
-	fake.state.request.id = 40;
-	mt_copy(fake.state.request.leader, MT_NAME_MAX, "node1");
-	mt_copy(fake.state.request.candidate, MT_NAME_MAX, "node2");
-	doc = ask_json("/raft/state");
-	members = json_object_get(doc, "members");
-	ck_assert_uint_eq(json_object_size(members), 3);
-	ck_assert_json(
-	    json_object_get(members, "node1"),
-	    "{'conn_url':'postgres://127.0.0.1:5432/postgres',"
-	    "'api_url':'http://127.0.0.1:8008/patroni','state':'running',"
-	    "'role':'primary','version':'0.1.0','xlog_location':83886336,"
-	    "'timeline':2}");
-	ck_assert_json(
-	    json_object_get(members, "node2"),
-	    "{'conn_url':'postgres://[::1]:5433/postgres',"
-	    "'api_url':'http://127.0.0.1:8009/patroni',"
-	    "'proxy_url':'postgres://pool:6432/postgres','state':'running',"
-	    "'role':'replica','version':'0.1.0','xlog_location':83886080,"
-	    "'receive_lsn':83886080,'replay_lsn':83885824,"
-	    "'replication_state':'streaming','timeline':2}");
-	json_object_del(doc, "members");
-	ck_assert_json(
-	    doc, "{'initialize':'7300000000000000001',"
-		 "'config':{'ttl':5,'loop_wait':10},'leader':'node1',"
-		 "'witnesses':['node4'],"
-		 "'sync':{'leader':null,'quorum':0,'sync_standby':null},"
-		 "'status':{'optime':83886336,'slots':{},'retain_slots':[]},"
-		 "'failover':{'leader':'node1','member':'node2'},'history':[],"
-		 "'failsafe':null,'epoch':7,'config_version':0,'index':40}");
-	json_decref(doc);
 }
 END_TEST
 
@@ -501,35 +436,6 @@ START_TEST(documents_name_synchronous_standbys_by_the_mode)
 }
 END_TEST
 
-static void
-expect_sync_record(const char *want)
-{
-	json_t *doc = ask_json("/raft/state");
-
-	ck_assert_json(json_object_get(doc, "sync"), want);
-	json_decref(doc);
-}
-
-START_TEST(the_state_has_the_synchronous_set_as_scripts_know_it)
-{
-	fake_sync(MT_SYNC_QUORUM);
-	expect_sync_record(
-	    "{'leader':'node1','quorum':1,'sync_standby':'node2,node3'}");
-	fake.state.sync.k = 2;
-	expect_sync_record(
-	    "{'leader':'node1','quorum':0,'sync_standby':'node2,node3'}");
-	fake_sync(MT_SYNC_ON);
-	expect_sync_record(
-	    "{'leader':'node1','quorum':0,'sync_standby':'node2,node3'}");
-	/* the primary alone */
-	fake.state.sync.n = 1;
-	mt_copy(fake.state.sync.standbys[0].name, MT_NAME_MAX, "node1");
-	expect_sync_record("{'leader':'node1','quorum':0,'sync_standby':null}");
-	fake.state.sync.n = fake.state.sync.k = 0;
-	expect_sync_record("{'leader':'node1','quorum':0,'sync_standby':null}");
-}
-END_TEST
-
 int
 main(void)
 {
@@ -550,20 +456,17 @@ main(void)
 	tcase_add_test(tc,
 		       a_witness_is_alive_and_no_health_check_sends_data_to_it);
 	tcase_add_test(tc, the_cluster_lists_members_with_data);
+	tcase_add_test(tc, a_standby_that_does_not_stream_may_read_the_archive);
 	tcase_add_test(tc, a_silent_member_is_listed_as_unknown);
 	tcase_add_test(tc, a_history_entry_has_what_is_known);
 	tcase_add_test(tc,
 		       the_history_shows_as_many_entries_as_the_settings_say);
 	tcase_add_test(tc, there_is_no_configuration_before_the_cluster);
-	tcase_add_test(tc, raft_shows_ids_as_hex_and_who_was_heard_of);
-	tcase_add_test(tc, the_state_has_the_names_that_scripts_know);
 	tcase_add_test(tc, checks_tell_a_synchronous_standby_from_the_others);
 	tcase_add_test(tc, a_set_that_may_be_old_makes_no_synchronous_standby);
 	tcase_add_test(
 	    tc, other_data_than_the_set_names_makes_no_synchronous_standby);
 	tcase_add_test(tc, documents_name_synchronous_standbys_by_the_mode);
-	tcase_add_test(tc,
-		       the_state_has_the_synchronous_set_as_scripts_know_it);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }

@@ -104,6 +104,7 @@ START_TEST(each_flag_is_one_of_its_own)
 	    offsetof(struct mt_report, restored),
 	    offsetof(struct mt_report, wants_clone),
 	    offsetof(struct mt_report, no_data),
+	    offsetof(struct mt_report, restoring),
 	};
 
 	for (size_t i = 0; i < MT_COUNT(flags); i++) {
