@@ -6,8 +6,8 @@ node, and Node objects that start, stop, kill and freeze. All waiting has a
 deadline and a condition. Run as root, the daemons are started as postgres, else nobody.
 MT_BUILD names the build directory (default: build/ of this tree).
 
-Tests import from here; base.py, node.py, procs.py, netns.py and writer.py are
-its parts.
+Tests import from here; base.py, node.py, openapi.py, procs.py, netns.py and
+writer.py are its parts.
 """
 
 import contextlib

@@ -13,6 +13,7 @@ import subprocess
 import psycopg2
 
 import netns as namespaces
+import openapi
 import procs
 from base import (DAEMON, REPLICATION_PASSWORD, SUPERUSER_PASSWORD, become,
                   merge, to_yaml)
@@ -282,7 +283,10 @@ class Node:
         with self.http(timeout) as connection:
             connection.request(method, path, body=body, headers=headers or {})
             answer = connection.getresponse()
-            return Response(answer.status, answer.headers, answer.read())
+            answer = Response(answer.status, answer.headers, answer.read())
+        if method not in openapi.READING:
+            openapi.ours().check(method, path, answer, body)
+        return answer
 
     def get(self, path, timeout=10.0):
         return self.request("GET", path, timeout=timeout)

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: PostgreSQL
 """What routers, scripts and dashboards read: shapes and status codes."""
 
+import contextlib
 import re
 import socket
+import subprocess
 
 import pytest
 
+import openapi
 import procs
-from harness import wait_for
+from harness import SECRETS, wait_for
+
+CLUSTER = {"n": 3, "witnesses": 1, "overrides": {
+    "tags": {"zone": "a", "weight": 1.5, "fast": True}}}
 
 
 @pytest.fixture
@@ -20,57 +26,6 @@ def roles(cluster):
              and replica.status("/replica?lag=16kB") == 200, 10,
              "news of the replicas")
     return primary, replica
-
-
-HEALTH = [          # path, on the primary, on a replica
-    ("/", 200, 503),
-    ("/primary", 200, 503),
-    ("/master", 200, 503),
-    ("/read-write", 200, 503),
-    ("/leader", 200, 503),
-    ("//leader", 200, 503),
-    ("/primary/", 200, 503),
-    ("/replica", 503, 200),
-    ("/replica?lag=1MB", 503, 200),
-    ("/replica?lag=16kB&replication_state=streaming", 503, 200),
-    ("/replica?replication_state=in%20archive%20recovery", 503, 503),
-    ("/read-only", 200, 200),
-    ("/health", 200, 200),
-    ("/liveness", 200, 200),
-    ("/readiness", 200, 200),
-    ("/standby-leader", 503, 503),
-    ("/no-such-path", 503, 503),
-]
-
-
-@pytest.mark.parametrize("path, on_primary, on_replica", HEALTH,
-                         ids=[row[0] for row in HEALTH])
-def test_health_codes(roles, path, on_primary, on_replica):
-    for node, status in zip(roles, (on_primary, on_replica)):
-        for method in ("GET", "HEAD"):
-            answer = node.request(method, path)
-            assert answer.status == status, (node.name, method, answer.text)
-            if method == "HEAD":
-                assert answer.body == b""
-
-
-@pytest.mark.parametrize("path, on_primary, on_replica", [
-    row for row in HEALTH if row[0] in ("/", "/primary", "/replica",
-                                        "/leader", "/read-only", "/health")])
-def test_options_on_a_health_path_is_the_check(roles, path, on_primary,
-                                               on_replica):
-    for node, status in zip(roles, (on_primary, on_replica)):
-        assert node.request("OPTIONS", path).status == status
-
-
-@pytest.mark.parametrize("path", ["/patroni", "/cluster", "/history", "/raft"])
-def test_data_paths_know_head_and_options(roles, path):
-    for node in roles:
-        head = node.request("HEAD", path)
-        assert (head.status, head.body) == (200, b"")
-        options = node.request("OPTIONS", path)
-        assert options.status == 204
-        assert "GET" in options.headers["Allow"]
 
 
 def test_status_document(roles):
@@ -93,7 +48,7 @@ def test_status_document(roles):
         assert re.fullmatch(r"\d{15,20}",
                             document["database_system_identifier"])
         for absent in ("pause", "cluster_unlocked", "pending_restart",
-                       "watchdog_failed", "tags"):
+                       "watchdog_failed"):
             assert absent not in document
     document = primary.json("/patroni")
     assert document["role"] == "primary"
@@ -121,6 +76,109 @@ def test_status_document(roles):
                          "replayed_timestamp", "paused"}
     assert xlog["paused"] is False
     assert xlog["received_location"] >= xlog["replayed_location"] > 0
+
+
+@contextlib.contextmanager
+def paused(cluster):
+    primary = cluster.primary()
+    for value in (True, None):
+        answer = primary.request("PATCH", "/config", {"pause": value})
+        assert answer.status == 200
+        for node in cluster.nodes:
+            wait_for(lambda n=node, v=value: n.json("/patroni").get("pause")
+                     == v, 10, f"{node.name} to know of the pause")
+        if value:
+            yield
+
+
+def test_each_answer_is_as_described(cluster, roles):
+    for node in (*roles, cluster.nodes[-1]):
+        openapi.check_node(node)
+    with paused(cluster):
+        for node in (*roles, cluster.nodes[-1]):
+            openapi.check_node(node)
+
+
+def test_each_answer_is_as_described_before_there_is_a_cluster(fresh):
+    made = fresh(n=2)
+    node = made.nodes[0]
+    node.start()
+    wait_for(lambda: node.status("/liveness") == 200, 20, "its answer")
+    assert node.status("/config") == 502
+    openapi.check_node(node)
+
+
+def test_the_description_is_the_one_of_the_tree(roles):
+    assert roles[0].json("/openapi.json") == openapi.ours().document
+
+
+# Counters by nature, whose names are others' and cannot change.
+WITHOUT_TOTAL = ("patroni_xlog_location", "patroni_xlog_received_location",
+                 "patroni_xlog_replayed_location")
+
+
+def test_promtool_finds_nothing_but_the_inherited_names(cluster, roles):
+    for node in (*roles, cluster.nodes[-1]):
+        answer = node.get("/metrics")
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        result = subprocess.run(
+            ["promtool", "check", "metrics"], input=answer.body,
+            capture_output=True, check=False)
+        found = (result.stdout + result.stderr).decode().splitlines()
+        assert sorted(found) == [
+            f"{name} counter metrics should have \"_total\" suffix"
+            for name in WITHOUT_TOTAL], node.name
+
+
+def metrics(node, name):
+    """Values of a metric, by the last label's."""
+    return {labels[-1]: float(value) for labels, value in (
+        (re.findall(r'="([^"]*)"', labels), value) for labels, value in
+        re.findall(rf"^{name}{{(.*)}} (.*)$", node.get("/metrics").text,
+                   re.MULTILINE))}
+
+
+def test_metrics_of_a_cluster_that_works(cluster, roles):
+    primary, replica = roles
+    others = {node.name for node in cluster.nodes}
+    slots = {node.name for node in cluster.others(primary)}
+    assert set(metrics(primary, "matriarch_slot_active").values()) == {1.0}
+    assert set(metrics(primary, "matriarch_slot_retained_bytes")) == slots
+    assert metrics(replica, "matriarch_slot_retained_bytes") == {}
+    for node in cluster.nodes:
+        ages = metrics(node, "matriarch_report_age_seconds")
+        assert set(ages) == others and max(ages.values()) < 10
+        contact = metrics(node, "matriarch_raft_contact_age_seconds")
+        assert set(contact) == others - {node.name}
+        state = metrics(node, "matriarch_raft_state")
+        assert sorted(state.values()) == [0, 0, 0, 0, 1]
+        assert metrics(node, "matriarch_raft_writes_total")[node.name] > 0
+        assert metrics(node, "matriarch_lease_margin_seconds") == {
+            node.name: 0.12}
+    trip = metrics(primary, "matriarch_lease_round_trip_seconds")
+    assert 0 <= trip[primary.name] < 5
+    assert 0 < metrics(primary, "matriarch_lease_seconds")[primary.name] < 5
+    assert metrics(replica, "matriarch_lease_round_trip_seconds") == {}
+
+
+def test_a_commit_that_waits_is_counted(roles):
+    primary, _ = roles
+    waiting = "matriarch_sync_waiting_sessions"
+    primary.sql("CREATE TABLE waits ()")
+    assert metrics(primary, waiting) == {primary.name: 0}
+    try:
+        primary.sql("ALTER SYSTEM SET synchronous_standby_names = nobody")
+        primary.sql("SELECT pg_reload_conf()")
+        waiter = subprocess.Popen(
+            ["psql", "-q", "-h", primary.socket_dir, "-p",
+             str(primary.pg_port), "-U", "postgres", "-c",
+             "INSERT INTO waits DEFAULT VALUES"])
+        wait_for(lambda: metrics(primary, waiting) == {primary.name: 1},
+                 10, "the session that waits")
+    finally:
+        primary.sql("ALTER SYSTEM RESET synchronous_standby_names")
+        primary.sql("SELECT pg_reload_conf()")
+    assert waiter.wait(20) == 0
 
 
 def test_health_checks_carry_the_status_document(roles):
@@ -169,44 +227,76 @@ def test_history_document(roles):
 
 
 def test_raft_document(cluster):
+    names = {node.name for node in cluster.nodes}
+
     def agreed():
         documents = [node.json("/raft") for node in cluster.nodes]
         states = sorted(document["state"] for document in documents)
-        assert states == ["follower", "follower", "leader"]
+        assert states == ["follower", "follower", "follower", "leader"]
         assert len({document["term"] for document in documents}) == 1
         assert len({document["leader"] for document in documents}) == 1
         return documents
     documents = wait_for(agreed, 10, "agreement on the Raft leader")
-    assert len({str(document["id"]) for document in documents}) == 3
+    assert len({str(document["id"]) for document in documents}) == 4
     for document in documents:
-        assert document["leader"] in ("node1", "node2", "node3")
+        assert document["leader"] in names
         indexes = [value for key, value in document.items()
                    if key.endswith("_index")]
         assert len(indexes) >= 3
         assert all(isinstance(value, int) for value in indexes)
         assert document["applied_index"] <= document["commit_index"]
         members = {m["name"]: m for m in document["members"]}
-        assert set(members) == {"node1", "node2", "node3"}
+        assert set(members) == names
         for name, member in members.items():
             assert member["address"] == cluster[name].raft_addr
             assert member["role"] == "voter"
 
 
-def test_raft_state_has_the_known_names(cluster, roles):
-    primary, _ = roles
-    state = primary.json("/raft/state")
-    for name in ("leader", "config", "sync", "status", "failover", "history",
-                 "failsafe", "initialize"):
-        assert name in state, sorted(state)
-    assert set(state["members"]) == {node.name for node in cluster.nodes}
-    for node in cluster.nodes:
+def check_state(cluster, primary, state):
+    sysid = primary.json("/patroni")["database_system_identifier"]
+    assert state["initialize"] == sysid
+    assert state["leader"] == primary.name
+    assert state["config"]["ttl"] == 5
+    assert set(state["members"]) == {n.name for n in cluster.data_nodes}
+    assert state["witnesses"] == ["node4"]
+    for node in cluster.data_nodes:
         member = state["members"][node.name]
         assert member["api_url"].endswith(f":{node.api_port}/patroni")
-        assert f":{node.pg_port}/" in member["conn_url"]
-    sysid = primary.json("/patroni")["database_system_identifier"]
-    assert str(state["initialize"]) == sysid
-    assert primary.name in str(state["leader"])
-    assert state["config"]["ttl"] == 5
+        assert member["conn_url"] == (
+            f"postgres://127.0.0.1:{node.pg_port}/postgres")
+        assert member["state"] == "running"
+        assert member["timeline"] == primary.timeline()
+        assert (member["role"], member.get("replication_state")) == (
+            ("primary", None) if node is primary else
+            ("replica", "streaming"))
+        assert member["tags"] == {"zone": "a", "weight": 1.5, "fast": True}
+        assert "checkpoint_after_promote" not in member
+    slots = {node.name for node in cluster.others(primary)}
+    assert set(state["status"]["slots"]) == slots
+    assert set(state["status"]["retain_slots"]) == slots
+
+
+def test_each_node_tells_the_whole_state_without_secrets(cluster, roles):
+    primary, _ = roles
+    for node in cluster.nodes:
+        wait_for(lambda n=node: check_state(
+            cluster, primary, n.json("/raft/state")) is None, 10,
+            f"the state on {node.name}")
+        for path in openapi.ours().document["paths"]:
+            text = node.get(path.replace("{id}", "1")).text
+            for secret in SECRETS:
+                assert secret not in text, path
+
+
+def test_the_position_in_the_state_is_fresh(cluster, roles):
+    primary, _ = roles
+    primary.sql("SELECT pg_switch_wal()")
+    ((lsn,),) = primary.sql(
+        "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
+    for node in cluster.nodes:
+        # at most loop_wait, which is 10 s
+        wait_for(lambda n=node: n.json("/raft/state")["status"]["optime"]
+                 >= lsn, 10, f"the position on {node.name}")
 
 
 def test_connections_are_kept_and_answers_have_lengths(roles):
