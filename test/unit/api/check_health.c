@@ -141,6 +141,18 @@ static const struct {
     {MT_HEALTH_REPLICA, "lag=1kB", "nnynnnnyyyynyn"},
     {MT_HEALTH_REPLICA, "lag=nonsense", "nnynnnnyyyynyn"},
     {MT_HEALTH_REPLICA, "lag=&lag=499", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_REPLICA, "lag=499&lag=500", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_REPLICA, "lag=500&lag=499", "nnynnnnyyyynyn"},
+    {MT_HEALTH_REPLICA, "lag=nonsense&lag=499", "nnynnnnyyyynyn"},
+    {MT_HEALTH_REPLICA, "lag", "nnynnnnyyyynyn"},
+    {MT_HEALTH_REPLICA, "LAG=499", "nnynnnnyyyynyn"},
+    {MT_HEALTH_REPLICA, "lag=0.4kB", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_REPLICA, "lag=0.5+kB", "nnynnnnyyyynyn"},
+    {MT_HEALTH_REPLICA, "lag=%34%39%39", "nnnnnnnnnnnnnn"},
+    {MT_HEALTH_REPLICA, "lag=499KB", "nnynnnnyyyynyn"},
+    {MT_HEALTH_REPLICA, "replication_state=", "nnynnnnyyyynyn"},
+    {MT_HEALTH_REPLICA, "replication_state=x&replication_state=streaming",
+     "nnnnnnnnnnnnnn"},
     {MT_HEALTH_REPLICA, "replication_state=streaming", "nnnnnnnynyynyn"},
     {MT_HEALTH_REPLICA, "replication_state=in+archive+recovery",
      "nnnnnnnnynnnnn"},
@@ -171,6 +183,10 @@ static const struct {
     {MT_HEALTH_READINESS, "lag=499", "yyynnnnnnnnnnn"},
     {MT_HEALTH_READINESS, "lag=499&mode=apply", "yyynnnnnnnnnnn"},
     {MT_HEALTH_READINESS, "lag=499&mode=write", "yyynnnnynyyyyn"},
+    {MT_HEALTH_READINESS, "lag=499&mode=", "yyynnnnnnnnnnn"},
+    {MT_HEALTH_READINESS, "lag=499&mode=write&mode=apply", "yyynnnnynyyyyn"},
+    {MT_HEALTH_READINESS, "lag=nonsense", "yyynnnnynyyyyn"},
+    {MT_HEALTH_READINESS, "tag_zone=a", "yyynnnnynyyyyn"},
     {MT_HEALTH_NONE, "", "nnnnnnnnnnnnnn"},
 };
 
@@ -202,6 +218,13 @@ static const struct {
     {"tag_n=12", 200},
     {"tag_none=none", 200},
     {"tag_missing=1", 503},
+    {"tag_zone", 200},
+    {"tag_missing=", 200},
+    {"tag_=a", 503},
+    {"TAG_zone=b", 200},
+    {"tag_zone=%61", 200},
+    {"tag_weight=1.40", 503},
+    {"tag_n=12.0", 503},
 };
 
 START_TEST(a_tag_must_be_there_and_equal)
