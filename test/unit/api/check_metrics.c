@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* GET /metrics, asked over HTTP from a node made up in memory. */
 #include "fake.h"
+#include "manual.h"
 
 #include <stdio.h>
 
@@ -123,6 +124,37 @@ START_TEST(each_line_belongs_to_its_family)
 		ck_assert_str_eq(of, name);
 	}
 	ck_assert_int_gt(families, (int)MT_COUNT(known));
+}
+END_TEST
+
+#define OURS "matriarch_"
+
+static void
+is_told(const char *name, void *arg)
+{
+	char head[128];
+
+	(void)arg;
+	if (strcmp(name, "Li") == 0)
+		return;
+	mt_format(head, sizeof(head), "# HELP " OURS "%s ", name);
+	ck_assert_msg(mentions(head), "there is no %s", name);
+}
+
+START_TEST(the_manual_lists_each_name)
+{
+	char name[128];
+
+	get();
+	for (const char *at = answer_body; (at = strstr(at, "# HELP ")) != NULL;
+	     at++) {
+		ck_assert_int_eq(sscanf(at, "# HELP %127s", name), 1);
+		if (strncmp(name, OURS, strlen(OURS)) == 0)
+			manual_has("Metrics", ".It Li ", name + strlen(OURS));
+		else
+			manual_has("Metrics", ".Li ", name);
+	}
+	manual_words("Metrics", ".It Li ", is_told, NULL);
 }
 END_TEST
 
@@ -367,6 +399,7 @@ main(void)
 	tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
 	tcase_add_test(tc, the_known_names_come_in_the_known_order);
 	tcase_add_test(tc, each_line_belongs_to_its_family);
+	tcase_add_test(tc, the_manual_lists_each_name);
 	tcase_add_test(tc, a_primary_tells_where_it_is);
 	tcase_add_test(tc, a_standby_tells_how_far_it_is);
 	tcase_add_test(tc, without_postgresql_nothing_is_claimed_of_it);

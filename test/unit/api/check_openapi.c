@@ -3,6 +3,7 @@
  * methods. What is answered is held against it by the cluster tests. */
 #include "daemon/api/internal.h"
 #include "fake.h"
+#include "manual.h"
 #include "test/unit/run.h"
 
 static json_t *doc;
@@ -140,6 +141,21 @@ START_TEST(nothing_else_is_described)
 }
 END_TEST
 
+START_TEST(the_manual_lists_each_path)
+{
+	const char *path;
+	json_t *it;
+
+	json_object_foreach (json_object_get(doc, "paths"), path, it) {
+		char text[64];
+
+		mt_copy(text, sizeof(text), path);
+		text[strcspn(text, "{")] = '\0';
+		manual_has("", ".It ", text);
+	}
+}
+END_TEST
+
 /* Each "$ref" leads to something of this document. */
 static void
 follow(json_t *v)
@@ -185,6 +201,7 @@ main(void)
 	tcase_add_test(tc, each_route_is_described);
 	tcase_add_test(tc, each_health_check_is_described);
 	tcase_add_test(tc, nothing_else_is_described);
+	tcase_add_test(tc, the_manual_lists_each_path);
 	tcase_add_test(tc, it_is_openapi_3_1_and_whole);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
