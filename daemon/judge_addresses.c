@@ -102,6 +102,7 @@ judge__ports(const struct mt_conf *c)
 	struct mt_addr a;
 
 	judge_port(c, "restapi.listen", &c->restapi.listen);
+	judge_port(c, "restapi.agent_check", &c->restapi.agent_check);
 	judge_port(c, "raft.bind_addr", &c->raft.bind_addr);
 	if (!c->has_postgresql)
 		return;

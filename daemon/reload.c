@@ -193,6 +193,7 @@ take(struct mt_node *n, struct mt_conf *now)
 		n->next_tls = NULL;
 		node__encrypt(n, n->next_secure);
 		n->next_secure = NULL;
+		mt_api_reloaded(n->api);
 		if (n->pg != NULL)
 			mt_postgres_take(n->pg, now);
 		if (n->callbacks != NULL)

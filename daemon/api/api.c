@@ -24,11 +24,12 @@ on_timer_closed(uv_handle_t *handle)
 }
 
 static void
-on_http_closed(void *arg)
+on_part_closed(void *arg)
 {
 	struct mt_api *api = arg;
 
-	uv_close((uv_handle_t *)&api->timer, on_timer_closed);
+	if (--api->open_parts == 0)
+		uv_close((uv_handle_t *)&api->timer, on_timer_closed);
 }
 
 static void
@@ -58,6 +59,7 @@ mt_api_start(struct mt_api **api, uv_loop_t *loop, const char *host,
 	}
 	uv_timer_init(loop, &a->timer);
 	a->timer.data = a;
+	a->agent = api__agent_new(a, loop);
 	backend->watch(backend->arg, on_change, a);
 	*api = a;
 	return 0;
@@ -70,6 +72,12 @@ mt_api_port(const struct mt_api *api)
 }
 
 void
+mt_api_reloaded(struct mt_api *api)
+{
+	api__agent_configure(api->agent);
+}
+
+void
 mt_api_close(struct mt_api *api, void (*cb)(void *arg), void *arg)
 {
 	api->closed_cb = cb;
@@ -78,5 +86,7 @@ mt_api_close(struct mt_api *api, void (*cb)(void *arg), void *arg)
 	api__switchovers_end(api);
 	api__changes_end(api);
 	api__unkeep(api);
-	mt_http_close(api->http, on_http_closed, api);
+	api->open_parts = 2;
+	api__agent_close(api->agent, on_part_closed, api);
+	mt_http_close(api->http, on_part_closed, api);
 }

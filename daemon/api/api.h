@@ -25,6 +25,9 @@ int mt_api_start(struct mt_api **api, uv_loop_t *loop, const char *host,
 /* The port that it listens on. */
 uint16_t mt_api_port(const struct mt_api *api);
 
+/* backend->conf has changed: what follows it goes by the new one. */
+void mt_api_reloaded(struct mt_api *api);
+
 /* Requests that wait are answered with 503. cb is the last callback; the
  * memory is gone after it. Proposals under way need not have ended: their
  * callback may still come, even after cb. */

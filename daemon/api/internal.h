@@ -15,6 +15,7 @@
 struct api__switchover;
 struct api__change;
 struct api__keeper;
+struct api__agent;
 
 struct mt_api {
 	const struct mt_api_backend *backend;
@@ -23,6 +24,8 @@ struct mt_api {
 	struct api__switchover *switchovers;
 	struct api__change *changes;
 	struct api__keeper *keeper; /* of the certificate; NULL: plain HTTP */
+	struct api__agent *agent;
+	int open_parts; /* while closing: the server, and the agent */
 	void (*closed_cb)(void *arg);
 	void *closed_arg;
 };
@@ -56,6 +59,16 @@ void api__health(struct mt_api *api, struct mt_http_request *r,
 /* The facts that health checks and documents share. */
 void api__health_input(const struct mt_api *api, const struct mt_view *view,
 		       struct mt_health_input *in);
+
+/* agent_check.c: opened by what the configuration says; looked up again after
+ * that has changed. */
+struct api__agent *api__agent_new(const struct mt_api *api, uv_loop_t *loop);
+void api__agent_configure(struct api__agent *agent);
+/* Where it listens, borrowed, or NULL. */
+const struct mt_addr *api__agent_address(const struct api__agent *agent);
+/* Nobody is answered any more. cb is the last callback. */
+void api__agent_close(struct api__agent *agent, void (*cb)(void *arg),
+		      void *arg);
 
 /* status.c */
 json_t *api__status_document(const struct mt_api *api,

@@ -153,9 +153,12 @@ api__effective_tags(const json_t *tags, bool stopping)
 }
 
 static json_t *
-about_us(const struct mt_api_backend *b, const struct mt_view *view,
+about_us(const struct mt_api *api, const struct mt_view *view,
 	 const struct mt_health_input *in)
 {
+	const struct mt_api_backend *b = api->backend;
+	const struct mt_addr *agent = api__agent_address(api->agent);
+	char text[MT_ADDR_MAX];
 	const char *doing = b->doing(b->arg);
 	json_t *o = json_object();
 
@@ -174,6 +177,10 @@ about_us(const struct mt_api_backend *b, const struct mt_view *view,
 		json_object_set_new(o, "doing", json_string(doing));
 	if (view->local.stopping)
 		json_object_set_new(o, "stopping", json_true());
+	if (agent != NULL)
+		json_object_set_new(
+		    o, "agent_check",
+		    json_string(mt_addr_format(agent, text, sizeof(text))));
 	return o;
 }
 
@@ -192,9 +199,10 @@ put_log(json_t *doc)
 }
 
 static void
-put_cluster(json_t *doc, const struct mt_api_backend *b,
-	    const struct mt_view *view, const struct mt_health_input *in)
+put_cluster(json_t *doc, const struct mt_api *api, const struct mt_view *view,
+	    const struct mt_health_input *in)
 {
+	const struct mt_api_backend *b = api->backend;
 	const struct mt_local *l = &view->local;
 	const struct mt_seen *own = mt_reports_find(view->reports, l->name);
 	const char *sysid = *l->sysid != '\0' ? l->sysid : view->state->sysid;
@@ -218,7 +226,7 @@ put_cluster(json_t *doc, const struct mt_api_backend *b,
 				      "scope", b->conf->scope, "name",
 				      l->name));
 	put_log(doc);
-	json_object_set_new(doc, "matriarch", about_us(b, view, in));
+	json_object_set_new(doc, "matriarch", about_us(api, view, in));
 }
 
 json_t *
@@ -236,7 +244,7 @@ api__status_document(const struct mt_api *api, const struct mt_view *view,
 	else
 		json_object_set_new(doc, "role",
 				    json_string(role_text(view, in)));
-	put_cluster(doc, b, view, in);
+	put_cluster(doc, api, view, in);
 	return doc;
 }
 

@@ -117,6 +117,13 @@ fill_restapi(struct mt_conf_source *src, struct mt_conf *c)
 				    "\"restapi.connect_address\" is where "
 				    "others connect to; write this member's "
 				    "address");
+	if (r->agent_check.port == r->listen.port &&
+	    (mt_addr_is_wildcard(&r->listen) ||
+	     mt_addr_is_wildcard(&r->agent_check) ||
+	     mt_streq(r->listen.host, r->agent_check.host)))
+		return mt_conf_fail(src, "restapi.agent_check",
+				    "\"restapi.agent_check\" needs a port of "
+				    "its own: \"restapi.listen\" has this one");
 	return 0;
 }
 

@@ -63,6 +63,7 @@ struct mt_conf_log {
 struct mt_conf_restapi {
 	struct mt_addr listen;          /* required */
 	struct mt_addr connect_address; /* default: listen */
+	struct mt_addr agent_check;     /* port 0: none */
 	/* TLS; "" where not given, and without certfile there is none */
 	char certfile[MT_CONF_PATH_MAX];
 	char keyfile[MT_CONF_PATH_MAX]; /* "": in certfile */

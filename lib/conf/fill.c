@@ -57,6 +57,7 @@ static const struct row rows[] = {
      0},
     {"restapi.listen", AT(restapi.listen), ADDRESS, 8008},
     {"restapi.connect_address", AT(restapi.connect_address), ADDRESS, 8008},
+    {"restapi.agent_check", AT(restapi.agent_check), ADDRESS, 0},
     {"restapi.certfile", AT(restapi.certfile), TEXT, 0},
     {"restapi.keyfile", AT(restapi.keyfile), TEXT, 0},
     {"restapi.keyfile_password", AT(restapi.keyfile_password), TEXT, 0},
