@@ -58,6 +58,8 @@ int mt_cmd_history(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_why(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_forecast(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_version(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_haproxy(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_pgbouncer(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_demo(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_help(struct mt_cli *cli, int argc, char **argv);
 

@@ -72,6 +72,16 @@ static const struct mt_verb verbs[] = {
      "Explain the last decision about the primary, or number N", mt_cmd_why},
     {"forecast", "forecast [CLUSTER] [-f FORMAT]",
      "Show what would happen if the primary died now", mt_cmd_forecast},
+    {"haproxy",
+     "haproxy [CLUSTER] [--bind ADDRESS] [--primary-port PORT] "
+     "[--replica-port PORT] [--stats-port PORT] [--lag SIZE] [--ca-file FILE] "
+     "[--crt FILE]",
+     "Print HAProxy's configuration for the cluster", mt_cmd_haproxy},
+    {"pgbouncer",
+     "pgbouncer [CLUSTER] [-d DATABASE ...] [--host HOST] "
+     "[--primary-port PORT] [--replica-port PORT] [--direct] "
+     "[--listen-port PORT] [--auth-file FILE]",
+     "Print PgBouncer's configuration for the cluster", mt_cmd_pgbouncer},
     {"version", "version [CLUSTER [MEMBER ...]]",
      "Show the version of this program, or of the members", mt_cmd_version},
     {"demo", "demo [--nodes N] [--dir DIR] [--base-port P] [--tour] [--keep]",

@@ -24,20 +24,6 @@ from harness import cli, wait_for
 PASSPHRASE = "pass-phrase-9"
 HAPROXY = shutil.which("haproxy", path=os.environ.get("PATH", "")
                        + ":/usr/sbin:/sbin")
-# Stranger's certificate has the name of the authority's, and another key.
-HAPROXY_FILE = """
-defaults
-    mode tcp
-    timeout connect 2s
-    timeout client 1m
-    timeout server 1m
-listen primary
-    bind 127.0.0.1:{port}
-    option httpchk GET /primary
-    http-check expect status 200
-    default-server inter 200ms fall 2 rise 1 on-marked-down shutdown-sessions
-    {servers}
-"""
 
 
 def openssl(*words):
@@ -111,6 +97,7 @@ def formed():
         cluster.tls.mkdir()
         authority = Authority(cluster.tls, "ca", cluster.user)
         cluster.authority = authority
+        # its certificate has the name of the authority's, and another key
         cluster.stranger = Authority(cluster.tls, "stranger", cluster.user)
         authority.issue(cluster.tls, "operator")
         cluster.anyone = authority.context()
@@ -402,12 +389,14 @@ def test_haproxy_checks_over_tls(formed):
         reload(node)        # probes show no certificate
     primary = formed.wait_healthy()
     port = harness.free_port()
-    servers = "\n    ".join(
-        f"server {node.name} {node.address}:{node.pg_port} check port"
-        f" {node.api_port} check-ssl verify required ca-file"
-        f" {formed.authority.cert}" for node in formed.data_nodes)
+    result = cli(primary, "haproxy", "--primary-port", str(port),
+                 "--replica-port", str(harness.free_port()),
+                 "--stats-port", str(harness.free_port()))
+    assert result.returncode == 0, result.stderr
+    assert (f"check-ssl verify required ca-file {formed.authority.cert}"
+            in result.stdout)
     path = formed.dir / "haproxy.cfg"
-    path.write_text(HAPROXY_FILE.format(port=port, servers=servers))
+    path.write_text(result.stdout)
     formed.tls.chmod(0o755)
     path.chmod(0o644)
 

@@ -3,13 +3,18 @@
 #include "fake.h"
 #include "test/unit/run.h"
 
+static uint16_t port;
+/* An address of the loopback that no other test uses: ports there stay free. */
+static char host[32];
+static in_addr_t address;
+
 /* A port that was free a moment ago. */
 static uint16_t
 free_port(void)
 {
 	struct sockaddr_in at = {
 	    .sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	    .sin_addr.s_addr = address,
 	};
 	socklen_t size = sizeof(at);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -22,12 +27,12 @@ free_port(void)
 
 /* A connection, or -1 if nobody listens. */
 static int
-dial(uint16_t port)
+dial(uint16_t at_port)
 {
 	struct sockaddr_in to = {
 	    .sin_family = AF_INET,
-	    .sin_port = htons(port),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	    .sin_port = htons(at_port),
+	    .sin_addr.s_addr = address,
 	};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -38,12 +43,12 @@ dial(uint16_t port)
 }
 
 static int
-until_listening(uint16_t port)
+until_listening(uint16_t at_port)
 {
 	int64_t end_ms = mt_clock_ms() + 20000;
 	int fd;
 
-	while ((fd = dial(port)) < 0) {
+	while ((fd = dial(at_port)) < 0) {
 		ck_assert_msg(mt_clock_ms() < end_ms, "nobody listens");
 		turn(1);
 	}
@@ -52,12 +57,12 @@ until_listening(uint16_t port)
 
 /* 0 = off */
 static void
-configure(const char *host, uint16_t port)
+configure(const char *at, uint16_t at_port)
 {
 	struct mt_addr *a = &fake.conf.restapi.agent_check;
 
-	mt_copy(a->host, sizeof(a->host), host);
-	a->port = port;
+	mt_copy(a->host, sizeof(a->host), at);
+	a->port = at_port;
 	mt_api_reloaded(fake.api);
 }
 
@@ -88,23 +93,24 @@ rest(int fd)
 }
 
 static const char *
-says(uint16_t port, const char *line)
+says(uint16_t at_port, const char *line)
 {
-	int fd = until_listening(port);
+	int fd = until_listening(at_port);
 
 	ck_assert_int_eq(send(fd, line, strlen(line), MSG_NOSIGNAL),
 			 (ssize_t)strlen(line));
 	return rest(fd);
 }
 
-static uint16_t port;
-
 static void
 setup(void)
 {
 	fake_setup();
+	mt_format(host, sizeof(host), "127.97.%d.%d", getpid() / 250 % 250,
+		  getpid() % 250 + 1);
+	address = inet_addr(host);
 	port = free_port();
-	configure("127.0.0.1", port);
+	configure(host, port);
 }
 
 START_TEST(each_role_has_its_answer)
@@ -230,7 +236,7 @@ START_TEST(a_reload_opens_moves_and_closes_it)
 	ck_assert_str_eq(rest(fd), "up\n");
 	ck_assert_str_eq(says(other, "primary\n"), "up\n");
 	ck_assert_int_lt(dial(port), 0);
-	configure("localhost", other); /* the same port */
+	configure(host, other); /* the same port */
 	ck_assert_str_eq(says(other, "primary\n"), "up\n");
 	configure("", 0);
 	ck_assert_int_lt(dial(other), 0);
@@ -241,7 +247,7 @@ START_TEST(a_port_that_is_taken_is_tried_again)
 {
 	struct sockaddr_in at = {
 	    .sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	    .sin_addr.s_addr = address,
 	};
 	uint16_t other = free_port();
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -249,7 +255,7 @@ START_TEST(a_port_that_is_taken_is_tried_again)
 	at.sin_port = htons(other);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	ck_assert_int_eq(listen(fd, 1), 0);
-	configure("127.0.0.1", other);
+	configure(host, other);
 	turn(50);
 	close(fd);
 	ck_assert_str_eq(says(other, "primary\n"), "up\n");
@@ -262,7 +268,7 @@ START_TEST(the_status_tells_where_it_listens)
 	json_t *doc;
 
 	close(until_listening(port));
-	mt_format(want, sizeof(want), "127.0.0.1:%u", (unsigned int)port);
+	mt_format(want, sizeof(want), "%s:%u", host, (unsigned int)port);
 	doc = ask_json("/patroni");
 	ck_assert_str_eq(json_string_value(json_object_get(
 			     json_object_get(doc, "matriarch"), "agent_check")),
