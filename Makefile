@@ -187,7 +187,7 @@ endif
 
 programs: all $(SIMS) $(UNIT_BINS)
 
-.PHONY: check check-long check-model check-format check-headers check-layers check-man check-rules check-shell \
+.PHONY: bench check check-long check-model check-format check-headers check-layers check-man check-rules check-shell \
 	check-versions cluster deps demo fuzz lint model mutants raftsim sim unit
 deps:
 	debian/install-deps.sh
@@ -246,6 +246,11 @@ cluster: all
 # The same cluster on each major version of PostgreSQL that npm has.
 check-versions: all
 	PYTHON="$(PYTHON)" test/versions/run.sh $(B) $(PYTEST_ARGS)
+
+# Figures of this machine, beside Patroni's where that is installed; needs wrk.
+# BENCH="health idle" chooses.
+bench: all
+	PYTHON="$(PYTHON)" test/bench/run.sh $(B) $(BENCH)
 
 lint: check-format check-layers check-man check-rules check-shell
 check-format check-layers check-man check-rules check-shell:
