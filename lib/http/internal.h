@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * What the files of the HTTP server share: server.c (its life), connections.c
- * (sockets), secure.c (TLS on them) and requests.c (requests and answers).
+ * (sockets), secure.c (TLS on them), requests.c (requests and answers) and
+ * stream.c (answers without an end).
  */
 #ifndef MT_HTTP_INTERNAL_H
 #define MT_HTTP_INTERNAL_H
@@ -24,6 +25,7 @@ struct address {
 enum http__phase {
 	HTTP_WAITS,    /* for a request, or for the rest of one */
 	HTTP_HANDLED,  /* the handler has it */
+	HTTP_STREAMS,  /* an answer without an end: its owner sees to it */
 	HTTP_ANSWERED, /* until the client has taken it all */
 };
 
@@ -94,6 +96,7 @@ struct mt_http_server {
 	int64_t armed_ms;  /* the deadline that is set, INT64_MAX = none */
 	int64_t warned_ms; /* that it is full */
 	struct request *requests;
+	struct mt_http_stream *streams;
 	bool closing;
 	uv_timer_t grace; /* also the first of two turns at the end */
 	uv_timer_t last;
@@ -140,8 +143,17 @@ struct connection *http__connection(h2o_req_t *req);
  * h2o_context_init. */
 void http__register_handler(struct mt_http_server *server);
 
+/* This request is answered from now on: it is not kept any more. */
+h2o_req_t *http__request_take(struct mt_http_request *request);
+
+/* Status and headers of an answer; the length is left open. */
+void http__put_head(h2o_req_t *req, const struct mt_http_answer *answer);
+
 /* Answer all that are kept with 503, after their gone. */
 void http__end_requests(struct mt_http_server *server);
+
+/* End all streams in good order, and tell their owners: gone. */
+void http__end_streams(struct mt_http_server *server);
 
 /* Take the server down if it is closing and nothing is open any more. */
 void http__maybe_closed(struct mt_http_server *server);

@@ -327,7 +327,7 @@ deadline_ms(struct connection *c, int64_t now_ms)
 	const struct http__limits *l = &c->server->limits;
 	const h2o_buffer_t *in = c->sock->input;
 
-	if (c->phase == HTTP_HANDLED)
+	if (c->phase == HTTP_HANDLED || c->phase == HTTP_STREAMS)
 		return INT64_MAX;
 	if (c->phase == HTTP_ANSWERED)
 		return c->since_ms + l->answer_timeout_ms;

@@ -209,35 +209,66 @@ reason(int status)
 	return "Unknown";
 }
 
+static void
+add_header(h2o_req_t *req, const char *name, const char *value)
+{
+	h2o_iovec_t n = h2o_strdup(&req->pool, name, SIZE_MAX);
+	h2o_iovec_t v = h2o_strdup(&req->pool, value, SIZE_MAX);
+
+	h2o_add_header_by_str(&req->pool, &req->res.headers, n.base, n.len, 1,
+			      NULL, v.base, v.len);
+}
+
+h2o_req_t *
+http__request_take(struct mt_http_request *request)
+{
+	struct request *r = container_of(request, struct request, pub);
+	h2o_req_t *req = r->req;
+
+	MT_ASSERT(req != NULL);
+	request_unlink(r);
+	http__phase(r->connection, HTTP_ANSWERED);
+	return req;
+}
+
+void
+http__put_head(h2o_req_t *req, const struct mt_http_answer *answer)
+{
+	req->res.status = answer->status;
+	req->res.reason = reason(answer->status);
+	if (answer->type != NULL)
+		add_header(req, "content-type", answer->type);
+	if (answer->header != NULL)
+		add_header(req, answer->header, answer->value);
+	for (const char *const *h = answer->headers; h != NULL && *h != NULL;
+	     h += 2)
+		add_header(req, h[0], h[1]);
+}
+
+const char *
+mt_http_header(struct mt_http_request *request, const char *name)
+{
+	h2o_req_t *req = container_of(request, struct request, pub)->req;
+	ssize_t at =
+	    h2o_find_header_by_str(&req->headers, name, strlen(name), SIZE_MAX);
+	const h2o_iovec_t *value;
+
+	if (at < 0)
+		return NULL;
+	value = &req->headers.entries[at].value;
+	return pool_string(req, value->base, value->len);
+}
+
 void
 mt_http_respond(struct mt_http_request *request,
 		const struct mt_http_answer *answer)
 {
 	static h2o_generator_t generator = {NULL, NULL};
-	struct request *r = container_of(request, struct request, pub);
-	h2o_req_t *req = r->req;
-	h2o_iovec_t body, text;
+	h2o_req_t *req = http__request_take(request);
+	h2o_iovec_t body;
 	bool empty;
 
-	MT_ASSERT(req != NULL);
-	request_unlink(r);
-	http__phase(r->connection, HTTP_ANSWERED);
-	req->res.status = answer->status;
-	req->res.reason = reason(answer->status);
-	if (answer->type != NULL) {
-		text = h2o_strdup(&req->pool, answer->type, SIZE_MAX);
-		h2o_add_header(&req->pool, &req->res.headers,
-			       H2O_TOKEN_CONTENT_TYPE, NULL, text.base,
-			       text.len);
-	}
-	if (answer->header != NULL) {
-		h2o_iovec_t name =
-		    h2o_strdup(&req->pool, answer->header, SIZE_MAX);
-
-		text = h2o_strdup(&req->pool, answer->value, SIZE_MAX);
-		h2o_add_header_by_str(&req->pool, &req->res.headers, name.base,
-				      name.len, 1, NULL, text.base, text.len);
-	}
+	http__put_head(req, answer);
 	body =
 	    h2o_strdup(&req->pool, answer->body_bytes > 0 ? answer->body : "",
 		       answer->body_bytes);

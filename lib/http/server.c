@@ -143,6 +143,7 @@ mt_http_close(struct mt_http_server *server, void (*cb)(void *arg), void *arg)
 	 * for this would also arm an HTTP/2 timer that nothing takes down. */
 	server->context.shutdown_requested = 1;
 	http__end_requests(server);
+	http__end_streams(server);
 	http__shut_connections(server, SHUT_RD);
 	if (server->open_listeners + server->n_connections > 0)
 		uv_timer_start(&server->grace, on_grace_over, CLOSE_GRACE_MS,

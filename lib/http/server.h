@@ -70,6 +70,8 @@ struct mt_http_answer {
 	size_t body_bytes;
 	/* one header more, or NULL: name in lower case, both copied */
 	const char *header, *value;
+	/* and as many as wanted: name, value, name, value, NULL; or NULL */
+	const char *const *headers;
 };
 
 typedef void (*mt_http_handler)(void *arg, struct mt_http_request *request);
@@ -94,6 +96,10 @@ struct mt_tls;
  * afterwards, and belongs to one server only. */
 void mt_http_secure(struct mt_http_server *server, const struct mt_tls *tls);
 bool mt_http_is_secure(const struct mt_http_server *server);
+
+/* The first header of this name, in lower case, or NULL; lives as long as the
+ * request. */
+const char *mt_http_header(struct mt_http_request *request, const char *name);
 
 /* Answer, once; the request is gone when this returns. */
 void mt_http_respond(struct mt_http_request *request,
