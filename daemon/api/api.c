@@ -33,10 +33,19 @@ on_part_closed(void *arg)
 }
 
 static void
+on_http_closed(void *arg)
+{
+	struct mt_api *api = arg;
+
+	api__events_close(api->events, on_part_closed, api);
+}
+
+static void
 on_change(void *arg)
 {
 	api__switchovers_look(arg);
 	api__changes_look(arg);
+	api__events_look(arg);
 }
 
 int
@@ -57,6 +66,7 @@ mt_api_start(struct mt_api **api, uv_loop_t *loop, const char *host,
 		free(a);
 		return mt_err_prefix(err, "could not start the REST API");
 	}
+	a->events = api__events_new(loop);
 	uv_timer_init(loop, &a->timer);
 	a->timer.data = a;
 	a->agent = api__agent_new(a, loop);
@@ -86,7 +96,8 @@ mt_api_close(struct mt_api *api, void (*cb)(void *arg), void *arg)
 	api__switchovers_end(api);
 	api__changes_end(api);
 	api__unkeep(api);
+	api__events_end(api);
 	api->open_parts = 2;
 	api__agent_close(api->agent, on_part_closed, api);
-	mt_http_close(api->http, on_part_closed, api);
+	mt_http_close(api->http, on_http_closed, api);
 }

@@ -147,8 +147,8 @@ put_lsn(json_t *o, const char *lsn_key, const char *lag_key, uint64_t lsn,
 	json_object_set_new(o, lag_key, json_integer((json_int_t)lag));
 }
 
-static json_t *
-member(const struct mt_view *view, const struct mt_member *m)
+json_t *
+api__member_document(const struct mt_view *view, const struct mt_member *m)
 {
 	const struct mt_report *report = api__report(view, m->name);
 	bool leads = api__leader(view) == m;
@@ -236,7 +236,8 @@ api__get_cluster(struct mt_api *api, struct mt_http_request *r)
 	for (int i = 0; i < view.state->n_members; i++)
 		if (!view.state->members[i].witness)
 			json_array_append_new(
-			    members, member(&view, &view.state->members[i]));
+			    members, api__member_document(
+					 &view, &view.state->members[i]));
 	json_object_set_new(doc, "members", members);
 	if (view.settings->pause)
 		json_object_set_new(doc, "pause", json_true());

@@ -110,8 +110,8 @@ loss(const struct mt_loss *l)
 	return o;
 }
 
-static json_t *
-decision(const struct mt_decision *d)
+json_t *
+api__decision_document(const struct mt_decision *d)
 {
 	json_t *o = json_object(), *primary;
 	char at[MT_ISO_MAX];
@@ -179,7 +179,7 @@ api__get_decisions(struct mt_api *api, struct mt_http_request *r)
 			    "newest is %llu",
 			    (unsigned long long)view.state->last_decision);
 		else
-			api__respond_json(r, 200, decision(d));
+			api__respond_json(r, 200, api__decision_document(d));
 		return;
 	}
 	list = json_array();
@@ -187,7 +187,7 @@ api__get_decisions(struct mt_api *api, struct mt_http_request *r)
 		d = mt_state_decision(view.state, id);
 		if (d == NULL)
 			break;
-		json_array_append_new(list, decision(d));
+		json_array_append_new(list, api__decision_document(d));
 		limit--;
 	}
 	api__respond_json(r, 200, list);

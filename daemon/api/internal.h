@@ -16,6 +16,7 @@ struct api__switchover;
 struct api__change;
 struct api__keeper;
 struct api__agent;
+struct api__events;
 
 struct mt_api {
 	const struct mt_api_backend *backend;
@@ -25,7 +26,9 @@ struct mt_api {
 	struct api__change *changes;
 	struct api__keeper *keeper; /* of the certificate; NULL: plain HTTP */
 	struct api__agent *agent;
-	int open_parts; /* while closing: the server, and the agent */
+	int open_parts; /* while closing: the server with the streams of
+			 * events, and the agent */
+	struct api__events *events;
 	void (*closed_cb)(void *arg);
 	void *closed_arg;
 };
@@ -69,8 +72,30 @@ const struct mt_addr *api__agent_address(const struct api__agent *agent);
 /* Nobody is answered any more. cb is the last callback. */
 void api__agent_close(struct api__agent *agent, void (*cb)(void *arg),
 		      void *arg);
+/* events.c: the streams of GET /events */
+struct api__events *api__events_new(uv_loop_t *loop);
+void api__get_events(struct mt_api *api, struct mt_http_request *r);
+/* Something changed: whom does it have to be told? */
+void api__events_look(struct mt_api *api);
+/* End all streams: the daemon ends. */
+void api__events_end(struct mt_api *api);
+/* Free all of it, after the HTTP server; cb is called later. */
+void api__events_close(struct api__events *ev, void (*cb)(void *arg),
+		       void *arg);
+
+/* event_picture.c: the present as api__events_diff knows it, a new reference;
+ * decisions are taken from the cache while the log stands. *until_ms is when
+ * this node's role ends by itself, 0 = not. */
+struct api__picture_cache {
+	uint64_t index; /* of the log */
+	json_t *decisions;
+};
+json_t *api__picture(const struct mt_api *api, const struct mt_view *view,
+		     struct api__picture_cache *cache, int64_t *until_ms);
 
 /* status.c */
+/* The state of this node's PostgreSQL, in the words of the documents. */
+const char *api__state_text(const struct mt_view *view, bool accepting);
 json_t *api__status_document(const struct mt_api *api,
 			     const struct mt_view *view,
 			     const struct mt_health_input *in);
@@ -82,6 +107,9 @@ void api__get_patroni(struct mt_api *api, struct mt_http_request *r);
 
 /* cluster.c */
 void api__get_cluster(struct mt_api *api, struct mt_http_request *r);
+/* A member with data as the document lists it; a new reference. */
+json_t *api__member_document(const struct mt_view *view,
+			     const struct mt_member *m);
 /* The newest report of a member, or NULL if it is silent. */
 const struct mt_report *api__report(const struct mt_view *view,
 				    const char *name);
@@ -108,6 +136,8 @@ void api__get_history(struct mt_api *api, struct mt_http_request *r);
 
 /* decisions.c */
 void api__get_decisions(struct mt_api *api, struct mt_http_request *r);
+/* One of them; a new reference. */
+json_t *api__decision_document(const struct mt_decision *d);
 /* Verdicts as a list of objects; a new reference. */
 json_t *api__verdicts(const struct mt_verdict *v, int n);
 

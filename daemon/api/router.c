@@ -26,6 +26,7 @@ static const struct route {
     {"config", NULL, "PATCH", api__change_config},
     {"config", NULL, "PUT", api__change_config},
     {"decisions", NULL, "GET", api__get_decisions},
+    {"events", NULL, "GET", api__get_events},
     {"forecast", NULL, "GET", api__get_forecast},
     {"metrics", NULL, "GET", api__get_metrics},
     {"openapi.json", NULL, "GET", api__get_openapi},

@@ -21,8 +21,8 @@ text_or_null(const char *text)
 	return *text == '\0' ? json_null() : json_string(text);
 }
 
-static const char *
-state_text(const struct mt_view *view, bool accepting)
+const char *
+api__state_text(const struct mt_view *view, bool accepting)
 {
 	const struct mt_local *l = &view->local;
 	const struct mt_seen *own = mt_reports_find(view->reports, l->name);
@@ -238,7 +238,7 @@ api__status_document(const struct mt_api *api, const struct mt_view *view,
 	json_t *doc = json_object();
 
 	json_object_set_new(doc, "state",
-			    json_string(state_text(view, in->accepting)));
+			    json_string(api__state_text(view, in->accepting)));
 	if (in->accepting && pg != NULL && pg->at_ms != 0)
 		put_postgres(doc, view, in, pg);
 	else

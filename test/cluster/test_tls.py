@@ -20,6 +20,7 @@ import pytest
 import harness
 from base import to_yaml
 from harness import cli, wait_for
+from listener import Listener
 
 PASSPHRASE = "pass-phrase-9"
 HAPROXY = shutil.which("haproxy", path=os.environ.get("PATH", "")
@@ -186,6 +187,18 @@ def test_with_a_certificate_the_api_is_https_alone(formed):
             formed.stranger.context().wrap_socket(socket.create_connection(
                 (node.address, node.api_port), 10))
         assert PASSPHRASE not in node.log()
+
+
+def test_events_come_over_tls(formed):
+    primary = formed.primary()
+    with Listener(primary) as listener:
+        listener.wait("the snapshot", lambda e: e.type == "snapshot", 10)
+        wait_for(lambda: listener.comments, 10, "a sign of life")
+        version = listener.events[0].data["config"]["version"]
+        assert primary.request("PATCH", "/config",
+                               {"loop_wait": 9}).status == 200
+        listener.wait("the new version", lambda e: (
+            e.type == "config" and e.data["version"] == version + 1), 10)
 
 
 def test_the_cli_does_its_work_over_tls_with_a_certificate(formed):
