@@ -124,6 +124,7 @@ $(B)/%.inc: %
 	@mkdir -p $(@D)
 	od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g' >$@
 $(B)/daemon/api/openapi.o: $(B)/daemon/api/openapi.json.inc
+$(B)/daemon/api/ui.o: $(B)/daemon/api/ui.html.inc
 
 # The daemon's source files, after which its loggers are named.
 ifdef CONFIGURED
@@ -188,7 +189,7 @@ endif
 programs: all $(SIMS) $(UNIT_BINS)
 
 .PHONY: bench check check-long check-model check-format check-headers check-layers check-man check-rules check-shell \
-	check-versions cluster deps demo fuzz lint model mutants raftsim sim unit
+	check-browser check-versions cluster deps demo fuzz lint model mutants raftsim sim unit
 deps:
 	debian/install-deps.sh
 
@@ -203,7 +204,7 @@ check: deps
 # What takes too long for each change: the better part of an hour, and npm.
 check-long: deps
 	+MAKE="$(MAKE)" PYTHON="$(PYTHON)" JOBS="$(JOBS)" test/tools/stages.sh \
-		gcc mutants fuzz_long versions
+		gcc mutants fuzz_long versions browser
 
 # Each test is run whatever became of the one before it; the last line tells.
 unit: $(UNIT_BINS)
@@ -251,6 +252,10 @@ check-versions: all
 # BENCH="health idle" chooses.
 bench: all
 	PYTHON="$(PYTHON)" test/bench/run.sh $(B) $(BENCH)
+
+# The status page in Chromium, where that is installed.
+check-browser: all
+	PYTHON="$(PYTHON)" test/browser/run.sh $(B) $(PYTEST_ARGS)
 
 lint: check-format check-layers check-man check-rules check-shell
 check-format check-layers check-man check-rules check-shell:

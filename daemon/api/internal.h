@@ -93,6 +93,9 @@ struct api__picture_cache {
 json_t *api__picture(const struct mt_api *api, const struct mt_view *view,
 		     struct api__picture_cache *cache, int64_t *until_ms);
 
+/* ui.c */
+void api__get_ui(struct mt_api *api, struct mt_http_request *r);
+
 /* status.c */
 /* The state of this node's PostgreSQL, in the words of the documents. */
 const char *api__state_text(const struct mt_view *view, bool accepting);

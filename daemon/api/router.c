@@ -33,6 +33,7 @@ static const struct route {
     {"reload", NULL, "POST", api__post_reload},
     {"raft", "state", "GET", api__get_raft_state},
     {"raft", NULL, "GET", api__get_raft},
+    {"ui", NULL, "GET", api__get_ui},
     {"switchover", NULL, "POST", api__post_switchover},
     {"switchover", NULL, "DELETE", api__delete_switchover},
     {"failover", NULL, "POST", api__post_failover},

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: PostgreSQL
 """GET /events: told, not polled."""
 
+import base64
 import contextlib
+import hashlib
+import re
 import time
 
 import pytest
@@ -111,3 +114,28 @@ def test_the_end_of_a_lease_and_of_a_daemon(cluster, listeners):
         with Listener(node, after=last.events[-1].id) as again:
             first = again.wait("an event", lambda e: True, 10)
             assert (first.type, first.data["reason"]) == ("snapshot", "lost")
+
+
+def test_the_status_page_may_run_its_own_script_alone(cluster):
+    node = cluster.wait_healthy()
+    answer = node.get("/ui")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    policy = dict(part.strip().split(" ", 1) for part in
+                  answer.headers["Content-Security-Policy"].split(";"))
+    assert "unsafe" not in str(policy)
+    for directive in ("default-src", "base-uri", "form-action",
+                      "frame-ancestors"):
+        assert policy[directive] == "'none'"
+    assert policy["connect-src"] == "'self'"
+    for tag in ("script", "style"):
+        (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", answer.text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest())
+        assert policy[f"{tag}-src"] == f"'sha256-{digest.decode()}'"
+    # What the policy would not let through is not there
+    assert not re.search(r"<script[^>]+>|<[^>]+ (style|on\w+)=", answer.text)
+    head = node.request("HEAD", "/ui")
+    assert (head.status, head.body) == (200, b"")
+    assert node.request("OPTIONS", "/ui").status == 204

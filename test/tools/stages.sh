@@ -62,6 +62,7 @@ stage_cluster() { gcc cluster; }
 # Of "make check-long"
 stage_fuzz_long() { MAKE="$make" SEED=0 test/fuzz/run.sh 300; }
 stage_versions() { gcc check-versions; }
+stage_browser() { gcc check-browser; }
 
 stages="shell layers format man gcc headers unit clang asan raftsim sim \
 mutants model fuzz cluster"
