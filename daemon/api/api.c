@@ -18,6 +18,7 @@ on_timer_closed(uv_handle_t *handle)
 	void (*cb)(void *arg) = api->closed_cb;
 	void *arg = api->closed_arg;
 
+	api__names_free(api->names);
 	free(api);
 	if (cb != NULL)
 		cb(arg);
@@ -43,6 +44,7 @@ on_http_closed(void *arg)
 static void
 on_change(void *arg)
 {
+	api__gate_look(arg);
 	api__switchovers_look(arg);
 	api__changes_look(arg);
 	api__events_look(arg);
@@ -53,7 +55,11 @@ mt_api_start(struct mt_api **api, uv_loop_t *loop, const char *host,
 	     uint16_t port, const struct mt_api_backend *backend,
 	     struct mt_err *err)
 {
-	const struct mt_http_options options = {.host = host, .port = port};
+	const struct mt_http_options options = {
+	    .host = host,
+	    .port = port,
+	    .backlog = (int)backend->conf->restapi.request_queue_size,
+	};
 	struct mt_api *a = calloc(1, sizeof(*a));
 	int rv;
 
@@ -70,6 +76,8 @@ mt_api_start(struct mt_api **api, uv_loop_t *loop, const char *host,
 	uv_timer_init(loop, &a->timer);
 	a->timer.data = a;
 	a->agent = api__agent_new(a, loop);
+	a->names = api__names_new(loop);
+	api__gate_open(a);
 	backend->watch(backend->arg, on_change, a);
 	*api = a;
 	return 0;

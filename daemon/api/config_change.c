@@ -9,7 +9,8 @@
  * faster again and again (PATCH 409, PUT 502); no majority took it in time (503
  * and 502, it may still come); the daemon ends (503). "?version=N", of
  * /raft/state, makes either fail with 409 if the document is not that one.
- * Values are not judged.
+ * Values are not judged, but where "restapi.allow_shell_settings" is off here:
+ * then a change of what runs programs is refused (403).
  *
  * Life of struct api__change: in the API's list while its request waits;
  * outside of it and without an API while only its proposal is under way.
@@ -23,6 +24,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "conf/document.h"
+#include "conf/shell.h"
 #include "http/query.h"
 
 #define TRIES 5
@@ -151,6 +153,23 @@ on_proposed(void *arg, int rv, uint64_t index, const char *why)
 	}
 }
 
+/* Is it a change that the API must not make? Then it is answered. */
+static bool
+refuse_shell(struct api__change *c, const json_t *old)
+{
+	char path[256];
+
+	if (c->api->backend->conf->restapi.allow_shell_settings ||
+	    !mt_conf_shell_differs(old, c->document, path, sizeof(path)))
+		return false;
+	api__respond_text(forget(c), 403,
+			  "the configuration was not changed: \"%s\" can run "
+			  "programs, and \"restapi.allow_shell_settings\" is "
+			  "off",
+			  path);
+	return true;
+}
+
 /* May end c. */
 static void
 propose(struct api__change *c)
@@ -185,6 +204,8 @@ propose(struct api__change *c)
 		api__respond_text(forget(c), 500, "out of memory");
 		return;
 	}
+	if (refuse_shell(c, old))
+		return;
 	/* Also where nothing changes: what this node sees may be old, and the
 	 * log alone knows. It takes the same document without a change. */
 	cmd.u.config_put.expect_version = view.state->config_version;

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "base/net.h"
 #include "daemon/api/api.h"
 #include "daemon/api/health.h"
 #include "http/server.h"
@@ -17,6 +18,7 @@ struct api__change;
 struct api__keeper;
 struct api__agent;
 struct api__events;
+struct api__names;
 
 struct mt_api {
 	const struct mt_api_backend *backend;
@@ -29,6 +31,11 @@ struct mt_api {
 	int open_parts; /* while closing: the server with the streams of
 			 * events, and the agent */
 	struct api__events *events;
+	/* gate.c */
+	const struct mt_conf *conf; /* as last looked at */
+	struct api__names *names;
+	int64_t refused_ms; /* when it was said last */
+	unsigned refused_unsaid;
 	void (*closed_cb)(void *arg);
 	void *closed_arg;
 };
@@ -43,6 +50,33 @@ struct api__route_row {
 };
 /* false: there are not so many. */
 bool api__route_row(size_t i, struct api__route_row *row);
+
+/* gate.c: may this request, "switchover", be handed on? false: answered. */
+bool api__admit(struct mt_api *api, struct mt_http_request *r,
+		const char *what);
+/* Who asks, "-" where nobody has to say, and from which address. For a request
+ * that was admitted. */
+void api__origin(const struct mt_api *api, const struct mt_http_request *r,
+		 char *who, size_t size, char from[MT_NET_MAX]);
+/* Headers and warnings of the configuration, if it is a new one. */
+void api__gate_open(struct mt_api *api);
+/* Something changed: is it the configuration, or the members? Until the first
+ * look an allowlist lets nobody pass. */
+void api__gate_look(struct mt_api *api);
+/* May everybody who reaches the API change the cluster? */
+bool api__is_open(const struct mt_conf *conf);
+
+/* names.c */
+struct api__names *api__names_new(uv_loop_t *loop);
+/* What is looked up is forgotten by its own callback, later. */
+void api__names_free(struct api__names *names);
+void api__names_look(struct api__names *names, const struct mt_conf *conf,
+		     const struct mt_state *state);
+/* Look names up again, if that was not done just now. */
+void api__names_refresh(struct api__names *names);
+/* Borrowed until the next look or turn of the loop. */
+const struct mt_net *api__names_nets(const struct api__names *names,
+				     bool of_members, size_t *n);
 
 /* respond.c: doc is taken */
 void api__respond_json(struct mt_http_request *r, int status, json_t *doc);

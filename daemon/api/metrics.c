@@ -172,6 +172,15 @@ put_forecast(const struct api__page *p)
 }
 
 static void
+put_access(const struct api__page *p)
+{
+	api__gauge(p, "matriarch_restapi_open",
+		   "1 if everybody who reaches the REST API may change the "
+		   "cluster.",
+		   api__is_open(p->b->conf));
+}
+
+static void
 put_log(const struct api__page *p)
 {
 	struct mt_log_stats log;
@@ -224,6 +233,7 @@ api__get_metrics(struct mt_api *api, struct mt_http_request *r)
 		api__metrics_raft(&p);
 		put_forecast(&p);
 		api__metrics_node(&p);
+		put_access(&p);
 		put_log(&p);
 		put_certificate(&p, api);
 	}

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * From path and method to a handler, by one table. Happy path: the first path
- * segment finds the row. HEAD is GET without the body, which the server leaves
- * out. What no row knows is a health check for GET, HEAD and OPTIONS, matched
- * or not (503), and 501 for other methods, with the phrase by which known
- * clients notice that an action does not exist here.
+ * segment finds the row, and the gate lets the request pass. HEAD is GET
+ * without the body, which the server leaves out. What no row knows is a health
+ * check for GET, HEAD and OPTIONS, matched or not (503), and 501 for other
+ * methods, with the phrase by which known clients notice that an action does
+ * not exist here.
  */
 #include "daemon/api/internal.h"
 
 #include <string.h>
 
 #include "base/text.h"
+#include "daemon/api/access.h"
 
 static const struct route {
 	const char *segment;
@@ -109,6 +111,9 @@ api__route(void *arg, struct mt_http_request *r)
 		if (!matches(&routes[i], path))
 			continue;
 		if (mt_streq(method, routes[i].method)) {
+			if (!mt_access_is_read(method) &&
+			    !api__admit(api, r, routes[i].segment))
+				return;
 			routes[i].handler(api, r);
 			return;
 		}

@@ -365,6 +365,7 @@ fill(struct mt_conf_source *src, struct mt_conf *c)
 	(void)fill_name(src, c);
 	(void)mt_fill_raft(src, c);
 	(void)fill_restapi(src, c);
+	(void)mt_fill_restapi(src, &c->restapi);
 	(void)fill_postgresql(src, c);
 	fill_tags(src, c);
 	mt_fill_log(src, &c->log);

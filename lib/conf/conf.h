@@ -24,6 +24,12 @@
 #define MT_CONF_NAME_MAX 128
 #define MT_CONF_PATH_MAX 1024
 #define MT_CONF_PARTNERS_MAX 16
+/* Connections of health checks that wait to be accepted: those of a burst must
+ * not be refused. */
+#define MT_CONF_QUEUE_MIN 511
+#define MT_CONF_QUEUE_MAX 4096
+#define MT_CONF_ALLOWLIST_MAX 256
+#define MT_CONF_HEADERS_MAX 32
 
 /* Options of libpq, by its names; "" where not given. sslpassword as password
  * below. */
@@ -71,6 +77,18 @@ struct mt_conf_restapi {
 	char cafile[MT_CONF_PATH_MAX];
 	char ciphers[512];
 	int64_t verify_client; /* of its words: none, optional, required */
+	/* Basic authentication: both are given, or neither. The password as
+	 * that of struct mt_conf_user. */
+	char username[MT_CONF_NAME_MAX];
+	char password[512];
+	json_t *allowlist; /* array of strings: addresses, networks, names */
+	bool allowlist_include_members;
+	bool allow_shell_settings; /* true */
+	/* Objects of text: what answers have besides. Names in lower case; the
+	 * second is for TLS, with all that the first has. */
+	json_t *http_headers, *https_headers;
+	char server_tokens[64];     /* "original" */
+	int64_t request_queue_size; /* MT_CONF_QUEUE_MAX */
 };
 
 /* How the command line reaches members; "" where not given. */

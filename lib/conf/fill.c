@@ -71,6 +71,14 @@ static const struct row rows[] = {
     {"ctl.certfile", AT(ctl.certfile), TEXT, 0},
     {"ctl.keyfile", AT(ctl.keyfile), TEXT, 0},
     {"ctl.keyfile_password", AT(ctl.keyfile_password), TEXT, 0},
+    {"restapi.authentication.username", AT(restapi.username), TEXT, 0},
+    {"restapi.authentication.password", AT(restapi.password), TEXT, 0},
+    {"restapi.allowlist_include_members", AT(restapi.allowlist_include_members),
+     TRUTH, 0},
+    {"restapi.allow_shell_settings", AT(restapi.allow_shell_settings), TRUTH,
+     0},
+    {"restapi.server_tokens", AT(restapi.server_tokens), TEXT, 0},
+    {"restapi.request_queue_size", AT(restapi.request_queue_size), NUMBER, 0},
     {"raft.self_addr", AT(raft.self_addr), ADDRESS, 0},
     {"raft.bind_addr", AT(raft.bind_addr), ADDRESS, 0},
     {"raft.data_dir", AT(raft.data_dir), TEXT, 0},
@@ -517,6 +525,9 @@ mt_fill_release(struct mt_conf *c)
 	struct mt_conf_postgresql *p = &c->postgresql;
 	struct mt_conf_bootstrap *b = &c->bootstrap;
 
+	json_decref(c->restapi.allowlist);
+	json_decref(c->restapi.http_headers);
+	json_decref(c->restapi.https_headers);
 	json_decref(c->tags);
 	json_decref(p->parameters);
 	json_decref(p->recovery_conf);

@@ -21,6 +21,9 @@ void mt_fill_release(struct mt_conf *c);
 /* Section "raft", after the rows. */
 int mt_fill_raft(struct mt_conf_source *src, struct mt_conf *c);
 
+/* The lists and mappings of section "restapi", after the rows. */
+int mt_fill_restapi(struct mt_conf_source *src, struct mt_conf_restapi *r);
+
 /* Is dir (MT_CONF_PATH_MAX) a usable absolute path? Drops slashes at its end.
  */
 int mt_fill_directory(struct mt_conf_source *src, const char *path, char *dir);

@@ -146,7 +146,10 @@ open_listener(struct listener *l)
 	int rv = uv_tcp_bind(&l->tcp, (const struct sockaddr *)&l->at, 0);
 
 	if (rv == 0)
-		rv = uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_connection);
+		rv = uv_listen((uv_stream_t *)&l->tcp,
+			       l->server->backlog > 0 ? l->server->backlog
+						      : BACKLOG,
+			       on_connection);
 	return rv;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * What the files of the HTTP server share: server.c (its life), connections.c
- * (sockets), secure.c (TLS on them), requests.c (requests and answers) and
- * stream.c (answers without an end).
+ * (sockets), secure.c (TLS on them), requests.c (requests and answers),
+ * stream.c (answers without an end) and headers.c (what all answers have).
  */
 #ifndef MT_HTTP_INTERNAL_H
 #define MT_HTTP_INTERNAL_H
@@ -71,6 +71,10 @@ struct http__limits {
 	int connections_max, address_max, kept_max;
 };
 
+struct http__header {
+	char *name, *value; /* owned */
+};
+
 struct mt_http_server {
 	uv_loop_t *loop;
 	mt_http_handler handler;
@@ -95,6 +99,10 @@ struct mt_http_server {
 	uv_timer_t deadline;
 	int64_t armed_ms;  /* the deadline that is set, INT64_MAX = none */
 	int64_t warned_ms; /* that it is full */
+	int backlog;
+	char *server_name;            /* owned; NULL: the usual one */
+	struct http__header *headers; /* owned, of all answers */
+	size_t n_headers;
 	struct request *requests;
 	struct mt_http_stream *streams;
 	bool closing;
@@ -147,13 +155,19 @@ void http__register_handler(struct mt_http_server *server);
 h2o_req_t *http__request_take(struct mt_http_request *request);
 
 /* Status and headers of an answer; the length is left open. */
-void http__put_head(h2o_req_t *req, const struct mt_http_answer *answer);
+void http__put_head(const struct mt_http_server *server, h2o_req_t *req,
+		    const struct mt_http_answer *answer);
 
 /* Answer all that are kept with 503, after their gone. */
 void http__end_requests(struct mt_http_server *server);
 
 /* End all streams in good order, and tell their owners: gone. */
 void http__end_streams(struct mt_http_server *server);
+
+/* Give the response the headers of all answers but those that this one has. */
+void http__add_headers(const struct mt_http_server *server, h2o_req_t *req,
+		       const struct mt_http_answer *answer);
+void http__free_headers(struct mt_http_server *server);
 
 /* Take the server down if it is closing and nothing is open any more. */
 void http__maybe_closed(struct mt_http_server *server);

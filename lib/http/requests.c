@@ -81,6 +81,8 @@ fill_request(struct request *r, h2o_req_t *req)
 	struct mt_http_request *pub = &r->pub;
 	const char *target, *mark;
 	size_t n;
+	ssize_t at =
+	    h2o_find_header(&req->headers, H2O_TOKEN_AUTHORIZATION, SIZE_MAX);
 
 	mt_http_head_path(req->path.base, req->path.len, &target, &n);
 	mark = memchr(target, '?', n);
@@ -97,6 +99,11 @@ fill_request(struct request *r, h2o_req_t *req)
 	/* h2o takes the length header away from what it hands over, but has an
 	 * entity wherever the client announced one */
 	pub->has_body = req->entity.base != NULL;
+	pub->authorization = "";
+	if (at >= 0)
+		pub->authorization =
+		    pool_string(req, req->headers.entries[at].value.base,
+				req->headers.entries[at].value.len);
 	memset(&pub->peer, 0, sizeof(pub->peer));
 	req->conn->callbacks->get_peername(req->conn,
 					   (struct sockaddr *)&pub->peer);
@@ -188,6 +195,8 @@ reason(int status)
 	    {202, "Accepted"},
 	    {204, "No Content"},
 	    {400, "Bad Request"},
+	    {401, "Unauthorized"},
+	    {403, "Forbidden"},
 	    {404, "Not Found"},
 	    {405, "Method Not Allowed"},
 	    {409, "Conflict"},
@@ -232,7 +241,8 @@ http__request_take(struct mt_http_request *request)
 }
 
 void
-http__put_head(h2o_req_t *req, const struct mt_http_answer *answer)
+http__put_head(const struct mt_http_server *server, h2o_req_t *req,
+	       const struct mt_http_answer *answer)
 {
 	req->res.status = answer->status;
 	req->res.reason = reason(answer->status);
@@ -243,6 +253,7 @@ http__put_head(h2o_req_t *req, const struct mt_http_answer *answer)
 	for (const char *const *h = answer->headers; h != NULL && *h != NULL;
 	     h += 2)
 		add_header(req, h[0], h[1]);
+	http__add_headers(server, req, answer);
 }
 
 const char *
@@ -264,11 +275,13 @@ mt_http_respond(struct mt_http_request *request,
 		const struct mt_http_answer *answer)
 {
 	static h2o_generator_t generator = {NULL, NULL};
+	const struct mt_http_server *server =
+	    container_of(request, struct request, pub)->server;
 	h2o_req_t *req = http__request_take(request);
 	h2o_iovec_t body;
 	bool empty;
 
-	http__put_head(req, answer);
+	http__put_head(server, req, answer);
 	body =
 	    h2o_strdup(&req->pool, answer->body_bytes > 0 ? answer->body : "",
 		       answer->body_bytes);

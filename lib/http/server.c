@@ -59,6 +59,7 @@ mt_http_start(struct mt_http_server **server, uv_loop_t *loop,
 	s->handler = handler;
 	s->arg = arg;
 	http__limits_fill(&s->limits, options);
+	s->backlog = options->backlog;
 	uv_timer_init(loop, &s->grace);
 	uv_timer_init(loop, &s->last);
 	http__limits_begin(s);
@@ -88,6 +89,7 @@ on_last_closed(uv_handle_t *handle)
 	void (*cb)(void *arg) = server->closed_cb;
 	void *arg = server->closed_arg;
 
+	http__free_headers(server);
 	free(server);
 	if (cb != NULL)
 		cb(arg);

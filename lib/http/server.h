@@ -36,6 +36,7 @@ struct mt_http_options {
 				     * TLS half of both */
 	int kept_max;               /* requests that change something and are
 				     * not answered yet; 64 */
+	int backlog;                /* may wait to be accepted; 4096 */
 };
 
 /*
@@ -52,6 +53,7 @@ struct mt_http_request {
 	struct sockaddr_storage peer;
 	bool client_verified; /* by TLS: it showed a certificate that one of
 			       * the authorities (mt_tls_files) has signed */
+	const char *authorization; /* the header's value, "" if there is none */
 
 	/* A handler that keeps the request for later may set these. gone tells
 	 * it that the request ended without its answer, and is the last that
@@ -85,6 +87,16 @@ int mt_http_start(struct mt_http_server **server, uv_loop_t *loop,
 		  const struct mt_http_options *options,
 		  mt_http_handler handler, void *arg,
 		  struct mt_err *err) MT_MUSTCHECK;
+
+/* One header: the name in lower case. Neither is checked. */
+struct mt_http_header {
+	const char *name, *value;
+};
+
+/* What each answer says from now on: its header Server, and n headers besides,
+ * of which one that the answer itself has is left out. All are copied. */
+void mt_http_set_headers(struct mt_http_server *server, const char *server_name,
+			 const struct mt_http_header *headers, size_t n);
 
 /* The port that it listens on. */
 uint16_t mt_http_port(const struct mt_http_server *server);

@@ -143,7 +143,7 @@ mt_http_stream_begin(struct mt_http_request *request,
 	/* Both are comforts: without them a dead client costs longer. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
-	http__put_head(req, answer);
+	http__put_head(server, req, answer);
 	req->res.content_length = SIZE_MAX;
 	h2o_start_response(req, &s->generator);
 	/* h2o keeps the head back until there is something behind it */

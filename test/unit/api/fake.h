@@ -266,6 +266,8 @@ fake_setup(void)
 	uv_loop_init(&fake.loop);
 	mt_copy(fake.conf.scope, sizeof(fake.conf.scope), "demo");
 	fake.conf.tags = json_object();
+	fake.conf.restapi.allow_shell_settings = true;
+	fake.conf.restapi.listen = (struct mt_addr){"127.0.0.1", 8008};
 	fake.last_seen = mt_wall_ms() / 1000;
 	mt_settings_defaults(&fake.settings);
 	fake_cluster();
