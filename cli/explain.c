@@ -52,6 +52,9 @@ static const struct words decisions[] = {
 			  "place."},
     {"failover-failed", "A failover that was asked for did not take place."},
     {"rejoin", "A member threw data away to join the cluster again."},
+    {"config", "The configuration of the cluster was changed."},
+    {"pause", "The cluster was paused."},
+    {"resume", "The pause was ended."},
 };
 
 static const char *
@@ -154,6 +157,7 @@ mt_explain_decision(const json_t *d, FILE *out)
 	const char *to = mt_explain_text(d, "to");
 	const char *rule = mt_explain_text(d, "rule");
 	const json_t *primary = json_object_get(d, "primary");
+	const json_t *by = json_object_get(d, "by");
 
 	fprintf(out,
 		"Decision %" JSON_INTEGER_FORMAT ", epoch %" JSON_INTEGER_FORMAT
@@ -166,6 +170,10 @@ mt_explain_decision(const json_t *d, FILE *out)
 		fprintf(out, "  who:   %s%s%s\n", from,
 			from[0] != '\0' && to[0] != '\0' ? " -> " : "", to);
 	fprintf(out, "  why:   %s\n", mt_explain_text(d, "why"));
+	if (json_is_object(by))
+		fprintf(out, "  by:    %s from %s\n",
+			mt_explain_text(by, "user"),
+			mt_explain_text(by, "address"));
 	fprintf(out, "  rule:  %s\n", rule);
 	if (json_is_object(primary))
 		fprintf(

@@ -101,11 +101,13 @@ void
 node__propose(struct mt_node *n, const struct mt_command *cmd,
 	      int64_t timeout_ms, mt_propose_cb cb, void *arg)
 {
+	struct mt_command known = *cmd;
 	struct node_proposal *p;
 	char *text;
 	size_t size;
 
-	if (mt_command_encode(cmd, &text, &size) != 0) {
+	mt_command_lower(&known, mt_state_command_version(&n->state));
+	if (mt_command_encode(&known, &text, &size) != 0) {
 		cb(arg, MT_EINVAL, 0, "the command is too large");
 		return;
 	}

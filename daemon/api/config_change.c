@@ -35,6 +35,7 @@ struct api__change {
 	struct api__change *next;
 	bool replace;     /* PUT */
 	uint64_t version; /* asked for; 0 = any */
+	struct mt_origin by;
 	json_t *body;     /* owned */
 	json_t *document; /* owned: as proposed */
 	bool proposing;
@@ -176,6 +177,7 @@ propose(struct api__change *c)
 {
 	const struct mt_api_backend *b = c->api->backend;
 	struct mt_command cmd = {.kind = MT_CMD_CONFIG_PUT};
+	char changes[MT_WHY_MAX - 16];
 	const json_t *old;
 	struct mt_view view;
 	bool changed;
@@ -210,6 +212,11 @@ propose(struct api__change *c)
 	 * log alone knows. It takes the same document without a change. */
 	cmd.u.config_put.expect_version = view.state->config_version;
 	cmd.u.config_put.config = c->document;
+	cmd.u.config_put.by = c->by;
+	cmd.u.config_put.at_ms = view.wall_ms;
+	mt_format(
+	    cmd.u.config_put.why, sizeof(cmd.u.config_put.why), "changed: %s",
+	    mt_document_changes(old, c->document, changes, sizeof(changes)));
 	c->proposing = true;
 	c->proposed_version = view.state->config_version;
 	c->tries++;
@@ -251,6 +258,7 @@ api__change_config(struct mt_api *api, struct mt_http_request *r)
 	c->request = r;
 	c->replace = mt_streq(r->method, "PUT");
 	c->body = body;
+	api__origin(api, r, &c->by);
 	b->view(b->arg, &view);
 	c->deadline_ms = mt_clock_ms() + view.settings->retry_timeout_ms;
 	if (mt_http_query(r->query, "version", version, sizeof(version)))

@@ -126,6 +126,10 @@ api__decision_document(const struct mt_decision *d)
 	json_object_set_new(o, "from", api__json_name(d->from));
 	json_object_set_new(o, "to", api__json_name(d->to));
 	json_object_set_new(o, "why", json_string(d->why));
+	if (d->by.who[0] != '\0')
+		json_object_set_new(o, "by",
+				    json_pack("{ss, ss}", "user", d->by.who,
+					      "address", d->by.from));
 	if (d->optime.timeline != 0) {
 		primary = json_object();
 		put_position(primary, d->optime);

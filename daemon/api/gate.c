@@ -25,17 +25,18 @@
 
 void
 api__origin(const struct mt_api *api, const struct mt_http_request *r,
-	    char *who, size_t size, char from[MT_NET_MAX])
+	    struct mt_origin *by)
 {
 	const char *username = api->backend->conf->restapi.username;
 	struct mt_net peer;
 
 	/* Who is here has shown the password. */
-	mt_copy(who, size, username[0] != '\0' ? username : "-");
+	memset(by, 0, sizeof(*by));
+	mt_copy(by->who, sizeof(by->who), username[0] != '\0' ? username : "-");
 	if (mt_net_of(&peer, (const struct sockaddr *)&r->peer))
-		mt_net_format(&peer, from);
+		mt_net_format(&peer, by->from);
 	else
-		mt_copy(from, MT_NET_MAX, "-");
+		mt_copy(by->from, sizeof(by->from), "-");
 }
 
 /* ---- may he? ---- */
@@ -107,24 +108,24 @@ api__admit(struct mt_api *api, struct mt_http_request *r, const char *what)
 	    .password = c->password,
 	    .authorization = r->authorization,
 	};
-	char who[MT_CONF_NAME_MAX], from[MT_NET_MAX];
+	struct mt_origin by;
 	enum mt_access access;
 
 	f.has_peer = mt_net_of(&f.peer, (const struct sockaddr *)&r->peer);
 	f.listed = api__names_nets(api->names, false, &f.n_listed);
 	f.members = api__names_nets(api->names, true, &f.n_members);
 	access = mt_access_decide(&f);
-	api__origin(api, r, who, sizeof(who), from);
+	api__origin(api, r, &by);
 	if (access == MT_ACCESS_GRANTED) {
 		/* Members ask each other for that again and again. */
 		if (!f.is_failsafe)
 			mt_info("%s /%s was asked for by %s from %s", r->method,
-				what, who, from);
+				what, by.who, by.from);
 		return true;
 	}
 	if (access == MT_ACCESS_NOT_LISTED)
 		api__names_refresh(api->names);
-	say_refused(api, r->method, what, from, access);
+	say_refused(api, r->method, what, by.from, access);
 	answer(r, access);
 	return false;
 }

@@ -57,7 +57,7 @@ bool api__admit(struct mt_api *api, struct mt_http_request *r,
 /* Who asks, "-" where nobody has to say, and from which address. For a request
  * that was admitted. */
 void api__origin(const struct mt_api *api, const struct mt_http_request *r,
-		 char *who, size_t size, char from[MT_NET_MAX]);
+		 struct mt_origin *by);
 /* Headers and warnings of the configuration, if it is a new one. */
 void api__gate_open(struct mt_api *api);
 /* Something changed: is it the configuration, or the members? Until the first

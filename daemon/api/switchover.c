@@ -305,6 +305,7 @@ perform(struct mt_api *api, struct mt_http_request *r,
 	q->kind = a->failover ? MT_REQUEST_FAILOVER : MT_REQUEST_SWITCHOVER;
 	q->scheduled_ms = a->scheduled_ms;
 	q->accept_loss = a->accept_loss;
+	api__origin(api, r, &q->by);
 	q->id = view->state->request.id;
 	/* Names that do not fit are nobody's, and the checks have seen that. */
 	mt_copy(q->leader, sizeof(q->leader), a->leader);
@@ -376,5 +377,6 @@ api__delete_switchover(struct mt_api *api, struct mt_http_request *r)
 	mt_copy(cmd.u.request_clear.text, sizeof(cmd.u.request_clear.text),
 		"Switchover failed: it was cancelled");
 	cmd.seen.at_ms = view.wall_ms;
+	api__origin(api, r, &cmd.seen.by);
 	propose(api, r, &view, ERRAND_CANCEL, &cmd);
 }

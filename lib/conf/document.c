@@ -64,6 +64,71 @@ merge_into(json_t *o, const json_t *patch, bool *changed)
 	return true;
 }
 
+#define CHANGE_BYTES 256
+
+struct changes {
+	char *buf;
+	size_t n, size;
+	bool full;
+};
+
+static void
+add_change(struct changes *c, const char *path)
+{
+	static const char more[] = ", ...";
+	size_t k = strlen(path) + 2;
+
+	if (c->full)
+		return;
+	c->full = c->n + k + sizeof(more) > c->size;
+	mt_format(c->buf + c->n, c->size - c->n, "%s%s", c->n > 0 ? ", " : "",
+		  c->full ? "..." : path);
+	c->n += strlen(c->buf + c->n);
+}
+
+static void
+note_changes(const char *section, const json_t *before, const json_t *after,
+	     struct changes *c)
+{
+	char path[CHANGE_BYTES];
+	const char *key;
+	json_t *v;
+
+	json_object_foreach ((json_t *)before, key, v) {
+		json_t *now = json_object_get(after, key);
+
+		if (now != NULL && json_equal(v, now))
+			continue;
+		if (!mt_format(path, sizeof(path), "%s%s", section, key))
+			mt_copy(path, sizeof(path), "...");
+		if (json_is_object(v) && json_is_object(now) &&
+		    strlen(path) + 2 < sizeof(path)) {
+			strcat(path, ".");
+			note_changes(path, v, now, c);
+		} else {
+			add_change(c, path);
+		}
+	}
+	json_object_foreach ((json_t *)after, key, v) {
+		if (json_object_get(before, key) != NULL)
+			continue;
+		if (!mt_format(path, sizeof(path), "%s%s", section, key))
+			mt_copy(path, sizeof(path), "...");
+		add_change(c, path);
+	}
+}
+
+char *
+mt_document_changes(const json_t *before, const json_t *after, char *buf,
+		    size_t size)
+{
+	struct changes c = {.buf = buf, .size = size};
+
+	buf[0] = '\0';
+	note_changes("", before, after, &c);
+	return buf;
+}
+
 json_t *
 mt_document_merge(const json_t *document, const json_t *patch, bool *changed)
 {

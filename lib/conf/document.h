@@ -8,6 +8,7 @@
 #define MT_CONF_DOCUMENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <jansson.h>
 
@@ -21,6 +22,11 @@
  */
 json_t *mt_document_merge(const json_t *document, const json_t *patch,
 			  bool *changed);
+
+/* The paths at which two documents differ, as "ttl, postgresql.use_slots", of
+ * which as many as there is room for; returns buf. Either may be NULL. */
+char *mt_document_changes(const json_t *before, const json_t *after, char *buf,
+			  size_t size);
 
 /* Do two values have one text? Then 101 is "101". Sections are compared as they
  * are. */

@@ -5,7 +5,7 @@
  * Deterministic: no clock, no chance, no addresses; times of day are fields of
  * the command. A refused command changes nothing but the index.
  */
-#include "core/command.h"
+#include "core/apply_internal.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -200,6 +200,7 @@ apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	const struct mt_member *m = mt_state_member(s, cmd->u.assign.holder);
 	struct mt_leader *l = &s->leader;
 	bool continues = cmd->u.assign.continues;
+	struct mt_decision d = cmd->u.assign.decision;
 	char from[MT_NAME_MAX];
 
 	if (l->epoch != cmd->u.assign.expect_epoch ||
@@ -257,9 +258,12 @@ apply_assign(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	l->clean = false;
 	l->end = (struct mt_position){0};
 	l->index = index;
-	if (!continues)
+	d.by = mt_state_asked_by(s);
+	if (continues)
+		memset(&d.by, 0, sizeof(d.by));
+	else
 		settle_request(s, from);
-	record_decision(s, &cmd->u.assign.decision);
+	record_decision(s, &d);
 	return 0;
 }
 
@@ -298,6 +302,7 @@ apply_release(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	mt_copy(d.why, sizeof(d.why), cmd->u.release.why);
 	d.at_ms = cmd->u.release.at_ms;
 	d.optime = s->status.optime;
+	d.by = mt_state_asked_by(s);
 	record_decision(s, &d);
 	return 0;
 }
@@ -386,33 +391,12 @@ apply_request_clear(struct mt_state *s, const struct mt_command *cmd,
 		mt_copy(d.from, sizeof(d.from), s->request.leader);
 		mt_copy(d.to, sizeof(d.to), s->request.candidate);
 		mt_copy(d.why, sizeof(d.why), o->text);
+		if (d.by.who[0] == '\0')
+			d.by = s->request.by;
 		record_decision(s, &d);
 	}
 	s->outcome = *o;
 	memset(&s->request, 0, sizeof(s->request));
-	return 0;
-}
-
-/* Once: whoever comes a second time knows less. */
-static int
-apply_decision(struct mt_state *s, const struct mt_command *cmd,
-	       struct mt_err *err)
-{
-	uint64_t id = cmd->u.decision_put.id;
-	struct mt_decision *d = &s->decisions[id % MT_DECISIONS_MAX];
-	const struct mt_phases *p = &cmd->u.decision_put.phases;
-
-	if (mt_state_decision(s, id) == NULL ||
-	    d->epoch != cmd->u.decision_put.epoch ||
-	    strcmp(d->to, cmd->u.decision_put.holder) != 0 ||
-	    d->phases.writable_ms != 0)
-		return mt_err_set(err, MT_EREFUSED,
-				  "decision %" PRIu64
-				  " is not \"%s\"'s to time",
-				  id, cmd->u.decision_put.holder);
-	d->phases.leased_ms = p->leased_ms;
-	d->phases.promoted_ms = p->promoted_ms;
-	d->phases.writable_ms = p->writable_ms;
 	return 0;
 }
 
@@ -492,6 +476,8 @@ static int
 apply_config(struct mt_state *s, const struct mt_command *cmd,
 	     struct mt_err *err)
 {
+	struct mt_decision d;
+
 	if (s->config == NULL ||
 	    s->config_version != cmd->u.config_put.expect_version)
 		return mt_err_set(err, MT_EREFUSED,
@@ -499,6 +485,8 @@ apply_config(struct mt_state *s, const struct mt_command *cmd,
 	/* The same again only proves that it was in force just now. */
 	if (json_equal(s->config, cmd->u.config_put.config))
 		return 0;
+	if (apply__change(s, cmd, &d))
+		record_decision(s, &d);
 	json_decref(s->config);
 	s->config = json_incref(cmd->u.config_put.config);
 	s->config_version++;
@@ -569,7 +557,7 @@ apply_one(struct mt_state *s, uint64_t index, const struct mt_command *cmd,
 	case MT_CMD_LEADER_EXEMPT:
 		return apply_exempt(s, index, cmd, err);
 	case MT_CMD_DECISION_PUT:
-		return apply_decision(s, cmd, err);
+		return apply__phases(s, cmd, err);
 	case MT_CMD_REJOIN_PUT:
 		return apply_rejoin(s, cmd, err);
 	case MT_CMD_NONE:

@@ -172,6 +172,7 @@ request_put_to(const struct mt_command *c, json_t *o)
 	mt_jset_i64(o, "scheduled_ms", c->u.request_put.scheduled_ms);
 	mt_jset_bool(o, "due", c->u.request_put.due);
 	mt_jset_bool(o, "accept_loss", c->u.request_put.accept_loss);
+	mt_jset_origin(o, &c->u.request_put.by);
 	mt_jset_u64(o, "replaces", c->u.request_put.id);
 }
 
@@ -190,6 +191,7 @@ request_put_from(const json_t *o, struct mt_command *c, bool *bad)
 	mt_jget_i64(o, "scheduled_ms", &c->u.request_put.scheduled_ms, bad);
 	mt_jget_bool(o, "due", &c->u.request_put.due, bad);
 	mt_jget_bool(o, "accept_loss", &c->u.request_put.accept_loss, bad);
+	mt_jget_origin(o, &c->u.request_put.by, bad);
 	mt_jget_u64(o, "replaces", &c->u.request_put.id, bad);
 	if (c->u.request_put.kind == MT_REQUEST_NONE ||
 	    c->u.request_put.scheduled_ms < 0)
@@ -271,6 +273,11 @@ config_put_to(const struct mt_command *c, json_t *o)
 {
 	mt_jset_u64(o, "expect_version", c->u.config_put.expect_version);
 	json_object_set(o, "config", c->u.config_put.config);
+	if (c->u.config_put.by.who[0] == '\0')
+		return;
+	mt_jset_origin(o, &c->u.config_put.by);
+	mt_jset_i64(o, "at_ms", c->u.config_put.at_ms);
+	mt_jset_str(o, "why", c->u.config_put.why);
 }
 
 static void
@@ -279,6 +286,10 @@ config_put_from(const json_t *o, struct mt_command *c, bool *bad)
 	json_t *config = json_object_get(o, "config");
 
 	mt_jget_u64(o, "expect_version", &c->u.config_put.expect_version, bad);
+	mt_jget_origin(o, &c->u.config_put.by, bad);
+	mt_jget_i64(o, "at_ms", &c->u.config_put.at_ms, bad);
+	mt_jget_str(o, "why", c->u.config_put.why, sizeof(c->u.config_put.why),
+		    bad);
 	if (!json_is_object(config))
 		*bad = true;
 	else
@@ -411,13 +422,43 @@ mt_command_name(enum mt_command_kind kind)
 	return "none";
 }
 
+/* Who asks, where the command says that. */
+static struct mt_origin *
+origin_of(struct mt_command *cmd)
+{
+	if (cmd->kind == MT_CMD_REQUEST_PUT)
+		return &cmd->u.request_put.by;
+	if (cmd->kind == MT_CMD_REQUEST_CLEAR)
+		return &cmd->seen.by;
+	if (cmd->kind == MT_CMD_CONFIG_PUT)
+		return &cmd->u.config_put.by;
+	return NULL;
+}
+
+void
+mt_command_lower(struct mt_command *cmd, uint32_t version)
+{
+	struct mt_origin *by = origin_of(cmd);
+
+	if (by != NULL && version < 2)
+		memset(by, 0, sizeof(*by));
+}
+
+static int
+version_of(const struct mt_command *cmd)
+{
+	const struct mt_origin *by = origin_of((struct mt_command *)cmd);
+
+	return by != NULL && by->who[0] != '\0' ? 2 : 1;
+}
+
 int
 mt_command_encode(const struct mt_command *cmd, char **text, size_t *n)
 {
 	json_t *o = json_object();
 	char *t;
 
-	mt_jset_i64(o, "v", MT_COMMAND_VERSION);
+	mt_jset_i64(o, "v", version_of(cmd));
 	mt_jset_str(o, "c", mt_command_name(cmd->kind));
 	for (size_t i = 0; i < MT_COUNT(codecs); i++)
 		if (codecs[i].kind == cmd->kind)
@@ -468,6 +509,7 @@ mt_command_decode(struct mt_command *cmd, const char *text, size_t n,
 	}
 	cmd->kind = codecs[i].kind;
 	codecs[i].from(o, cmd, &bad);
+	mt_command_lower(cmd, (uint32_t)version);
 	if (bad) {
 		mt_command_release(cmd);
 		rv = mt_err_set(err, MT_EPROTO, "malformed command \"%s\"",

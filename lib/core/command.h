@@ -104,6 +104,10 @@ struct mt_command {
 		struct {
 			uint64_t expect_version;
 			json_t *config; /* borrowed */
+			/* With an origin it is recorded as a decision. */
+			struct mt_origin by;
+			int64_t at_ms;
+			char why[MT_WHY_MAX];
 		} config_put;
 		/* ends 0: from here on the holder need not stop at its lease's
 		 * end; else that exemption (its log index) is over. */
@@ -131,13 +135,18 @@ struct mt_command {
 			struct mt_sync sync; /* version: the one as seen */
 		} sync_put;
 	} u;
-	/* REQUEST_CLEAR: time and verdicts, for the record. */
+	/* REQUEST_CLEAR: time, verdicts and who cancels it, for the record. */
 	struct mt_decision seen;
 };
 
 #define MT_COMMAND_MAX (256 * 1024) /* bytes of one encoded command */
 
-/* *text is owned by the caller (free). */
+/* Make it a command that members can apply of whom one knows this version at
+ * most, and all alike: what later ones have besides is dropped. */
+void mt_command_lower(struct mt_command *cmd, uint32_t version);
+
+/* *text is owned by the caller (free). The version is the least that has all
+ * that is in it. */
 int mt_command_encode(const struct mt_command *cmd, char **text,
 		      size_t *n) MT_MUSTCHECK;
 

@@ -349,6 +349,24 @@ phases_from(const json_t *o, struct mt_phases *p, bool *bad)
 }
 
 void
+mt_jset_origin(json_t *o, const struct mt_origin *by)
+{
+	if (by->who[0] == '\0')
+		return;
+	mt_jset_str(o, "by", by->who);
+	mt_jset_str(o, "by_from", by->from);
+}
+
+void
+mt_jget_origin(const json_t *o, struct mt_origin *by, bool *bad)
+{
+	mt_jget_str(o, "by", by->who, sizeof(by->who), bad);
+	mt_jget_str(o, "by_from", by->from, sizeof(by->from), bad);
+	if (by->who[0] == '\0' && by->from[0] != '\0')
+		*bad = true;
+}
+
+void
 mt_jset_loss(json_t *o, const struct mt_loss *l)
 {
 	set_unless_0(o, "loss_timeline", l->timeline);
@@ -376,6 +394,7 @@ mt_decision_to_json(const struct mt_decision *d)
 	mt_jset_str(o, "from", d->from);
 	mt_jset_str(o, "to", d->to);
 	mt_jset_str(o, "why", d->why);
+	mt_jset_origin(o, &d->by);
 	if (d->optime.timeline != 0)
 		mt_jset_position(o, "optime", d->optime);
 	phases_to(&d->phases, o);
@@ -401,6 +420,7 @@ mt_decision_from_json(const json_t *o, struct mt_decision *d, bool *bad)
 	mt_jget_str(o, "from", d->from, sizeof(d->from), bad);
 	mt_jget_str(o, "to", d->to, sizeof(d->to), bad);
 	mt_jget_str(o, "why", d->why, sizeof(d->why), bad);
+	mt_jget_origin(o, &d->by, bad);
 	mt_jget_position(o, "optime", &d->optime, bad);
 	phases_from(o, &d->phases, bad);
 	mt_jget_loss(o, &d->loss, bad);

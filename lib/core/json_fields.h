@@ -38,6 +38,10 @@ json_t *mt_sync_to_json(const struct mt_sync *sync);
 void mt_sync_from_json(const json_t *o, struct mt_sync *sync, bool *bad);
 json_t *mt_history_to_json(const struct mt_history *h);
 void mt_history_from_json(const json_t *o, struct mt_history *h, bool *bad);
+/* Fields "by" and "by_from" of the object that it is part of; none where nobody
+ * asked. */
+void mt_jset_origin(json_t *o, const struct mt_origin *by);
+void mt_jget_origin(const json_t *o, struct mt_origin *by, bool *bad);
 /* Three fields of the object that it is part of. */
 void mt_jset_loss(json_t *o, const struct mt_loss *l);
 void mt_jget_loss(const json_t *o, struct mt_loss *l, bool *bad);

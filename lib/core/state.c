@@ -41,6 +41,17 @@ mt_state_member_by_id(const struct mt_state *s, uint64_t raft_id)
 	return NULL;
 }
 
+uint32_t
+mt_state_command_version(const struct mt_state *s)
+{
+	uint32_t version = MT_COMMAND_VERSION;
+
+	for (int i = 0; i < s->n_members; i++)
+		if (s->members[i].command_version < version)
+			version = s->members[i].command_version;
+	return version;
+}
+
 const struct mt_decision *
 mt_state_decision(const struct mt_state *s, uint64_t id)
 {
@@ -140,6 +151,14 @@ mt_state_is_asked(const struct mt_state *s)
 {
 	return s->request.kind != MT_REQUEST_NONE &&
 	       s->request.scheduled_ms == 0;
+}
+
+struct mt_origin
+mt_state_asked_by(const struct mt_state *s)
+{
+	const struct mt_origin nobody = {0};
+
+	return mt_state_is_asked(s) ? s->request.by : nobody;
 }
 
 uint64_t

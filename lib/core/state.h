@@ -16,7 +16,9 @@
 /* No snapshot of the state is longer: the limits of its parts together, each
  * written in the worst way. */
 #define MT_STATE_BYTES_MAX (3u << 20)
-#define MT_COMMAND_VERSION 1 /* highest command version that we know */
+/* Highest command version that we know. 2: commands say who asked for them, and
+ * a changed configuration is a decision. */
+#define MT_COMMAND_VERSION 2
 
 struct mt_member {
 	char name[MT_NAME_MAX];
@@ -97,6 +99,7 @@ struct mt_request {
 	/* Of a failover: people accept that acknowledged commits are lost,
 	 * where the synchronous set cannot be heard. */
 	bool accept_loss;
+	struct mt_origin by;
 };
 
 /* A synchronous standby is a member and the data that it has: data that was
@@ -171,10 +174,12 @@ struct mt_decision {
 	int64_t at_ms;  /* wall clock of the proposer */
 	/* The controller's rule, or "bootstrap", "adoption", "release" (from
 	 * gave the turn up), "switchover-failed", "failover-failed", "rejoin"
-	 * (from threw data away). */
+	 * (from threw data away), "config", "pause", "resume" (people changed
+	 * the configuration). */
 	char rule[MT_RULE_MAX];
 	char from[MT_NAME_MAX], to[MT_NAME_MAX];
 	char why[MT_WHY_MAX];
+	struct mt_origin by;       /* who asked for what led to it */
 	struct mt_position optime; /* last known of the primary */
 	struct mt_phases phases;
 	struct mt_loss loss;
@@ -223,6 +228,9 @@ const struct mt_member *mt_state_member_by_id(const struct mt_state *s,
 					      uint64_t raft_id);
 const struct mt_decision *mt_state_decision(const struct mt_state *s,
 					    uint64_t id);
+/* The command version that all members know. A command of a later one would
+ * divide them, or make the old ones stop. */
+uint32_t mt_state_command_version(const struct mt_state *s);
 /* The place of a member in the synchronous set, -1 = it is not in it. */
 int mt_sync_find(const struct mt_sync *sync, const char *name);
 bool mt_sync_stands(const struct mt_state *s);
@@ -241,6 +249,8 @@ bool mt_state_held(const struct mt_state *s);
 bool mt_state_held_by(const struct mt_state *s, const char *name);
 /* Is a request under way: one that does not wait for its time? */
 bool mt_state_is_asked(const struct mt_state *s);
+/* By whom, if so. */
+struct mt_origin mt_state_asked_by(const struct mt_state *s);
 /* Did people ask for this member, and for no other, to be next? Then an exempt
  * holder may lose the turn without having released it. */
 bool mt_state_asked_for(const struct mt_state *s, const char *name);

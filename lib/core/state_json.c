@@ -75,6 +75,7 @@ save_request(const struct mt_state *s)
 	mt_jset_i64(o, "scheduled_ms", s->request.scheduled_ms);
 	mt_jset_bool(o, "due", s->request.due);
 	mt_jset_bool(o, "accept_loss", s->request.accept_loss);
+	mt_jset_origin(o, &s->request.by);
 	mt_jset_u64(o, "outcome_id", s->outcome.id);
 	mt_jset_bool(o, "outcome_ok", s->outcome.ok);
 	mt_jset_str(o, "outcome", s->outcome.text);
@@ -99,6 +100,7 @@ load_request(const json_t *o, struct mt_state *s, bool *bad)
 	mt_jget_i64(o, "scheduled_ms", &s->request.scheduled_ms, bad);
 	mt_jget_bool(o, "due", &s->request.due, bad);
 	mt_jget_bool(o, "accept_loss", &s->request.accept_loss, bad);
+	mt_jget_origin(o, &s->request.by, bad);
 	mt_jget_u64(o, "outcome_id", &s->outcome.id, bad);
 	mt_jget_bool(o, "outcome_ok", &s->outcome.ok, bad);
 	mt_jget_str(o, "outcome", s->outcome.text, sizeof(s->outcome.text),

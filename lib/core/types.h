@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/net.h"
 
 #define MT_NAME_MAX 64 /* member names, with the terminating zero */
 /* MT_ADDR_MAX, "host:port", is that of base/addr.h */
@@ -19,6 +20,7 @@
 #define MT_NODES_MAX 16
 #define MT_SYSID_MAX 24 /* PostgreSQL system identifier as text */
 #define MT_WHY_MAX 192
+#define MT_WHO_MAX 128
 #define MT_RULE_MAX 32
 
 /* What the local PostgreSQL is doing; texts and numbers are those of the REST
@@ -49,6 +51,13 @@ enum mt_pg_role {
 
 const char *mt_pg_state_name(enum mt_pg_state state);
 const char *mt_pg_role_name(enum mt_pg_role role);
+
+/* Who asked for something over the API, and from where. who is "" where nobody
+ * did, "-" where he did not have to say. */
+struct mt_origin {
+	char who[MT_WHO_MAX];
+	char from[MT_NET_MAX]; /* his address */
+};
 
 /* A position in the history of a cluster: the furthest of two is the one with
  * the higher timeline, then the higher LSN, never by LSN alone. */

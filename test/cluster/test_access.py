@@ -3,13 +3,14 @@
 
 import base64
 import http.client
+import json
 import os
 import re
 import subprocess
 
 import pytest
 
-from harness import loopback_addresses, wait_for
+from harness import cli, loopback_addresses, wait_for
 from node import Response
 from test_reload import reload
 
@@ -155,6 +156,43 @@ def test_answers_have_the_headers_that_are_wanted(member):
         ["ss", "-Hltn", f"src {member.address}:{member.api_port}"], text=True,
         check=True, capture_output=True).stdout.split()
     assert listening[2] == "511"
+
+
+def test_decisions_tell_who_asked_and_from_where(cluster, member):
+    other = cluster.others(member)[0]
+    reload(member, {"restapi": {"authentication": {
+        "username": "ann", "password": PASSWORDS[0]}}})
+    ann = basic("ann", PASSWORDS[0])
+
+    def newest(rule, node=other):
+        return next((one for one in node.json("/decisions")
+                     if one["rule"] == rule), {})
+    for value, rule in ((b"true", "pause"), (b"null", "resume")):
+        answer = ask(member, "PATCH", "/config", b'{"pause": %s}' % value,
+                     STRANGER, ann)
+        assert answer.status == 200
+        decision = newest(rule, member)
+        assert decision["by"] == {"user": "ann", "address": STRANGER}
+        assert decision["why"] == "changed: pause"
+        wait_for(lambda one=decision: newest(one["rule"]) == one, 10,
+                 "the other member to know it")
+    cluster.wait_healthy()
+    # the other asks for no password
+    body = json.dumps({"leader": member.name, "candidate": other.name})
+    answer = ask(other, "POST", "/switchover", body, member.address)
+    assert answer.status == 200, answer.text
+    cluster.wait_healthy()
+    for rule in ("release", "released"):
+        assert newest(rule)["by"] == {"user": "-", "address": member.address}
+    assert (f"INFO: POST /switchover was asked for by - from {member.address}"
+            "\n") in other.log()
+    text = cli(other, "why", str(newest("released")["id"])).stdout
+    assert f"\n  by:    - from {member.address}\n" in text
+    # nobody asked for a failover
+    assert "by" not in newest("bootstrap")
+    wait_for(lambda: member.json("/raft")["digest"] ==
+             other.json("/raft")["digest"], 10, "the same state on both")
+    assert PASSWORDS[0] not in other.get("/decisions").text
 
 
 def test_an_api_that_everybody_may_use_is_told(fresh):

@@ -195,6 +195,14 @@ fault_is_paused(const struct node *n)
 	return json_is_true(json_object_get(n->state->config, "pause"));
 }
 
+/* Everybody's API knows who asks. */
+static void
+ask(struct mt_origin *by)
+{
+	mt_copy(by->who, sizeof(by->who), "sim");
+	mt_copy(by->from, sizeof(by->from), "::1");
+}
+
 void
 sim_pause(struct node *n, bool pause)
 {
@@ -208,6 +216,7 @@ sim_pause(struct node *n, bool pause)
 	c.kind = MT_CMD_CONFIG_PUT;
 	c.u.config_put.expect_version = n->state->config_version;
 	c.u.config_put.config = config;
+	ask(&c.u.config_put.by);
 	node_propose(n, &c);
 	json_decref(config);
 }
@@ -225,6 +234,7 @@ fault_command(struct sim *w, enum fault f)
 	if (f == F_SWITCHOVER) {
 		c.kind = MT_CMD_REQUEST_PUT;
 		c.u.request_put.kind = MT_REQUEST_SWITCHOVER;
+		ask(&c.u.request_put.by);
 		mt_copy(c.u.request_put.leader, MT_NAME_MAX,
 			n->state->leader.holder);
 		if (sim_chance(w, 50))
@@ -251,6 +261,7 @@ fault_command(struct sim *w, enum fault f)
 		c.kind = MT_CMD_CONFIG_PUT;
 		c.u.config_put.expect_version = n->state->config_version;
 		c.u.config_put.config = config;
+		ask(&c.u.config_put.by);
 	} else if (f == F_PAUSE) {
 		sim_pause(n, !fault_is_paused(n));
 		return;

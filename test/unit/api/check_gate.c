@@ -287,6 +287,74 @@ START_TEST(settings_that_run_programs_can_be_kept_from_the_api)
 }
 END_TEST
 
+static void
+is_by(const struct mt_origin *by, const char *who)
+{
+	ck_assert_str_eq(by->who, who);
+	ck_assert_str_eq(by->from, "127.0.0.1");
+}
+
+static void
+send_as(const char *method, const char *path, const char *header,
+	const char *body)
+{
+	char text[512];
+
+	mt_format(text, sizeof(text),
+		  "%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+		  "%sContent-Length: %zu\r\n\r\n%s",
+		  method, path, header, strlen(body), body);
+	close(send_request(text));
+}
+
+START_TEST(what_is_proposed_tells_who_asked_and_from_where)
+{
+	static const char ann[] = BASIC("YW5uOnMzY3JldA==");
+
+	send_as("PATCH", "/config", "", "{\"ttl\":9,\"a\":{\"b\":1}}");
+	until_proposed(1);
+	is_by(&fake.cmd.u.config_put.by, "-");
+	ck_assert_str_eq(fake.cmd.u.config_put.why, "changed: ttl, a");
+	ck_assert_int_gt(fake.cmd.u.config_put.at_ms, 1600000000000);
+	set_password();
+	reload();
+	send_as("PATCH", "/config", ann, "{\"ttl\":9}");
+	until_proposed(2);
+	is_by(&fake.cmd.u.config_put.by, "ann");
+	send_as("POST", "/switchover", ann, "{\"leader\":\"node1\"}");
+	until_proposed(3);
+	is_by(&fake.cmd.u.request_put.by, "ann");
+	send_as("POST", "/failover", ann, "{\"candidate\":\"node2\"}");
+	until_proposed(4);
+	is_by(&fake.cmd.u.request_put.by, "ann");
+	fake.state.request.kind = MT_REQUEST_SWITCHOVER;
+	fake.state.request.scheduled_ms = 4000000000000;
+	send_as("DELETE", "/switchover", ann, "");
+	until_proposed(5);
+	is_by(&fake.cmd.seen.by, "ann");
+}
+END_TEST
+
+START_TEST(decisions_tell_who_asked)
+{
+	struct mt_decision *d = fake.state.decisions;
+	json_t *doc;
+
+	fake.state.last_decision = 2;
+	d[1].id = 1;
+	d[2].id = 2;
+	mt_copy(d[2].rule, sizeof(d[2].rule), "config");
+	d[2].by = (struct mt_origin){"ann", "fd00::1"};
+	doc = ask_json("/decisions/2");
+	ck_assert_json(json_object_get(doc, "by"),
+		       "{'user':'ann','address':'fd00::1'}");
+	json_decref(doc);
+	doc = ask_json("/decisions/1");
+	ck_assert_ptr_null(json_object_get(doc, "by"));
+	json_decref(doc);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -308,6 +376,8 @@ main(void)
 	tcase_add_test(tc, each_answer_has_the_headers_that_are_wanted);
 	tcase_add_test(tc, an_api_that_everybody_may_use_is_measured);
 	tcase_add_test(tc, settings_that_run_programs_can_be_kept_from_the_api);
+	tcase_add_test(tc, what_is_proposed_tells_who_asked_and_from_where);
+	tcase_add_test(tc, decisions_tell_who_asked);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }

@@ -96,6 +96,38 @@ START_TEST(a_patch_is_merged_by_the_known_rules)
 }
 END_TEST
 
+static const struct {
+	const char *before, *after, *changes;
+} changes[] = {
+    {"{}", "{}", ""},
+    {"{\"a\":1}", "{\"a\":2}", "a"},
+    {"{\"a\":1,\"b\":2}", "{\"b\":2}", "a"},
+    {"{\"b\":2}", "{\"b\":2,\"a\":1}", "a"},
+    {"{\"a\":1,\"c\":{\"d\":1,\"e\":{\"f\":1}}}",
+     "{\"a\":2,\"c\":{\"d\":1,\"e\":{\"f\":2,\"g\":0}}}", "a, c.e.f, c.e.g"},
+    {"{\"a\":{\"b\":1}}", "{\"a\":7}", "a"},
+    {"{}", "{\"a\":{\"b\":1}}", "a"},
+    {"{}",
+     "{\"a123456789\":1,\"b123456789\":1,\"c123456789\":1,"
+     "\"d123456789\":1}",
+     "a123456789, b123456789, c123456789, ..."},
+    {"{}", "{\"a12345678901234567890123456789012345678901234567890\":1}",
+     "..."},
+};
+
+START_TEST(what_differs_is_named_as_far_as_there_is_room)
+{
+	json_t *before = json_loads(changes[_i].before, 0, NULL);
+	json_t *after = json_loads(changes[_i].after, 0, NULL);
+	char buf[40];
+
+	ck_assert_str_eq(mt_document_changes(before, after, buf, sizeof(buf)),
+			 changes[_i].changes);
+	json_decref(before);
+	json_decref(after);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -104,6 +136,8 @@ main(void)
 
 	tcase_add_loop_test(tc, a_patch_is_merged_by_the_known_rules, 0,
 			    (int)MT_COUNT(rows));
+	tcase_add_loop_test(tc, what_differs_is_named_as_far_as_there_is_room,
+			    0, (int)MT_COUNT(changes));
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

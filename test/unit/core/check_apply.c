@@ -400,7 +400,7 @@ END_TEST
 START_TEST(what_is_not_known_is_not_skipped)
 {
 	static const char *const unknown[] = {
-	    "{\"v\":2,\"c\":\"member.put\"}",
+	    "{\"v\":3,\"c\":\"member.put\"}",
 	    "{\"v\":1,\"c\":\"leader.unheard\"}",
 	    "{\"v\":9000000000000000000,\"c\":\"member.put\"}",
 	    "{\"v\":7,\"c\":\"x\",\"whatever\":[1,2,{}]}",

@@ -10,7 +10,7 @@ static json_t *config;
 
 /* One of each kind, the fields as full as they can be. */
 static int
-samples(struct mt_command out[29])
+samples(struct mt_command out[32])
 {
 	int n = 0;
 
@@ -49,6 +49,9 @@ samples(struct mt_command out[29])
 	out[n++] = rejoin_put(2, "b", BIG);
 	out[n++] = sync_put(5, "a", BIG, "bc", 2);
 	out[n++] = sync_put(5, "a", 0, "", 0);
+	out[n++] = asked_by("J\xc3\xb6rg", request_put("a", ""));
+	out[n++] = asked_by("-", request_clear(7));
+	out[n++] = asked_by("ann", config_put(4, config));
 	out[n] = assign(1, false, "a", false);
 	out[n].u.assign.expect_sync = BIG;
 	out[n++].u.assign.ground = MT_GROUND_SYNC_FENCE;
@@ -92,7 +95,7 @@ decode(const char *text)
 
 START_TEST(every_command_comes_back)
 {
-	struct mt_command all[29];
+	struct mt_command all[32];
 	int n = samples(all);
 	unsigned kinds = 0;
 
@@ -181,7 +184,7 @@ END_TEST
 
 START_TEST(every_truncation_is_refused)
 {
-	struct mt_command all[29];
+	struct mt_command all[32];
 	int n = samples(all);
 
 	for (int i = 0; i < n; i++) {
@@ -206,7 +209,7 @@ END_TEST
 
 START_TEST(damaged_commands_are_refused_or_read_in_bounds)
 {
-	struct mt_command all[29];
+	struct mt_command all[32];
 	int n = samples(all);
 	uint64_t seed = 5;
 
@@ -235,7 +238,7 @@ END_TEST
 /* A field of a wrong type makes a malformed command, never a default. */
 START_TEST(every_field_of_a_wrong_type_is_refused)
 {
-	struct mt_command all[29];
+	struct mt_command all[32];
 	int n = samples(all);
 
 	for (int i = 0; i < n; i++) {
@@ -383,16 +386,69 @@ END_TEST
 
 START_TEST(unknown_commands_and_versions_are_told_apart)
 {
-	ck_assert_int_eq(decode("{\"v\":2,\"c\":\"status.put\"}"), MT_EREFUSED);
+	ck_assert_int_eq(decode("{\"v\":3,\"c\":\"status.put\"}"), MT_EREFUSED);
 	ck_assert_int_eq(decode("{\"v\":1,\"c\":\"none\"}"), MT_EREFUSED);
 	ck_assert_int_eq(decode("{\"v\":1,\"c\":\"\"}"), MT_EREFUSED);
-	ck_assert_int_eq(decode("{\"v\":2,\"c\":\"x\",\"deep\":[[[]]]}"),
+	ck_assert_int_eq(decode("{\"v\":3,\"c\":\"x\",\"deep\":[[[]]]}"),
 			 MT_EREFUSED);
 	/* Fields that a newer program adds to a version that we know are
 	 * none of our business. */
 	ck_assert_int_eq(decode("{\"v\":1,\"c\":\"status.put\",\"epoch\":1,"
 				"\"holder\":\"a\",\"new\":true}"),
 			 0);
+}
+END_TEST
+
+static int
+version_of(const struct mt_command *cmd)
+{
+	char *text;
+	size_t n;
+	int version;
+
+	ck_assert_int_eq(mt_command_encode(cmd, &text, &n), 0);
+	ck_assert_int_eq(sscanf(text, "{\"v\":%d,", &version), 1);
+	free(text);
+	return version;
+}
+
+/* Members of another version would come to another state, and not know it. */
+START_TEST(only_who_asked_needs_the_second_version)
+{
+	struct mt_command all[32];
+	int n = samples(all);
+
+	for (int i = 0; i < n; i++) {
+		struct mt_command lower = all[i];
+		bool asked = i >= n - 4 && i < n - 1;
+
+		ck_assert_msg(version_of(&all[i]) == (asked ? 2 : 1), "%d", i);
+		mt_command_lower(&lower, 2);
+		ck_assert_mem_eq(&lower, &all[i], sizeof(lower));
+		mt_command_lower(&lower, 1);
+		ck_assert_int_eq(version_of(&lower), 1);
+		ck_assert((memcmp(&lower, &all[i], sizeof(lower)) != 0) ==
+			  asked);
+	}
+}
+END_TEST
+
+START_TEST(who_asked_is_not_read_from_the_first_version)
+{
+	static const char text[] =
+	    "{\"v\":1,\"c\":\"request.put\",\"kind\":\"switchover\","
+	    "\"leader\":\"a\",\"by\":\"ann\",\"by_from\":\"::1\"}";
+	struct mt_command cmd;
+	struct mt_err err;
+
+	ck_assert_int_eq(mt_command_decode(&cmd, text, strlen(text), &err), 0);
+	ck_assert_str_eq(cmd.u.request_put.by.who, "");
+	ck_assert_str_eq(cmd.u.request_put.by.from, "");
+	/* an address alone is nobody's */
+	ck_assert_int_eq(decode("{\"v\":2,\"c\":\"request.put\",\"kind\":"
+				"\"switchover\",\"leader\":\"a\","
+				"\"by_from\":\"::1\"}"),
+			 MT_EPROTO);
 }
 END_TEST
 
@@ -422,5 +478,7 @@ main(void)
 		  every_field_of_a_wrong_type_is_refused, malformed_commands,
 		  a_history_too_long_is_refused, deep_nesting_is_refused,
 		  unknown_commands_and_versions_are_told_apart,
+		  only_who_asked_needs_the_second_version,
+		  who_asked_is_not_read_from_the_first_version,
 		  bytes_that_are_no_text_do_not_get_into_the_log);
 }

@@ -30,7 +30,10 @@ given_full_state(void)
 	applied(&s, request_clear(s.request.id));
 	for (int i = 0; i < MT_DECISIONS_MAX + 10; i++)
 		applied(&s, assign(s.leader.epoch, false, "b", i > 0));
-	applied(&s, scheduled_put("b", 1700000000000, 0));
+	applied(&s, asked_by("ann", scheduled_put("b", 1700000000000, 0)));
+	config = json_pack("{s:i,s:b}", "ttl", 9, "pause", 1);
+	applied(&s, asked_by("bob", config_put(s.config_version, config)));
+	json_decref(config);
 	applied(&s, sync_put(s.leader.epoch, "b", 0, "acn", 2));
 	s.leader.after_fence = true;
 	applied(&s, release(s.leader.epoch, "b", true));
@@ -183,6 +186,9 @@ START_TEST(the_digest_sees_every_part)
 	SEEN(s.request.leader[0]++);
 	SEEN(s.request.candidate[0]++);
 	SEEN(s.request.scheduled_ms++);
+	SEEN(s.request.by.who[0]++);
+	SEEN(s.request.by.from[0]++);
+	SEEN(s.decisions[(s.last_decision - 1) % MT_DECISIONS_MAX].by.who[0]++);
 	SEEN(s.request.accept_loss = !s.request.accept_loss);
 	SEEN(s.outcome.id++);
 	SEEN(s.outcome.ok = !s.outcome.ok);
@@ -398,6 +404,8 @@ longest_decision(uint64_t id)
 	FILL(d.from);
 	FILL(d.to);
 	FILL(d.why);
+	FILL(d.by.who);
+	FILL(d.by.from);
 	d.at_ms = d.phases.fenced_ms = d.phases.assigned_ms = INT64_MIN;
 	d.phases.leased_ms = d.phases.promoted_ms = INT64_MIN;
 	d.phases.writable_ms = INT64_MIN;

@@ -223,6 +223,31 @@ sync_put(uint64_t epoch, const char *holder, uint64_t version,
 	return c;
 }
 
+static inline struct mt_origin
+origin(const char *who)
+{
+	struct mt_origin by = {.from = "fd00::1"};
+
+	mt_copy(by.who, sizeof(by.who), who);
+	return by;
+}
+
+/* The same command, asked for over the API. */
+static inline struct mt_command
+asked_by(const char *who, struct mt_command c)
+{
+	if (c.kind == MT_CMD_REQUEST_PUT) {
+		c.u.request_put.by = origin(who);
+	} else if (c.kind == MT_CMD_REQUEST_CLEAR) {
+		c.seen.by = origin(who);
+	} else {
+		c.u.config_put.by = origin(who);
+		c.u.config_put.at_ms = 1700000000002;
+		mt_copy(c.u.config_put.why, MT_WHY_MAX, "changed: ttl");
+	}
+	return c;
+}
+
 /* config is borrowed */
 static inline struct mt_command
 config_put(uint64_t expect_version, json_t *config)
