@@ -18,6 +18,7 @@
 #include "base/net.h"
 #include "base/text.h"
 #include "daemon/api/access.h"
+#include "base/tls.h"
 
 #define REFUSED_EVERY_MS 1000
 
@@ -28,11 +29,16 @@ api__origin(const struct mt_api *api, const struct mt_http_request *r,
 	    struct mt_origin *by)
 {
 	const char *username = api->backend->conf->restapi.username;
+	const char *who = "-";
 	struct mt_net peer;
 
 	/* Who is here has shown the password. */
+	if (username[0] != '\0')
+		who = username;
+	else if (r->client_subject[0] != '\0')
+		who = r->client_subject;
 	memset(by, 0, sizeof(*by));
-	mt_copy(by->who, sizeof(by->who), username[0] != '\0' ? username : "-");
+	mt_copy(by->who, sizeof(by->who), who);
 	if (mt_net_of(&peer, (const struct sockaddr *)&r->peer))
 		mt_net_format(&peer, by->from);
 	else
@@ -102,8 +108,9 @@ api__admit(struct mt_api *api, struct mt_http_request *r, const char *what)
 	    .is_failsafe = mt_streq(what, "failsafe"),
 	    .has_allowlist = json_array_size(c->allowlist) > 0,
 	    .include_members = c->allowlist_include_members,
-	    /* The listener speaks plain HTTP. */
-	    .is_tls = false,
+	    .is_tls = mt_http_is_secure(api->http),
+	    .wants_certificate = c->verify_client != MT_TLS_VERIFY_NONE,
+	    .client_verified = r->client_verified,
 	    .username = c->username,
 	    .password = c->password,
 	    .authorization = r->authorization,
@@ -139,7 +146,9 @@ api__is_open(const struct mt_conf *conf)
 
 	return !mt_addr_is_loopback(&c->listen) && c->username[0] == '\0' &&
 	       json_array_size(c->allowlist) == 0 &&
-	       !c->allowlist_include_members;
+	       !c->allowlist_include_members &&
+	       (c->certfile[0] == '\0' ||
+		c->verify_client == MT_TLS_VERIFY_NONE);
 }
 
 static void
@@ -158,13 +167,15 @@ say_open(const struct mt_conf *conf)
 static void
 set_headers(struct mt_api *api, const struct mt_conf_restapi *c)
 {
-	struct mt_http_header headers[2 * MT_CONF_HEADERS_MAX];
+	const json_t *wanted =
+	    c->certfile[0] != '\0' ? c->https_headers : c->http_headers;
+	struct mt_http_header headers[MT_CONF_HEADERS_MAX];
 	char name[64] = "matriarch";
 	const char *key;
 	json_t *v;
 	size_t n = 0;
 
-	json_object_foreach (c->http_headers, key, v)
+	json_object_foreach ((json_t *)wanted, key, v)
 		if (n < MT_COUNT(headers))
 			headers[n++] =
 			    (struct mt_http_header){key, json_string_value(v)};

@@ -45,6 +45,7 @@ struct connection {
 	bool leaving;     /* shut, and no longer counted */
 	SSL_CTX *tls;     /* NULL: plain */
 	bool client_verified;
+	char client_subject[128]; /* whose its certificate is, or "" */
 };
 
 struct request {
@@ -128,6 +129,8 @@ void http__shut_connections(struct mt_http_server *server, int how);
 void http__secure_connection(struct connection *c, h2o_socket_t *sock);
 void http__forget_security(struct connection *c);
 bool http__client_verified(h2o_req_t *req);
+/* Lives as long as the connection. */
+const char *http__client_subject(h2o_req_t *req);
 
 /* limits.c */
 void http__limits_fill(struct http__limits *l,

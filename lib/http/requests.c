@@ -108,6 +108,7 @@ fill_request(struct request *r, h2o_req_t *req)
 	req->conn->callbacks->get_peername(req->conn,
 					   (struct sockaddr *)&pub->peer);
 	pub->client_verified = http__client_verified(req);
+	pub->client_subject = http__client_subject(req);
 }
 
 static void

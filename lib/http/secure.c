@@ -117,6 +117,23 @@ on_alert(const SSL *ssl, struct connection *c, bool ours, int value)
 		say_refused(c, "it says", what);
 }
 
+/* What is long is cut; what is no plain character is written as "\C3\A4". */
+static void
+note_subject(struct connection *c, X509 *cert)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	int n = 0;
+
+	if (bio == NULL)
+		return;
+	if (X509_NAME_print_ex(bio, X509_get_subject_name(cert), 0,
+			       XN_FLAG_RFC2253) >= 0)
+		n = BIO_read(bio, c->client_subject,
+			     (int)sizeof(c->client_subject) - 1);
+	c->client_subject[n > 0 ? n : 0] = '\0';
+	BIO_free(bio);
+}
+
 static void
 note_client(const SSL *ssl, struct connection *c)
 {
@@ -124,6 +141,9 @@ note_client(const SSL *ssl, struct connection *c)
 
 	c->client_verified =
 	    cert != NULL && SSL_get_verify_result(ssl) == X509_V_OK;
+	c->client_subject[0] = '\0';
+	if (c->client_verified)
+		note_subject(c, cert);
 }
 
 static void
@@ -190,11 +210,26 @@ http__forget_security(struct connection *c)
 	c->tls = NULL;
 }
 
+static const struct connection *
+connection_of(h2o_req_t *req)
+{
+	h2o_socket_t *sock = req->conn->callbacks->get_socket(req->conn);
+
+	return sock != NULL ? sock->on_close.data : NULL;
+}
+
 bool
 http__client_verified(h2o_req_t *req)
 {
-	h2o_socket_t *sock = req->conn->callbacks->get_socket(req->conn);
-	const struct connection *c = sock != NULL ? sock->on_close.data : NULL;
+	const struct connection *c = connection_of(req);
 
 	return c != NULL && c->client_verified;
+}
+
+const char *
+http__client_subject(h2o_req_t *req)
+{
+	const struct connection *c = connection_of(req);
+
+	return c != NULL ? c->client_subject : "";
 }

@@ -53,6 +53,7 @@ struct mt_http_request {
 	struct sockaddr_storage peer;
 	bool client_verified; /* by TLS: it showed a certificate that one of
 			       * the authorities (mt_tls_files) has signed */
+	const char *client_subject; /* whose that is, "CN=ann,O=x"; else "" */
 	const char *authorization; /* the header's value, "" if there is none */
 
 	/* A handler that keeps the request for later may set these. gone tells

@@ -13,6 +13,7 @@ import pytest
 from harness import cli, loopback_addresses, wait_for
 from node import Response
 from test_reload import reload
+from test_tls import Authority
 
 # Two members, each with an address of its own, and one of nobody's.
 MEMBERS = loopback_addresses(3)
@@ -26,11 +27,12 @@ def basic(user, password):
     return {"Authorization": f"Basic {word}"}
 
 
-def ask(node, method, path, body=None, source=None, headers=None):
-    """As node.request, from an address."""
-    connection = http.client.HTTPConnection(
-        node.address, node.api_port, timeout=60,
-        source_address=(source, 0) if source else None)
+def ask(node, method, path, body=None, source=None, headers=None, tls=None):
+    """As node.request, from an address, or by TLS."""
+    where = (node.address, node.api_port)
+    rest = {"timeout": 60, "source_address": (source, 0) if source else None}
+    connection = (http.client.HTTPSConnection(*where, **rest, context=tls)
+                  if tls else http.client.HTTPConnection(*where, **rest))
     try:
         connection.request(method, path, body=body, headers=headers or {})
         answer = connection.getresponse()
@@ -193,6 +195,32 @@ def test_decisions_tell_who_asked_and_from_where(cluster, member):
     wait_for(lambda: member.json("/raft")["digest"] ==
              other.json("/raft")["digest"], 10, "the same state on both")
     assert PASSWORDS[0] not in other.get("/decisions").text
+
+
+def test_who_changes_something_needs_a_certificate(member):
+    authority = Authority(member.dir, "ca", member.cluster.user)
+    authority.issue(member.dir, "api")
+    authority.issue(member.dir, "operator")
+    anyone = authority.context()
+    operator = authority.context(member.dir / "operator")
+    reload(member, {"restapi": {
+        "certfile": str(member.dir / "api.crt"),
+        "keyfile": str(member.dir / "api.key"),
+        "cafile": str(authority.cert), "verify_client": "optional",
+        "http_extra_headers": {"X-One": "plain", "X-Two": "2"},
+        "https_extra_headers": {"x-one": "tls"}}})
+    patch = b'{"maximum_lag_on_failover": %d}'
+    answer = ask(member, "PATCH", "/config", patch % 7, tls=anyone)
+    assert answer.status == 403
+    assert (answer.headers["X-One"], answer.headers["X-Two"]) == ("tls", "2")
+    assert ask(member, "GET", "/primary", tls=anyone).status == 200
+    answer = ask(member, "PATCH", "/config", patch % 7, tls=operator)
+    assert answer.status == 200
+    (decision,) = ask(member, "GET", "/decisions?limit=1", tls=anyone).json
+    assert decision["why"] == "changed: maximum_lag_on_failover"
+    assert decision["by"] == {"user": "CN=operator", "address": "127.0.0.1"}
+    reload(member, {})
+    assert ask(member, "PATCH", "/config", patch % 1048576).status == 200
 
 
 def test_an_api_that_everybody_may_use_is_told(fresh):

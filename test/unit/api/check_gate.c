@@ -252,6 +252,12 @@ START_TEST(an_api_that_everybody_may_use_is_measured)
 	ck_assert(!is_open("*"));
 	json_array_clear(next.restapi.allowlist);
 	ck_assert(is_open("*"));
+	mt_copy(next.restapi.certfile, MT_CONF_PATH_MAX, "/x");
+	ck_assert(is_open("*"));
+	next.restapi.verify_client = 1;
+	ck_assert(!is_open("*"));
+	next.restapi.certfile[0] = '\0';
+	ck_assert(is_open("*"));
 	set_password();
 	ck_assert(!is_open("*"));
 }

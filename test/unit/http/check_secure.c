@@ -43,6 +43,9 @@ on_request(void *arg, struct mt_http_request *r)
 	};
 
 	(void)arg;
+	ck_assert((strncmp(r->client_subject, "CN=", 3) == 0) ==
+		  r->client_verified);
+	ck_assert((r->client_subject[0] != '\0') == r->client_verified);
 	n_requests++;
 	mt_http_respond(r, &answer);
 }
