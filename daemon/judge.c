@@ -242,11 +242,6 @@ judge_words(const struct mt_conf *c)
 		judge_rule(c, &rules[i]);
 	if (mode != NULL && !json_is_false(mode))
 		judge_rule(c, &watchdog);
-	if ((given(c, "restapi.authentication.username") == NULL) !=
-	    (given(c, "restapi.authentication.password") == NULL))
-		mt_conf_fail(c->source, "restapi.authentication",
-			     "\"restapi.authentication\" needs both, "
-			     "\"username\" and \"password\"");
 }
 
 /* ---- TLS ---- */

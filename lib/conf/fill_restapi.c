@@ -27,7 +27,8 @@ check_user(struct mt_conf_source *src, const struct mt_conf_restapi *r)
 	static const char section[] = "restapi.authentication";
 	bool user = r->username[0] != '\0', word = r->password[0] != '\0';
 
-	if (user == word) {
+	/* Who only looks for a node may not be let to read the password. */
+	if (user == word || src->is_lenient) {
 		if (user && strchr(r->username, ':') != NULL)
 			return mt_conf_fail(
 			    src, "restapi.authentication.username",
@@ -37,9 +38,9 @@ check_user(struct mt_conf_source *src, const struct mt_conf_restapi *r)
 		return 0;
 	}
 	return mt_conf_fail(src, section,
-			    "\"%s\" has no %s; without one anybody could use "
-			    "the API",
-			    section, user ? "password" : "username");
+			    "\"%s\" needs both, \"username\" and \"password\"; "
+			    "without either anybody may use the API",
+			    section);
 }
 
 /* ---- the allowlist ---- */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Who may use the REST API, and its headers, as they are written. */
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "loaded.h"
@@ -90,8 +92,8 @@ END_TEST
 static const struct {
 	const char *text, *at, *words;
 } wrong[] = {
-    {"  authentication: {username: ann}\n", "6:3", "has no password"},
-    {"  authentication: {password: s3cret}\n", "6:3", "has no username"},
+    {"  authentication: {username: ann}\n", "6:3", "needs both"},
+    {"  authentication: {password: s3cret}\n", "6:3", "needs both"},
     {"  authentication: {username: a:b, password: x}\n", "6:20", "a colon"},
     {"  allowlist: [10.0.0.0/33]\n", "6:15", "from 0 to 32"},
     {"  allowlist:\n  - 10.0.0.1\n  - 10.0.0\n", "8:5", "is no address"},
@@ -113,6 +115,24 @@ START_TEST(what_cannot_be_is_an_error_at_its_place)
 	mt_format(text, sizeof(text), "%s%s", BASE, wrong[_i].text);
 	refused(text, wrong[_i].at, wrong[_i].words);
 	ck_assert_ptr_null(strstr(last_err.text, "s3cret"));
+}
+END_TEST
+
+START_TEST(who_only_looks_for_a_node_needs_no_password)
+{
+	static const char text[] =
+	    BASE "  authentication: {username: ann, password_file: /no}\n";
+	char file[] = "/tmp/check_restapi.XXXXXX";
+	int fd = mkstemp(file);
+
+	ck_assert_int_eq(load(text), MT_EINVAL);
+	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	ck_assert_int_eq(mt_conf_peruse(&conf, file, NULL, &last_err), 0);
+	ck_assert_str_eq(conf->restapi.username, "ann");
+	ck_assert_str_eq(conf->restapi.password, "");
+	unlink(file);
+	mt_conf_free(conf);
 }
 END_TEST
 
@@ -163,6 +183,7 @@ main(void)
 	tcase_add_test(tc, an_allowlist_may_be_one_text);
 	tcase_add_loop_test(tc, what_cannot_be_is_an_error_at_its_place, 0,
 			    (int)MT_COUNT(wrong));
+	tcase_add_test(tc, who_only_looks_for_a_node_needs_no_password);
 	tcase_add_test(tc, what_the_server_writes_itself_is_left_out_and_said);
 	tcase_add_test(tc, numbers_and_words_out_of_range_are_moved_and_said);
 	suite_add_tcase(suite, tc);
