@@ -196,12 +196,14 @@ is_supported(const struct mt_health_input *in)
 	return !in->displaceable || in->exempt || in->now_ms < in->missed_ms;
 }
 
-/* While paused and cut off, what PostgreSQL is counts, not who holds the turn.
- */
+/* While paused and cut off, what PostgreSQL is counts, and no lease; but not
+ * against what the log is known to say: a second primary, which pause lets run,
+ * is none for clients. */
 static bool
 is_paused_primary(const struct mt_health_input *in)
 {
-	return in->paused && !in->fresh && in->accepting && !in->in_recovery;
+	return in->paused && !in->fresh && !in->deposed && in->accepting &&
+	       !in->in_recovery;
 }
 
 static bool
@@ -332,6 +334,7 @@ mt_health_of_view(const struct mt_view *view, struct mt_health_input *in)
 	*in = (struct mt_health_input){
 	    .now_ms = view->now_ms,
 	    .holds = mt_state_held_by(s, l->name),
+	    .deposed = mt_state_held(s) && !mt_state_held_by(s, l->name),
 	    .epoch = s->leader.epoch,
 	    .lease_epoch = l->lease_epoch,
 	    .deadline_ms = l->deadline_ms,

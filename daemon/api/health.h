@@ -34,6 +34,7 @@ struct mt_health_input {
 	int64_t now_ms; /* of this very moment */
 	/* lease */
 	bool holds;     /* the newest epoch known names this node */
+	bool deposed;   /* it names another one */
 	uint64_t epoch; /* of that assignment */
 	uint64_t lease_epoch;
 	int64_t deadline_ms; /* of the lease; 0 = none */

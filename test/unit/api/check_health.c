@@ -336,6 +336,9 @@ START_TEST(paused_and_cut_off_the_role_alone_counts)
 	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_READ_ONLY, ""), 200);
 	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_READ_ONLY_SYNC, ""),
 			 503);
+	in.deposed = true; /* a second primary, and it knows of the first */
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_PRIMARY, ""), 503);
+	ck_assert_int_eq(mt_health_code(&in, MT_HEALTH_LEADER, ""), 503);
 	in = input(REPLICA);
 	in.paused = true;
 	in.fresh = false;
