@@ -282,8 +282,8 @@ def test_each_node_tells_the_whole_state_without_secrets(cluster, roles):
         wait_for(lambda n=node: check_state(
             cluster, primary, n.json("/raft/state")) is None, 10,
             f"the state on {node.name}")
-        for path in openapi.ours().document["paths"]:
-            text = node.get(path.replace("{id}", "1")).text
+        for method, path in openapi.ours().readable():
+            text = node.request(method, path).text
             for secret in SECRETS:
                 assert secret not in text, path
 
