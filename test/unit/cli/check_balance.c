@@ -145,8 +145,8 @@ static const char *const bad[] = {
     "{'name':'n1','host':'h','port':'5432','api_url':'http://h:8008/'}",
     "{'name':'n1','host':'h','port':5432}",
     "{'name':'','host':'h','port':5432,'api_url':'http://h:8008/'}",
-    "{'name':'n1','host':'h check\\nserver x','port':5432,"
-    "'api_url':'http://h:8008/'}",
+    "{'name':'n1','host':'h x','port':5432,'api_url':'http://h:8008/'}",
+    "{'name':'n1','host':'h\\nx','port':5432,'api_url':'http://h:8008/'}",
     "{'name':'n1','host':'h','port':5432,'api_url':'http://h x:8008/'}",
     "{'name':'n1','host':'h','port':5432,'api_url':'http://h\\nx:8008/'}",
 };
