@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "conf/check.h"
@@ -76,7 +77,15 @@ check_tls(struct mt_conf_source *src, const struct mt_conf_restapi *r)
 {
 	static const char *const words[] = {"none", "optional", "required"};
 	const char *path = "restapi.verify_client";
+	const char *given = json_string_value(mt_conf_lookup(src->root, path));
 
+	/* as the known format has it, unlike other words */
+	if (given != NULL && !mt_streq(given, words[r->verify_client]) &&
+	    strcasecmp(given, words[r->verify_client]) == 0)
+		return mt_conf_fail(src, path,
+				    "\"%s\" must be one of none,optional,"
+				    "required, in small letters",
+				    path);
 	if (r->verify_client == 0)
 		return 0;
 	if (r->certfile[0] == '\0')

@@ -272,6 +272,9 @@ START_TEST(clients_are_verified_by_an_authority_that_is_named)
 		  "  verify_client: always\n");
 	refused(text, "7:3", "must be none,optional,required");
 	mt_format(text, sizeof(text), "%s  certfile: /x\n%s", head,
+		  "  verify_client: Required\n");
+	refused(text, "7:3", "in small letters");
+	mt_format(text, sizeof(text), "%s  certfile: /x\n%s", head,
 		  "  verify_client: optional\n");
 	refused(text, "7:3", "as \"restapi.cafile\"");
 	mt_format(text, sizeof(text), "%s%s", head,
