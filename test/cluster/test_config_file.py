@@ -19,7 +19,7 @@ def matriarchd(*arguments, **variables):
 MEMBER = {
     "scope": "batman", "name": "n1",
     "restapi": {"listen": "127.0.0.1:8008"},
-    "raft": {"self_addr": "127.0.0.1:7500", "password": "hunter2"},
+    "raft": {"self_addr": "127.0.0.1:7500", "password": "hunter2-and-some-more"},
 }
 
 

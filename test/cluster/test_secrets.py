@@ -134,7 +134,8 @@ def formed():
             put(folder / "admin.password", ADMIN, cluster.user)
             put(folder / "key.passphrase", PASSPHRASE + "\n", cluster.user)
         first.variables = {"PATRONI_RAFT_PASSWORD": VARIABLE}
-        second.variables = {"CREDENTIALS_DIRECTORY": str(credentials)}
+        second.variables = {"PATRONI_RAFT_PASSWORD": VARIABLE,
+                            "CREDENTIALS_DIRECTORY": str(credentials)}
         cluster.watch = Watch(cluster.user.pw_uid)
         cluster.watch.start()
         try:
