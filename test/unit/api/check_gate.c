@@ -263,6 +263,14 @@ START_TEST(an_api_that_everybody_may_use_is_measured)
 }
 END_TEST
 
+/* The so many-th proposal, which then ends: who asked is not kept for ever. */
+static void
+proposed(int n)
+{
+	until_proposed(n);
+	fake.propose_cb(fake.propose_arg, MT_ETIMEDOUT, 0, "");
+}
+
 START_TEST(settings_that_run_programs_can_be_kept_from_the_api)
 {
 	static const char patch[] =
@@ -282,14 +290,14 @@ START_TEST(settings_that_run_programs_can_be_kept_from_the_api)
 	    fake.state.config, "postgresql",
 	    json_pack("{s:{ss}}", "parameters", "archive_command", "x"));
 	close(send_ask("PATCH", "/config", patch));
-	until_proposed(1);
+	proposed(1);
 	close(send_ask("PATCH", "/config", "{\"ttl\":9}"));
-	until_proposed(2);
+	proposed(2);
 	read_answer(send_ask("PUT", "/config", "{\"ttl\":9}"));
 	ck_assert_int_eq(status, 403);
 	next.restapi.allow_shell_settings = true;
 	close(send_ask("PUT", "/config", "{\"ttl\":9}"));
-	until_proposed(3);
+	proposed(3);
 }
 END_TEST
 
@@ -318,25 +326,25 @@ START_TEST(what_is_proposed_tells_who_asked_and_from_where)
 	static const char ann[] = BASIC("YW5uOnMzY3JldA==");
 
 	send_as("PATCH", "/config", "", "{\"ttl\":9,\"a\":{\"b\":1}}");
-	until_proposed(1);
+	proposed(1);
 	is_by(&fake.cmd.u.config_put.by, "-");
 	ck_assert_str_eq(fake.cmd.u.config_put.why, "changed: ttl, a");
 	ck_assert_int_gt(fake.cmd.u.config_put.at_ms, 1600000000000);
 	set_password();
 	reload();
 	send_as("PATCH", "/config", ann, "{\"ttl\":9}");
-	until_proposed(2);
+	proposed(2);
 	is_by(&fake.cmd.u.config_put.by, "ann");
 	send_as("POST", "/switchover", ann, "{\"leader\":\"node1\"}");
-	until_proposed(3);
+	proposed(3);
 	is_by(&fake.cmd.u.request_put.by, "ann");
 	send_as("POST", "/failover", ann, "{\"candidate\":\"node2\"}");
-	until_proposed(4);
+	proposed(4);
 	is_by(&fake.cmd.u.request_put.by, "ann");
 	fake.state.request.kind = MT_REQUEST_SWITCHOVER;
 	fake.state.request.scheduled_ms = 4000000000000;
 	send_as("DELETE", "/switchover", ann, "");
-	until_proposed(5);
+	proposed(5);
 	is_by(&fake.cmd.seen.by, "ann");
 }
 END_TEST
