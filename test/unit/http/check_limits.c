@@ -78,20 +78,44 @@ START_TEST(a_new_client_takes_the_place_of_who_waits_longest)
 }
 END_TEST
 
+/* whether he came before them or after */
 START_TEST(who_has_many_goes_before_who_has_few)
 {
 	const struct mt_http_options o = {.connections_max = 4,
 					  .address_max = 4};
-	int few, many[3];
+	int few = -1, many[3];
 
 	talk_start(&o);
-	few = idle(FEW);
+	if (_i == 0)
+		few = idle(FEW);
 	for (int i = 0; i < 3; i++)
 		many[i] = idle(MANY);
+	if (_i == 1)
+		few = idle(FEW);
 	ck_assert(talk_check(OTHER));
 	until_closed(many[0]);
 	still_served(few);
 	still_served(many[1]);
+	talk_end();
+}
+END_TEST
+
+START_TEST(a_full_address_pushes_nobody_else_out)
+{
+	const struct mt_http_options o = {.connections_max = 100,
+					  .address_max = 2};
+	int few, many[2];
+
+	talk_start(&o);
+	few = idle(FEW);
+	for (int i = 0; i < 2; i++) {
+		many[i] = talk_dial(MANY);
+		talk_put(many[i], "GET /keep HTTP/1.1\r\nHost: h\r\n\r\n");
+	}
+	talk_turn(10);
+	ck_assert_int_eq(talk_n_kept, 2);
+	until_closed(talk_dial(MANY));
+	still_served(few);
 	talk_end();
 }
 END_TEST
@@ -474,7 +498,8 @@ main(void)
 	mt_log_set_level(MT_LOG_CRITICAL);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_new_client_takes_the_place_of_who_waits_longest);
-	tcase_add_test(tc, who_has_many_goes_before_who_has_few);
+	tcase_add_loop_test(tc, who_has_many_goes_before_who_has_few, 0, 2);
+	tcase_add_test(tc, a_full_address_pushes_nobody_else_out);
 	tcase_add_test(tc, an_address_has_its_share_and_no_more);
 	tcase_add_test(tc, with_tls_there_is_room_for_half_as_many);
 	tcase_add_test(tc, who_is_being_answered_is_left_alone);
