@@ -253,12 +253,16 @@ def test_a_scheduled_switchover_is_cancelled(cluster):
     primary = cluster.primary()
     replica = cluster.others(primary)[0]
     assert primary.request("DELETE", "/switchover").status == 404
-    body = {"leader": primary.name, "scheduled_at": in_seconds(2)}
+    body = {"leader": primary.name, "scheduled_at": in_seconds(5)}
     assert primary.post("/switchover", body).status == 202
+    # Any member cancels it that knows of it.
+    wait_for(lambda: "scheduled_switchover" in replica.json("/cluster"), 10,
+             "the schedule on a replica")
     answer = replica.request("DELETE", "/switchover")
     assert answer.status == 200, answer.text
-    assert replica.request("DELETE", "/switchover").status == 404
-    time.sleep(3)
+    wait_for(lambda: replica.request("DELETE", "/switchover").status == 404,
+             10, "its end on that replica")
+    time.sleep(6)
     assert facts(cluster) == before
 
 
