@@ -161,6 +161,30 @@ backend_reload(void *arg, mt_reload_cb cb, void *cb_arg)
 	node__reload(arg, cb, cb_arg);
 }
 
+static uint64_t
+backend_restart(void *arg, const struct mt_restart *how)
+{
+	return node__restart(arg, how);
+}
+
+static uint64_t
+backend_reinit(void *arg, bool from_leader)
+{
+	return node__reinit(arg, from_leader);
+}
+
+static void
+backend_schedule(void *arg, const json_t *body, mt_schedule_cb cb, void *cb_arg)
+{
+	node__schedule(arg, body, cb, cb_arg);
+}
+
+static const struct mt_errand_news *
+backend_errand_news(void *arg)
+{
+	return &((struct mt_node *)arg)->errand_news;
+}
+
 static json_t *
 backend_explain(void *arg)
 {
@@ -221,6 +245,10 @@ node__backend(struct mt_node *n)
 	    .last_seen = backend_last_seen,
 	    .propose = backend_propose,
 	    .reload = backend_reload,
+	    .restart = backend_restart,
+	    .reinit = backend_reinit,
+	    .schedule = backend_schedule,
+	    .errand_news = backend_errand_news,
 	    .explain = backend_explain,
 	    .watch = backend_watch,
 	    .unwatch = backend_unwatch,

@@ -146,7 +146,8 @@ execute_on_postgres(struct mt_node *n, const struct mt_view *v,
 		mt_postgres_discard(n->pg);
 		break;
 	case MT_ACT_CLONE:
-		mt_postgres_clone(n->pg, p->member, p->url, n->state.sysid);
+		mt_postgres_clone(n->pg, p->member, p->url, n->state.sysid,
+				  p->plain);
 		break;
 	case MT_ACT_RECOVER:
 		mt_postgres_recover(n->pg);
@@ -210,6 +211,7 @@ node__execute(struct mt_node *n, const struct mt_view *v, struct mt_plan *p)
 	n->wants_clone = p->wants_clone;
 	if (p->cancel && n->pg != NULL)
 		mt_postgres_cancel(n->pg);
+	mt_errand_execute(&n->errand, p, v->now_ms);
 	switch (p->act) {
 	case MT_ACT_NONE:
 		break;

@@ -136,7 +136,8 @@ decide(struct mt_node *n)
 	int64_t next;
 
 	node__observe(n, &v);
-	next = mt_keep_step(&n->keep, &v, &n->durable_voters);
+	next = sooner(node__errand_look(n, &v), node__schedule_look(n, &v));
+	next = sooner(next, mt_keep_step(&n->keep, &v, &n->durable_voters));
 	node__observe(n, &v); /* the own vote may have completed a round */
 	if (n->keep.paused) {
 		n->keep.paused = false;
@@ -425,6 +426,7 @@ open_parts(struct mt_node *n, struct mt_err *err)
 		n->callbacks = mt_callbacks_new(n->loop, c);
 		if (n->callbacks == NULL)
 			rv = mt_err_set(err, MT_ENOMEM, "out of memory");
+		node__schedule_open(n);
 	}
 	return rv;
 }
@@ -457,6 +459,7 @@ mt_node_run(const struct mt_conf *conf, struct mt_err *err)
 	uv_run(&loop, UV_RUN_DEFAULT);
 	status = n->exit_status;
 	node__reload_free(n);
+	node__schedule_free(n);
 	uv_loop_close(&loop);
 	free(n);
 	return status;

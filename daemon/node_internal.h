@@ -148,6 +148,17 @@ struct mt_node {
 	int64_t heartbeat_ms;   /* of the "no action" line */
 	char heartbeat[2 * MT_CONF_NAME_MAX + 128]; /* what it said */
 
+	/* errands.c */
+	struct mt_errand errand; /* under way; kind NONE: none */
+	uint64_t errand_ids;
+	struct mt_errand_news errand_news;
+	bool restart_failed; /* the last start was for one, and failed */
+
+	/* schedule.c */
+	json_t *schedule; /* as its file has it; NULL: none */
+	struct mt_restart scheduled;
+	bool schedule_writing, schedule_again;
+
 	/* remarks.c */
 	bool knew_log;           /* this process has been up to date once */
 	uint64_t remarked;       /* the last decision that was looked at */
@@ -238,6 +249,29 @@ void node__execute(struct mt_node *n, const struct mt_view *view,
 		   struct mt_plan *plan);
 void node__execute_control(struct mt_node *n,
 			   const struct mt_control_plan *plan);
+
+/* errands.c: what people ask of this PostgreSQL. The number of the errand; the
+ * one before it is over. */
+uint64_t node__restart(struct mt_node *n, const struct mt_restart *how);
+uint64_t node__reinit(struct mt_node *n, bool from_leader);
+void node__errand_observe(struct mt_node *n, struct mt_local *l);
+/* Has it ended? Returns when to look again, 0 = need not. */
+int64_t node__errand_look(struct mt_node *n, struct mt_view *view);
+/* The state of PostgreSQL as people are told it. */
+enum mt_pg_state node__pg_state(const struct mt_node *n,
+				const struct mt_local *l);
+
+/* schedule.c: the scheduled restart. Read what was kept; and the end. */
+void node__schedule_open(struct mt_node *n);
+void node__schedule_free(struct mt_node *n);
+/* body NULL: there is to be none. cb, or NULL, when it is durable. */
+void node__schedule(struct mt_node *n, const json_t *body, mt_schedule_cb cb,
+		    void *arg);
+/* Is it due? Returns when to look again, 0 = need not. */
+int64_t node__schedule_look(struct mt_node *n, const struct mt_view *view);
+void node__schedule_tell(const struct mt_node *n, char *buf, size_t size);
+/* Its time as it was given, "" = none. */
+const char *node__schedule_at(const struct mt_node *n);
 
 /* remarks.c: lines for those who watch the log. */
 void node__remark(struct mt_node *n, const struct mt_view *view);

@@ -110,6 +110,7 @@ node__observe(struct mt_node *n, struct mt_view *v)
 	l->exempt_ended = n->exempt_ended;
 	if (n->pg != NULL) {
 		mt_postgres_observe(n->pg, &n->state, n->settings.use_slots, l);
+		node__errand_observe(n, l);
 		v->history = mt_postgres_history(n->pg, &v->n_history);
 		v->flushed = mt_postgres_flushed(n->pg, &v->n_flushed);
 		l->sync_in_doubt = strcmp(n->state.sync.leader, l->name) != 0 ||
@@ -163,10 +164,9 @@ report_server(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 {
 	const struct mt_local *l = &v->local;
 
-	r->pg_state = mt_postgres_state(n->pg);
-	if (r->pg_state == MT_PG_CRASHED && n->settings.pause)
-		r->pg_state = MT_PG_STOPPED; /* as nobody will start it */
+	r->pg_state = node__pg_state(n, l);
 	mt_copy(r->pending, sizeof(r->pending), mt_postgres_pending(n->pg));
+	node__schedule_tell(n, r->scheduled, sizeof(r->scheduled));
 	r->pending_restart = r->pending[0] != '\0';
 	r->pg_role = mt_postgres_role(n->pg);
 	r->has_data = l->data == MT_DATA_PRESENT && !l->bootstrapped;
@@ -233,7 +233,7 @@ node__report(struct mt_node *n, const struct mt_view *v, struct mt_report *r)
 	r->config_index = n->keep.holder.round_index;
 	r->config_term = n->keep.holder.round_term;
 	r->holds_turn = mt_agent_holds_turn(v);
-	r->stopping = mt_agent_is_stopping(v);
+	r->stopping = mt_agent_is_leaving(v);
 	r->refuses = mt_agent_refuses_until(v) != 0;
 	r->data_id = l->data_id;
 	r->stopped = l->stopped;

@@ -110,9 +110,10 @@ const struct mt_flushed *mt_postgres_flushed(const struct mt_postgres *pg,
 void mt_postgres_slots(struct mt_postgres *pg, const struct mt_state *s);
 void mt_postgres_bootstrap(struct mt_postgres *pg);
 void mt_postgres_discard(struct mt_postgres *pg);
-/* member, url "": from a backup. sysid: what the data has to have. */
+/* member, url "": from a backup. sysid: what the data has to have. plain: by
+ * pg_basebackup, whatever the methods are. */
 void mt_postgres_clone(struct mt_postgres *pg, const char *member,
-		       const char *url, const char *sysid);
+		       const char *url, const char *sysid, bool plain);
 /* Shut down cleanly what crashed as primary, before a rewind. */
 void mt_postgres_recover(struct mt_postgres *pg);
 void mt_postgres_rewind(struct mt_postgres *pg, const char *member,

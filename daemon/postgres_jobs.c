@@ -80,22 +80,10 @@ on_done(void *arg, const struct mt_pg_job_result *r)
 }
 
 static void
-run(struct mt_postgres *pg, enum mt_job job, const char *url, const char *sysid,
-    int64_t timeout_ms,
-    int (*begin)(struct mt_pg_job **, const struct mt_pg_job_options *,
-		 struct mt_err *))
+run_with(struct mt_postgres *pg, enum mt_job job, struct mt_pg_job_options o,
+	 int (*begin)(struct mt_pg_job **, const struct mt_pg_job_options *,
+		      struct mt_err *))
 {
-	struct mt_pg_job_options o = {
-	    .loop = pg->loop,
-	    .conf = pg->conf,
-	    .bins = &pg->bins,
-	    .source_url = url,
-	    .sysid = sysid,
-	    .timeout_ms = timeout_ms,
-	    .on_progress = on_progress,
-	    .on_done = on_done,
-	    .arg = pg,
-	};
 	enum mt_conf_role role =
 	    job == MT_JOB_BOOTSTRAP ? MT_CONF_PRIMARY : MT_CONF_REPLICA;
 	struct mt_err err;
@@ -103,6 +91,12 @@ run(struct mt_postgres *pg, enum mt_job job, const char *url, const char *sysid,
 	if (pg->job != MT_JOB_NONE || pg->work != NULL || pg->guard != NULL ||
 	    pg->parameters[role] == NULL)
 		return;
+	o.loop = pg->loop;
+	o.conf = pg->conf;
+	o.bins = &pg->bins;
+	o.on_progress = on_progress;
+	o.on_done = on_done;
+	o.arg = pg;
 	json_decref(pg->work_parameters);
 	pg->work_parameters = json_incref(pg->parameters[role]);
 	o.parameters = pg->work_parameters;
@@ -113,12 +107,24 @@ run(struct mt_postgres *pg, enum mt_job job, const char *url, const char *sysid,
 	}
 }
 
+static void
+run(struct mt_postgres *pg, enum mt_job job, const char *url,
+    int64_t timeout_ms,
+    int (*begin)(struct mt_pg_job **, const struct mt_pg_job_options *,
+		 struct mt_err *))
+{
+	run_with(pg, job,
+		 (struct mt_pg_job_options){.source_url = url,
+					    .timeout_ms = timeout_ms},
+		 begin);
+}
+
 void
 mt_postgres_bootstrap(struct mt_postgres *pg)
 {
 	mt_info("initializing a new cluster in \"%s\"",
 		pg->conf->postgresql.data_dir);
-	run(pg, MT_JOB_BOOTSTRAP, NULL, NULL, 0, mt_pg_bootstrap_start);
+	run(pg, MT_JOB_BOOTSTRAP, NULL, 0, mt_pg_bootstrap_start);
 }
 
 void
@@ -126,12 +132,12 @@ mt_postgres_discard(struct mt_postgres *pg)
 {
 	mt_warn("removing the contents of the data directory \"%s\"",
 		pg->conf->postgresql.data_dir);
-	run(pg, MT_JOB_DISCARD, NULL, NULL, 0, mt_pg_discard_start);
+	run(pg, MT_JOB_DISCARD, NULL, 0, mt_pg_discard_start);
 }
 
 void
 mt_postgres_clone(struct mt_postgres *pg, const char *member, const char *url,
-		  const char *sysid)
+		  const char *sysid, bool plain)
 {
 	if (member[0] != '\0')
 		mt_info("cloning \"%s\" into \"%s\"", member,
@@ -139,7 +145,10 @@ mt_postgres_clone(struct mt_postgres *pg, const char *member, const char *url,
 	else
 		mt_info("making a replica in \"%s\" without a primary",
 			pg->conf->postgresql.data_dir);
-	run(pg, MT_JOB_CLONE, url, sysid, 0, mt_pg_clone_start);
+	run_with(pg, MT_JOB_CLONE,
+		 (struct mt_pg_job_options){
+		     .source_url = url, .sysid = sysid, .plain = plain},
+		 mt_pg_clone_start);
 }
 
 void
@@ -151,7 +160,7 @@ mt_postgres_recover(struct mt_postgres *pg)
 		n = RECOVER_DOUBLED_MOST;
 	mt_info("recovering \"%s\" from its crash as primary",
 		pg->conf->postgresql.data_dir);
-	run(pg, MT_JOB_RECOVER, NULL, NULL, RECOVER_WITHIN_MS << n,
+	run(pg, MT_JOB_RECOVER, NULL, RECOVER_WITHIN_MS << n,
 	    mt_pg_recover_start);
 }
 
@@ -160,7 +169,7 @@ mt_postgres_rewind(struct mt_postgres *pg, const char *member, const char *url)
 {
 	mt_info("rewinding \"%s\" to \"%s\"", pg->conf->postgresql.data_dir,
 		member);
-	run(pg, MT_JOB_REWIND, url, NULL, 0, mt_pg_rewind_start);
+	run(pg, MT_JOB_REWIND, url, 0, mt_pg_rewind_start);
 }
 
 void

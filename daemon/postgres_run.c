@@ -383,8 +383,7 @@ checkpoint_cb(void *arg, const struct mt_session_result *r)
 		return;
 	/* Without it the stop takes longer; that is all. */
 	if (r->err.code != 0)
-		mt_warn("checkpoint before the switchover failed: %s",
-			r->err.text);
+		mt_warn("checkpoint before the stop failed: %s", r->err.text);
 	pg->checkpoint_for = pg->checkpoint_id;
 	mt_session_want(pg->worker, false);
 	postgres__job_end(pg, NULL);

@@ -275,6 +275,7 @@ worth_telling(const struct mt_node *n, const struct mt_report *r)
 	       (r->at.lsn != o->at.lsn &&
 		(n->state.leader.released || !r->streaming)) ||
 	       strcmp(r->self.conn_url, o->self.conn_url) != 0 ||
+	       strcmp(r->scheduled, o->scheduled) != 0 ||
 	       strcmp(r->job, o->job) != 0 || strcmp(r->why, o->why) != 0;
 }
 

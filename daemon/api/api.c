@@ -48,6 +48,7 @@ on_change(void *arg)
 	api__switchovers_look(arg);
 	api__changes_look(arg);
 	api__events_look(arg);
+	api__errands_look(arg);
 }
 
 int
@@ -103,6 +104,7 @@ mt_api_close(struct mt_api *api, void (*cb)(void *arg), void *arg)
 	api->backend->unwatch(api->backend->arg, on_change, api);
 	api__switchovers_end(api);
 	api__changes_end(api);
+	api__errands_end(api);
 	api__unkeep(api);
 	api__events_end(api);
 	api->open_parts = 2;

@@ -42,6 +42,9 @@ typedef void (*mt_propose_cb)(void *arg, int rv, uint64_t index,
 /* Could the configuration be read? 0, or negative and why: it stays. */
 typedef void (*mt_reload_cb)(void *arg, int rv, const char *why);
 
+/* 0: what was scheduled, or taken back, is durable; else negative and why. */
+typedef void (*mt_schedule_cb)(void *arg, int rv, const char *why);
+
 struct mt_api_backend {
 	void *arg;
 	const struct mt_conf *conf;
@@ -64,6 +67,16 @@ struct mt_api_backend {
 			int64_t timeout_ms, mt_propose_cb cb, void *cb_arg);
 	/* Read the configuration again; cb fires exactly once, and later. */
 	void (*reload)(void *arg, mt_reload_cb cb, void *cb_arg);
+	/* Take up an errand (core/errand.h): its number; the one before it is
+	 * over. Whether it may be is for the caller to check. */
+	uint64_t (*restart)(void *arg, const struct mt_restart *how);
+	uint64_t (*reinit)(void *arg, bool from_leader);
+	/* The scheduled restart: a body that mt_restart_parse takes (copied),
+	 * or NULL: there is to be none. cb fires exactly once. */
+	void (*schedule)(void *arg, const json_t *body, mt_schedule_cb cb,
+			 void *cb_arg);
+	/* How the last one ended. */
+	const struct mt_errand_news *(*errand_news)(void *arg);
 	/* mt_conf_explain of what is in force; a new reference. */
 	json_t *(*explain)(void *arg);
 	/* fn is called on the loop at each change of the view; until removed.

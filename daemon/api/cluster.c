@@ -170,6 +170,7 @@ api__member_document(const struct mt_view *view, const struct mt_member *m)
 		json_object_set_new(o, "timeline",
 				    json_integer(report->at.timeline));
 	api__put_pending(o, report);
+	api__put_scheduled(o, report);
 	if (report != NULL && report->unfenced)
 		json_object_set_new(o, "fencing", json_string("off"));
 	if (report != NULL && *report->why != '\0')

@@ -19,6 +19,7 @@ struct api__keeper;
 struct api__agent;
 struct api__events;
 struct api__names;
+struct api__errand;
 
 struct mt_api {
 	const struct mt_api_backend *backend;
@@ -36,6 +37,7 @@ struct mt_api {
 	struct api__names *names;
 	int64_t refused_ms; /* when it was said last */
 	unsigned refused_unsaid;
+	struct api__errand *errands;
 	void (*closed_cb)(void *arg);
 	void *closed_arg;
 };
@@ -207,6 +209,21 @@ void api__unkeep(struct mt_api *api);
 /* courtesy.c */
 void api__post_sigterm(struct mt_api *api, struct mt_http_request *r);
 void api__post_mpp(struct mt_api *api, struct mt_http_request *r);
+/* restart.c */
+void api__post_restart(struct mt_api *api, struct mt_http_request *r);
+/* restart_schedule.c: for later (body was parsed); and not at all */
+void api__schedule_restart(struct mt_api *api, struct mt_http_request *r,
+			   const struct mt_view *view, const json_t *body);
+void api__delete_restart(struct mt_api *api, struct mt_http_request *r);
+/* The scheduled restart, if there is one; report may be NULL. */
+void api__put_scheduled(json_t *o, const struct mt_report *report);
+/* Something changed: does it answer those that wait? */
+void api__errands_look(struct mt_api *api);
+/* Answer all that wait: the daemon ends. */
+void api__errands_end(struct mt_api *api);
+
+/* reinitialize.c */
+void api__post_reinitialize(struct mt_api *api, struct mt_http_request *r);
 
 /* raft.c */
 void api__get_raft(struct mt_api *api, struct mt_http_request *r);

@@ -83,8 +83,8 @@ api__metrics_state(const struct api__page *p)
 	    MT_PG_INITIALIZING,     MT_PG_INITDB_FAILED,    MT_PG_BOOTSTRAPPING,
 	    MT_PG_BOOTSTRAP_FAILED, MT_PG_CREATING_REPLICA, MT_PG_RUNNING,
 	    MT_PG_STARTING,         MT_PG_START_FAILED,     MT_PG_RESTARTING,
-	    MT_PG_STOPPING,         MT_PG_STOPPED,          MT_PG_STOP_FAILED,
-	    MT_PG_CRASHED,
+	    MT_PG_RESTART_FAILED,   MT_PG_STOPPING,         MT_PG_STOPPED,
+	    MT_PG_STOP_FAILED,      MT_PG_CRASHED,
 	};
 	const char *name = "patroni_postgres_state";
 

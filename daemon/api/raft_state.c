@@ -79,6 +79,7 @@ member_record(const struct mt_view *view, const struct mt_member *m)
 	if (tags != NULL)
 		json_object_set_new(o, "tags", tags);
 	api__put_pending(o, report);
+	api__put_scheduled(o, report);
 	/* Until then nobody can be rewound to it. */
 	if (report != NULL && report->writable && !report->rewindable)
 		json_object_set_new(o, "checkpoint_after_promote",

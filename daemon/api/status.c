@@ -207,7 +207,7 @@ put_cluster(json_t *doc, const struct mt_api *api, const struct mt_view *view,
 	const struct mt_seen *own = mt_reports_find(view->reports, l->name);
 	const char *sysid = *l->sysid != '\0' ? l->sysid : view->state->sysid;
 	json_t *tags =
-	    api__effective_tags(b->conf->tags, mt_agent_is_stopping(view));
+	    api__effective_tags(b->conf->tags, mt_agent_is_leaving(view));
 
 	if (view->settings->pause)
 		json_object_set_new(doc, "pause", json_true());
@@ -221,6 +221,7 @@ put_cluster(json_t *doc, const struct mt_api *api, const struct mt_view *view,
 		json_object_set_new(doc, "database_system_identifier",
 				    json_string(sysid));
 	api__put_pending(doc, own != NULL ? &own->report : NULL);
+	api__put_scheduled(doc, own != NULL ? &own->report : NULL);
 	json_object_set_new(doc, "patroni",
 			    json_pack("{s:s, s:s, s:s}", "version", b->version,
 				      "scope", b->conf->scope, "name",

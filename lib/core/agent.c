@@ -418,6 +418,7 @@ static const struct rule {
     {"bootstrap", not_initialized, plan_bootstrap},
     {"other-cluster", other_cluster, plan_other_cluster},
     {"deposed", deposed, plan_deposed},
+    {"errand", agent__has_errand, agent__plan_errand},
     {"turn", agent__mine, agent__plan_turn},
     {"release", agent__must_release, agent__plan_release},
     {"paused", agent__paused, agent__plan_paused},
@@ -442,6 +443,7 @@ mt_agent_decide(const struct mt_view *view, struct mt_plan *plan)
 	memset(plan, 0, sizeof(*plan));
 	plan->rule = r->name;
 	r->then(view, plan);
+	agent__add_errand(view, plan);
 	/* Then it is a candidate again, and says so. */
 	until_ms = mt_agent_refuses_until(view);
 	if (until_ms != 0 &&

@@ -54,6 +54,8 @@ struct mt_plan {
 	bool hung;             /* STOP_IMMEDIATE: for it does not answer */
 	bool hurry;            /* STOP_FAST: no script is waited for */
 	bool wants_clone;      /* and waits for its place, core/clones.h */
+	bool for_errand;       /* the act is a step of the view's errand */
+	bool plain;            /* CLONE: of the primary, by pg_basebackup */
 	int64_t look_again_ms; /* the latest time of the next look; 0 = none */
 };
 
@@ -72,6 +74,11 @@ int64_t mt_agent_refuses_until(const struct mt_view *view);
 
 /* Does the daemon end, and its PostgreSQL with it? */
 bool mt_agent_is_stopping(const struct mt_view *view);
+/* The same, or is its standby about to be stopped, or down, for what people
+ * asked of it: commits are not to wait for it, and it is no candidate. */
+bool mt_agent_is_leaving(const struct mt_view *view);
+/* Does the log count on the data of this node (synchronous set)? */
+bool mt_agent_counts_in_sync(const struct mt_view *view);
 /* Does its server run without being the cluster's: found running, and no state
  * that this node has speaks of its data? Nothing is done to it. */
 bool mt_agent_is_stranger(const struct mt_view *view);

@@ -63,8 +63,9 @@ source_of(const struct mt_view *v, const struct mt_seen *primary)
 	for (int i = 0; i < v->reports->n; i++)
 		if (is_source(v, &v->reports->seen[i], primary))
 			found[n++] = &v->reports->seen[i];
-	if (n == 0 || (l->last_job == MT_JOB_CLONE && l->last_job_failed &&
-		       l->failures % 2 == 1))
+	if (n == 0 || l->errand.from_leader ||
+	    (l->last_job == MT_JOB_CLONE && l->last_job_failed &&
+	     l->failures % 2 == 1))
 		return primary;
 	return found[l->raft_id % n];
 }
@@ -75,7 +76,8 @@ source_of(const struct mt_view *v, const struct mt_seen *primary)
 static bool
 makes_room(const struct mt_view *v, struct mt_plan *p)
 {
-	if (v->local.data != MT_DATA_PARTIAL || v->local.keeps_data)
+	if (v->local.data != MT_DATA_PARTIAL ||
+	    (v->local.keeps_data && !v->local.errand.from_leader))
 		return false;
 	p->act = MT_ACT_DISCARD;
 	return true;
@@ -112,8 +114,15 @@ agent__plan_clone(const struct mt_view *v, struct mt_plan *p,
 		return;
 	if (mt_clones_allow(v, &primary->report)) {
 		agent__toward(v, p, MT_ACT_CLONE, source_of(v, primary));
+		p->plain = v->local.errand.from_leader;
 		return;
 	}
+	agent__wait_for_place(v, p);
+}
+
+void
+agent__wait_for_place(const struct mt_view *v, struct mt_plan *p)
+{
 	p->wants_clone = true;
 	mt_format(p->why, sizeof(p->why),
 		  "waiting for its place: %" PRId64

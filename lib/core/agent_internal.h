@@ -29,6 +29,8 @@ bool agent__may_start_primary(const struct mt_view *v);
 void agent__plan_turn(const struct mt_view *v, struct mt_plan *p);
 bool agent__must_release(const struct mt_view *v);
 void agent__plan_release(const struct mt_view *v, struct mt_plan *p);
+/* Who may have been displaced begins nothing; false: p says so. */
+bool agent__is_supported(const struct mt_view *v, struct mt_plan *p);
 
 /* agent_request.c; is_due may bring p->look_again_ms forward */
 bool agent__request_is_due(const struct mt_view *v, struct mt_plan *p);
@@ -37,10 +39,10 @@ void agent__plan_request(const struct mt_view *v, struct mt_plan *p);
 bool agent__plan_sync(const struct mt_view *v, struct mt_plan *p);
 /* The names that a standby needs before it may be promoted. */
 bool agent__plan_names_ahead(const struct mt_view *v, struct mt_plan *p);
-/* Its data counts in the synchronous set: it must be taken out first. */
-bool agent__counts_in_sync(const struct mt_view *v);
-/* A daemon that ends waits until no commit waits for its standby. */
+/* A daemon that ends waits until no commit waits for its standby, */
 bool agent__leaves_set(const struct mt_view *v);
+/* and so does one that was asked for a restart. */
+bool agent__leaves_set_first(const struct mt_view *v);
 void agent__plan_leave_set(const struct mt_view *v, struct mt_plan *p);
 
 /* After a failed job: is it too early to try again? Doubling, capped. */
@@ -49,11 +51,27 @@ bool agent__too_early(const struct mt_view *v, enum mt_job job,
 
 /* agent_standby.c */
 void agent__plan_standby(const struct mt_view *v, struct mt_plan *p);
+/* Who can be followed now, or NULL. */
+const struct mt_seen *agent__primary_of(const struct mt_view *v);
+/* Before anything is thrown away it stands in the log what. False: it does not
+ * yet, and the plan sees to that. */
+bool agent__is_named(const struct mt_view *v, struct mt_plan *p,
+		     const char *how, const struct mt_seen *primary);
+/* Streaming is to end under a fence, and has not. */
+bool agent__fences(const struct mt_view *v);
 void agent__toward(const struct mt_view *v, struct mt_plan *p, enum mt_act act,
 		   const struct mt_seen *member);
 /* agent_clone.c: make a replica where there is no data; primary may be NULL */
 void agent__plan_clone(const struct mt_view *v, struct mt_plan *p,
 		       const struct mt_seen *primary);
+void agent__wait_for_place(const struct mt_view *v, struct mt_plan *p);
+
+/* agent_errand.c: something is to be done now for what people asked of this
+ * PostgreSQL; */
+bool agent__has_errand(const struct mt_view *v);
+void agent__plan_errand(const struct mt_view *v, struct mt_plan *p);
+/* what it waits for, where p has nothing to do. */
+void agent__add_errand(const struct mt_view *v, struct mt_plan *p);
 
 /* agent_pause.c */
 /* The cluster exists, and its document says pause. */

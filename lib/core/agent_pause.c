@@ -3,8 +3,8 @@
  * Pause: nothing is decided for the operator. Nobody is started, stopped,
  * promoted, cloned or rewound by itself, and a daemon that ends leaves its
  * PostgreSQL as it is. What an operator asks for (a switchover to a candidate)
- * is carried out, and what this daemon itself stopped it starts again as a
- * standby.
+ * is carried out (a restart and a new copy, too), and what this daemon itself
+ * stopped it starts again as a standby.
  *
  * Pause alone does not let a primary outlive its lease: for that the holder has
  * an exemption committed, under which nobody takes the turn from it because of
@@ -89,6 +89,16 @@ is_ours_to_start(const struct mt_local *l)
 	       (l->last_job == MT_JOB_STOP || l->last_job == MT_JOB_START);
 }
 
+/* People may have a server restarted and a replica made anew. */
+static bool
+is_asked_for(const struct mt_local *l, enum mt_act act)
+{
+	if (act == MT_ACT_START_STANDBY)
+		return l->errand.kind != MT_ERRAND_NONE;
+	return (act == MT_ACT_CLONE || act == MT_ACT_DISCARD) &&
+	       mt_errand_makes_anew(l);
+}
+
 void
 agent__plan_paused(const struct mt_view *v, struct mt_plan *p)
 {
@@ -101,7 +111,8 @@ agent__plan_paused(const struct mt_view *v, struct mt_plan *p)
 	}
 	agent__plan_standby(v, p);
 	if (p->act == MT_ACT_NONE || p->act == MT_ACT_FOLLOW ||
-	    (p->act == MT_ACT_START_STANDBY && is_ours_to_start(l)))
+	    (p->act == MT_ACT_START_STANDBY && is_ours_to_start(l)) ||
+	    is_asked_for(l, p->act))
 		return;
 	p->act = MT_ACT_NONE;
 	p->member[0] = '\0';

@@ -15,8 +15,8 @@
 #define HOLDER_SILENT_MS 10000 /* then start without waiting for it */
 
 /* Who can be followed now: the holder, serving as primary. Or NULL. */
-static const struct mt_seen *
-primary_of(const struct mt_view *v)
+const struct mt_seen *
+agent__primary_of(const struct mt_view *v)
 {
 	const struct mt_seen *seen;
 
@@ -169,10 +169,19 @@ loss_of(const struct mt_view *v)
 	return loss;
 }
 
+/* The end is on the primary's own timeline, and not beyond it. */
+static bool
+has_all_of(const struct mt_report *primary, const struct mt_loss *loss)
+{
+	return loss->timeline == primary->at.timeline && loss->to != 0 &&
+	       loss->to <= primary->at.lsn;
+}
+
 /* Before anything is thrown away it stands in the log what. False: it does not
  * yet, and the plan sees to that. */
-static bool
-is_named(const struct mt_view *v, struct mt_plan *p, const char *how)
+bool
+agent__is_named(const struct mt_view *v, struct mt_plan *p, const char *how,
+		const struct mt_seen *primary)
 {
 	struct mt_loss loss = loss_of(v);
 	struct mt_command *c = &p->command;
@@ -181,7 +190,8 @@ is_named(const struct mt_view *v, struct mt_plan *p, const char *how)
 		agent__why(p, LOOKING_FOR_END);
 		return false;
 	}
-	if (loss.from != 0 && loss.to != 0 && loss.to <= loss.from) {
+	if ((loss.from != 0 && loss.to != 0 && loss.to <= loss.from) ||
+	    has_all_of(&primary->report, &loss)) {
 		agent__why(p, "nothing is thrown away");
 		return true;
 	}
@@ -257,7 +267,7 @@ plan_pg_rewind(const struct mt_view *v, struct mt_plan *p,
 		agent__why(p, "waiting for the primary's first checkpoint on "
 			      "its timeline");
 	else if (!failed_lately(v, p) && !rewound_lately(v, p) &&
-		 is_named(v, p, "pg_rewind"))
+		 agent__is_named(v, p, "pg_rewind", primary))
 		agent__toward(v, p,
 			      has_crashed(&v->local) ? MT_ACT_RECOVER
 						     : MT_ACT_REWIND,
@@ -275,7 +285,7 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 
 	/* What it has may be what a failover counts on, as long as the log
 	 * says so; the holder takes it out. */
-	if (agent__counts_in_sync(v)) {
+	if (mt_agent_counts_in_sync(v)) {
 		agent__why(p, "waiting to be taken out of the synchronous "
 			      "set before the data is changed");
 		return;
@@ -283,7 +293,7 @@ plan_rewind(const struct mt_view *v, struct mt_plan *p,
 	if (set->use_pg_rewind && !l->no_hints && !remove)
 		plan_pg_rewind(v, p, primary);
 	else if (remove || set->remove_data_directory_on_diverged_timelines) {
-		if (is_named(v, p, "a new clone"))
+		if (agent__is_named(v, p, "a new clone", primary))
 			p->act = MT_ACT_DISCARD;
 	} else if (set->use_pg_rewind)
 		mt_format(p->why, sizeof(p->why),
@@ -371,6 +381,15 @@ plan_starting(const struct mt_view *v, struct mt_plan *p,
 		  primary->report.self.name);
 }
 
+bool
+agent__fences(const struct mt_view *v)
+{
+	const struct mt_record *r = &v->local.record;
+
+	return mt_sync_stands(v->state) && v->local.stopped < r->fenced &&
+	       v->state->leader.epoch <= r->fenced;
+}
+
 static void
 plan_running(const struct mt_view *v, struct mt_plan *p,
 	     const struct mt_seen *primary)
@@ -379,9 +398,7 @@ plan_running(const struct mt_view *v, struct mt_plan *p,
 
 	if (!l->accepting)
 		return;
-	if (mt_sync_stands(v->state) && l->stopped < l->record.fenced &&
-	    v->state->leader.epoch <= l->record.fenced &&
-	    !agent__too_early(v, MT_JOB_FENCE, p)) {
+	if (agent__fences(v) && !agent__too_early(v, MT_JOB_FENCE, p)) {
 		p->act = MT_ACT_FENCE;
 		p->epoch = l->record.fenced;
 		agent__why(p, "the primary's epoch is fenced");
@@ -410,7 +427,7 @@ void
 agent__plan_standby(const struct mt_view *v, struct mt_plan *p)
 {
 	const struct mt_local *l = &v->local;
-	const struct mt_seen *primary = primary_of(v);
+	const struct mt_seen *primary = agent__primary_of(v);
 
 	if (l->job == MT_JOB_START) {
 		plan_starting(v, p, primary);

@@ -17,7 +17,7 @@
 #define ELECTION_MS 2000 /* of a Raft leader, at most */
 
 bool
-agent__counts_in_sync(const struct mt_view *v)
+mt_agent_counts_in_sync(const struct mt_view *v)
 {
 	int in = mt_sync_find(&v->state->sync, v->local.name);
 
@@ -252,11 +252,14 @@ agent__plan_names_ahead(const struct mt_view *v, struct mt_plan *p)
 static int64_t
 leave_until_ms(const struct mt_view *v)
 {
+	int64_t since_ms = mt_agent_is_stopping(v)
+			       ? v->local.stopping_ms
+			       : mt_errand_begin_ms(&v->local);
 	int64_t most_ms = 2 * v->settings->loop_wait_ms;
 
 	if (!v->local.state_current && most_ms > ELECTION_MS)
 		most_ms = ELECTION_MS;
-	return v->local.stopping_ms + most_ms;
+	return since_ms + most_ms;
 }
 
 /* Do commits wait for it, or may they, as far as the primary knows? Who leads
@@ -264,14 +267,14 @@ leave_until_ms(const struct mt_view *v)
 static bool
 is_waited_for(const struct mt_view *v, const struct mt_seen *holder)
 {
-	if (agent__counts_in_sync(v))
+	if (mt_agent_counts_in_sync(v))
 		return mt_sync_lets_go(v, v->local.name);
 	return mt_sync_stands(v->state) &&
 	       holder->report.applied < v->state->index;
 }
 
 bool
-agent__leaves_set(const struct mt_view *v)
+agent__leaves_set_first(const struct mt_view *v)
 {
 	const struct mt_local *l = &v->local;
 	const struct mt_leader *lead = &v->state->leader;
@@ -280,13 +283,19 @@ agent__leaves_set(const struct mt_view *v)
 
 	/* Only a primary that serves, under an epoch that goes on, changes the
 	 * set. */
-	return mt_agent_is_stopping(v) && l->running && !l->as_primary &&
-	       l->job != MT_JOB_STOP && v->state->unknown_command == 0 &&
+	return l->running && !l->as_primary && l->job != MT_JOB_STOP &&
+	       v->state->unknown_command == 0 &&
 	       v->now_ms < leave_until_ms(v) && mt_state_held(v->state) &&
 	       strcmp(lead->holder, l->name) != 0 &&
 	       lead->epoch > l->record.fenced &&
 	       mt_report_is_fresh(holder, v->now_ms) && !holder->gone &&
 	       holder->report.serving && is_waited_for(v, holder);
+}
+
+bool
+agent__leaves_set(const struct mt_view *v)
+{
+	return mt_agent_is_stopping(v) && agent__leaves_set_first(v);
 }
 
 void

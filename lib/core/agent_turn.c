@@ -73,6 +73,9 @@ agent__may_start_primary(const struct mt_view *v)
 	if (l->last_job == MT_JOB_START && l->last_job_failed &&
 	    l->failures >= START_TRIES)
 		return false;
+	/* What people had stopped they want to have again, in pause, too. */
+	if (mt_errand_is_to_start(l))
+		return l->had_lease && agent__lease_lives(v) && was_primary(l);
 	if (agent__paused(v))
 		return first_start(v);
 	/* What hung is restarted where nobody else can take over, and not
@@ -126,8 +129,8 @@ take_epoch(const struct mt_view *v, struct mt_plan *p)
 
 /* Who may have been displaced begins nothing under a lease that lasts: the next
  * answers tell. */
-static bool
-is_supported(const struct mt_view *v, struct mt_plan *p)
+bool
+agent__is_supported(const struct mt_view *v, struct mt_plan *p)
 {
 	const struct mt_local *l = &v->local;
 
@@ -166,7 +169,7 @@ plan_standby_turn(const struct mt_view *v, struct mt_plan *p)
 		p->look_again_ms = l->turn_ms + FIT_WITHIN_MS + 1;
 		return;
 	}
-	if (!is_supported(v, p))
+	if (!agent__is_supported(v, p))
 		return;
 	/* The log's sets stay as they are: what the new primary waits for must
 	 * meet them from its first commit on (doc/protocol.md, rule 5). */
@@ -220,8 +223,8 @@ plan_down(const struct mt_view *v, struct mt_plan *p)
 		take_epoch(v, p);
 		return;
 	}
-	if ((l->died || l->hung) && l->data == MT_DATA_PRESENT &&
-	    l->control == MT_CONTROL_UNKNOWN) {
+	if ((l->died || l->hung || mt_errand_is_to_start(l)) &&
+	    l->data == MT_DATA_PRESENT && l->control == MT_CONTROL_UNKNOWN) {
 		agent__why(p, "reading the control file");
 		return;
 	}
@@ -232,7 +235,7 @@ plan_down(const struct mt_view *v, struct mt_plan *p)
 	if (l->record.pg_epoch != v->state->leader.epoch) {
 		take_epoch(v, p);
 	} else if (agent__lease_lasts(v)) {
-		if (is_supported(v, p))
+		if (agent__is_supported(v, p))
 			p->act = MT_ACT_START_PRIMARY;
 	} else if (v->now_ms - l->turn_ms > FIT_WITHIN_MS) {
 		give_up(v, p, "found no support in time");
@@ -316,13 +319,21 @@ plan_status(const struct mt_view *v, struct mt_plan *p)
 	c->u.status_put.optime = v->local.at;
 }
 
-/* It recovers from a crash for as long as it may while another could serve.
- */
+/* How long it may recover from a crash, or start anew for people, while another
+ * could serve; 0 = for ever. */
+static int64_t
+start_within_ms(const struct mt_view *v)
+{
+	return mt_errand_restarts(&v->local)
+		   ? v->local.errand.timeout_ms
+		   : v->settings->primary_start_timeout_ms;
+}
+
 static bool
 start_overdue(const struct mt_view *v)
 {
 	const struct mt_local *l = &v->local;
-	int64_t most_ms = v->settings->primary_start_timeout_ms;
+	int64_t most_ms = start_within_ms(v);
 
 	return l->job == MT_JOB_START && !l->accepting && most_ms > 0 &&
 	       !agent__paused(v) && v->now_ms - l->job_since_ms >= most_ms;
@@ -331,7 +342,7 @@ start_overdue(const struct mt_view *v)
 static void
 plan_start_overdue(const struct mt_view *v, struct mt_plan *p)
 {
-	int64_t most_s = v->settings->primary_start_timeout_ms / 1000;
+	int64_t most_s = start_within_ms(v) / 1000;
 
 	if (!can_hand_over(v)) {
 		mt_format(p->why, sizeof(p->why),
@@ -343,16 +354,15 @@ plan_start_overdue(const struct mt_view *v, struct mt_plan *p)
 	p->act = MT_ACT_STOP_IMMEDIATE;
 	p->cancel = true;
 	mt_format(p->why, sizeof(p->why),
-		  "the start takes longer than %" PRId64
-		  " s (primary_start_timeout)",
-		  most_s);
+		  "the start takes longer than %" PRId64 " s (%s)", most_s,
+		  mt_errand_restarts(&v->local) ? "timeout of the restart"
+						: "primary_start_timeout");
 }
 
 static void
 plan_starting(const struct mt_view *v, struct mt_plan *p)
 {
-	int64_t due_ms =
-	    v->local.job_since_ms + v->settings->primary_start_timeout_ms;
+	int64_t due_ms = v->local.job_since_ms + start_within_ms(v);
 
 	agent__why(p, mt_job_name(v->local.job));
 	if (due_ms > v->now_ms &&

@@ -7,7 +7,8 @@
  *
  * Who ended it decides what its end is: a stop was asked for; a crash is none,
  * and is told only if the turn was given up for it. One that was ended to be
- * started again (a primary that hung) is told when it is up, as one restart, or
+ * started again (a primary that hung, or for people) is told when it is up, as
+ * one restart, or
  * as stopped once its turn is given up.
  */
 #include "core/event.h"
@@ -34,7 +35,8 @@ look_at_the_end(struct mt_events *e, const struct mt_local *l, struct list *to)
 	if (e->running && !l->running && !l->died &&
 	    e->told != MT_ROLE_UNINITIALIZED)
 		e->restarting = true;
-	if (e->restarting && !l->running && (!l->hung || given_up)) {
+	if (e->restarting && !l->running &&
+	    (!(l->hung || mt_errand_restarts(l)) || given_up)) {
 		e->restarting = false;
 		tell(e, to, MT_EVENT_STOP, e->told);
 	}

@@ -106,6 +106,7 @@ mt_report_encode(const struct mt_report *r, void *buf, size_t size)
 	mt_put_str(&w, r->why);
 	mt_put_str(&w, r->pending);
 	mt_put_str(&w, r->self.proxy_url);
+	mt_put_str(&w, r->scheduled);
 	MT_ASSERT(!w.bad);
 	return w.n;
 }
@@ -194,6 +195,7 @@ mt_report_decode(struct mt_report *r, const void *p, size_t n,
 	mt_get_str(&in, got.why, sizeof(got.why));
 	mt_get_str(&in, got.pending, sizeof(got.pending));
 	mt_get_str(&in, got.self.proxy_url, sizeof(got.self.proxy_url));
+	mt_get_str(&in, got.scheduled, sizeof(got.scheduled));
 	if (!mt_reader_done(&in) || state > MT_PG_CRASHED ||
 	    role > MT_ROLE_DEMOTED || got.n_clones > MT_NODES_MAX ||
 	    port > MT_PORT_STREAMS || got.self.name[0] == '\0' ||

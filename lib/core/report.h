@@ -18,6 +18,7 @@ enum mt_port {
 };
 
 #define MT_REPORT_PENDING_MAX 1024
+#define MT_REPORT_SCHEDULED_MAX 256
 
 struct mt_report {
 	uint64_t incarnation;
@@ -70,6 +71,9 @@ struct mt_report {
 	char why[MT_WHY_MAX]; /* what it waits for or suffers from, or "" */
 	/* With pending_restart: name to {old_value, new_value}, as JSON. */
 	char pending[MT_REPORT_PENDING_MAX];
+	/* The scheduled restart, as JSON: the body of POST /restart; "" = none
+	 */
+	char scheduled[MT_REPORT_SCHEDULED_MAX];
 };
 
 #define MT_REPORT_SIZE_MAX 4096

@@ -26,6 +26,8 @@ mt_pg_state_name(enum mt_pg_state state)
 		return "start failed";
 	case MT_PG_RESTARTING:
 		return "restarting";
+	case MT_PG_RESTART_FAILED:
+		return "restart failed";
 	case MT_PG_STOPPING:
 		return "stopping";
 	case MT_PG_STOPPED:

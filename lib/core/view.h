@@ -8,6 +8,7 @@
 #define MT_CORE_VIEW_H
 
 #include "conf/settings.h"
+#include "core/errand.h"
 #include "core/lease.h"
 #include "core/record.h"
 #include "core/report.h"
@@ -176,6 +177,12 @@ struct mt_local {
 	int64_t refused_ms;      /* when it last refused, 0 = never */
 	int64_t promote_sent_ms; /* 0 = not sent in this turn */
 	int64_t status_put_ms;   /* when the status was last proposed */
+
+	/* what people asked of this server */
+	struct mt_errand errand;
+	uint32_t server_version; /* 150004; 0 = not known */
+	bool pending_restart;    /* a parameter waits for it */
+	bool scheduled_restart;  /* there is one */
 
 	/* synchronous replication */
 	struct mt_names names; /* as last written to the server's files */

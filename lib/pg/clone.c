@@ -319,7 +319,9 @@ mt_pg_clone_start(struct mt_pg_job **job,
 	}
 	j->release = release;
 	j->failed = method_failed;
-	j->clone->methods = json_incref((json_t *)(uintptr_t)methods);
+	j->clone->methods = options->plain
+				? json_pack("[s]", MT_METHOD_BASEBACKUP)
+				: json_incref((json_t *)(uintptr_t)methods);
 	if (!choose(j)) {
 		mt_err_set(err, MT_EINVAL,
 			   "no method in postgresql.create_replica_methods can "

@@ -57,6 +57,7 @@ struct mt_pg_job_options {
 	int64_t archive_within_ms;
 	/* CLONE: the system identifier that the data must have; NULL: any */
 	const char *sysid;
+	bool plain; /* CLONE: by pg_basebackup, whatever the methods are */
 	/* How long one program may take; 0: for ever. Then as canceled, but
 	 * MT_ETIMEDOUT. */
 	int64_t timeout_ms;

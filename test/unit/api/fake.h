@@ -40,6 +40,15 @@ struct fake {
 	/* the last reload */
 	mt_reload_cb reload_cb;
 	void *reload_arg;
+	/* the last errand */
+	struct mt_restart how;
+	int n_restarts, n_reinits;
+	bool from_leader;
+	struct mt_errand_news news;
+	/* the last schedule */
+	json_t *schedule;
+	mt_schedule_cb schedule_cb;
+	void *schedule_arg;
 	/* who watches */
 	void (*watch_fn)(void *arg);
 	void *watch_arg;
@@ -119,6 +128,50 @@ fake_reload(void *arg, mt_reload_cb cb, void *cb_arg)
 
 	f->reload_cb = cb;
 	f->reload_arg = cb_arg;
+}
+
+static inline uint64_t
+fake_errand(struct fake *f, enum mt_errand_kind kind)
+{
+	f->local.errand.kind = kind;
+	return ++f->local.errand.id;
+}
+
+static inline uint64_t
+fake_restart(void *arg, const struct mt_restart *how)
+{
+	struct fake *f = arg;
+
+	f->n_restarts++;
+	f->how = *how;
+	return fake_errand(f, MT_ERRAND_RESTART);
+}
+
+static inline uint64_t
+fake_reinit(void *arg, bool from_leader)
+{
+	struct fake *f = arg;
+
+	f->n_reinits++;
+	f->from_leader = from_leader;
+	return fake_errand(f, MT_ERRAND_REINIT);
+}
+
+static inline void
+fake_schedule(void *arg, const json_t *body, mt_schedule_cb cb, void *cb_arg)
+{
+	struct fake *f = arg;
+
+	json_decref(f->schedule);
+	f->schedule = json_deep_copy(body);
+	f->schedule_cb = cb;
+	f->schedule_arg = cb_arg;
+}
+
+static inline const struct mt_errand_news *
+fake_errand_news(void *arg)
+{
+	return &((struct fake *)arg)->news;
 }
 
 static inline json_t *
@@ -284,6 +337,10 @@ fake_setup(void)
 	    .last_seen = fake_last_seen,
 	    .propose = fake_propose,
 	    .reload = fake_reload,
+	    .restart = fake_restart,
+	    .reinit = fake_reinit,
+	    .schedule = fake_schedule,
+	    .errand_news = fake_errand_news,
 	    .explain = fake_explain,
 	    .watch = fake_watch,
 	    .unwatch = fake_unwatch,
@@ -310,6 +367,7 @@ fake_teardown(void)
 	ck_assert_int_eq(uv_loop_close(&fake.loop), 0);
 	mt_state_release(&fake.state);
 	json_decref(fake.conf.tags);
+	json_decref(fake.schedule);
 }
 
 /* ---- the client ------------------------------------------------------- */

@@ -445,7 +445,8 @@ START_TEST(the_rules_are_named_in_order)
 	    "leave",          "hung",      "stop-overdue",  "leaving-set",
 	    "stopping",       "exit",      "being-stopped", "state-unknown",
 	    "bootstrap-lost", "bootstrap", "other-cluster", "deposed",
-	    "turn",           "release",   "paused",        "standby",
+	    "errand",         "turn",      "release",       "paused",
+	    "standby",
 	};
 	const char *const *have = mt_agent_rules();
 

@@ -140,6 +140,30 @@ hangs_and_is_ended(void)
 	BRINGS_NOTHING();
 }
 
+START_TEST(a_server_that_people_restart_has_been_restarted)
+{
+	for (int primary = 0; primary < 2; primary++) {
+		runs(primary);
+		l.errand.kind = MT_ERRAND_RESTART;
+		l.errand.stop_ms = 1;
+		l.running = l.accepting = false;
+		BRINGS_NOTHING();
+		l.running = l.accepting = true;
+		if (primary)
+			BRINGS(RESTART, PRIMARY);
+		else
+			BRINGS(RESTART, REPLICA);
+	}
+	runs(true);
+	l.errand.kind = MT_ERRAND_RESTART;
+	l.errand.stop_ms = 1;
+	l.running = l.accepting = false;
+	BRINGS_NOTHING();
+	l.record.given_up = 4;
+	BRINGS(STOP, PRIMARY);
+}
+END_TEST
+
 START_TEST(what_was_ended_to_be_started_again_has_been_restarted)
 {
 	hangs_and_is_ended();
@@ -216,6 +240,7 @@ main(void)
 		  a_demotion_is_a_stop_and_a_change_of_role,
 		  a_crashed_primary_that_gives_up_is_demoted,
 		  a_crashed_primary_that_starts_in_place_has_started,
+		  a_server_that_people_restart_has_been_restarted,
 		  what_was_ended_to_be_started_again_has_been_restarted,
 		  what_hung_and_gave_up_was_stopped,
 		  a_standby_gives_up_without_a_word,

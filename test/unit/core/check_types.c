@@ -43,6 +43,7 @@ START_TEST(states_have_the_names_and_numbers_of_the_api)
 	    {MT_PG_STARTING, 6, "starting"},
 	    {MT_PG_START_FAILED, 8, "start failed"},
 	    {MT_PG_RESTARTING, 9, "restarting"},
+	    {MT_PG_RESTART_FAILED, 10, "restart failed"},
 	    {MT_PG_STOPPING, 11, "stopping"},
 	    {MT_PG_STOPPED, 12, "stopped"},
 	    {MT_PG_STOP_FAILED, 13, "stop failed"},

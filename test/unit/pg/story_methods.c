@@ -65,12 +65,15 @@ START_TEST(pg_basebackup_is_tried_twice_with_a_pause)
 	uv_timer_t timer;
 	int over = 0;
 
-	set_methods("[\"basebackup\"]", "{}");
+	/* Whatever the methods are: a plain copy was asked for. */
+	set_methods("[\"bad\"]", "{" STORY_FAILS "}");
+	o.plain = true;
 	ck_assert_int_eq(mt_pg_clone_start(&job, &o, &last_err), 0);
 	wait_for(&done);
 	ck_assert_int_ge(mt_clock_ms() - since, 5000);
 	ck_assert_ptr_nonnull(strstr(b.result.err.text, "basebackup: "));
 	expect_unfinished(&b, "clone");
+	set_methods("[\"basebackup\"]", "{}");
 	/* Nor does a cancel wait for the pause's end. */
 	o = job_options(&b, "postgres://127.0.0.1:1/postgres");
 	since = mt_clock_ms();
