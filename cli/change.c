@@ -18,11 +18,10 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "base/clock.h"
-#include "base/iso.h"
 #include "base/text.h"
 #include "cli/ask.h"
 #include "cli/members.h"
+#include "cli/when.h"
 
 /* The server waits for the outcome itself, at most about 20 s, or as long as
  * a fast stop takes. */
@@ -139,39 +138,6 @@ choose_candidate(struct mt_change *p, const json_t *cluster)
 	return mt_cli_fail(&err);
 }
 
-/* The time as the server takes it, in UTC; "" = now. 0, or the exit status. */
-static int
-take_time(struct mt_change *p, const char *text, const json_t *cluster)
-{
-	struct mt_iso iso;
-	struct mt_err err;
-
-	if (strcmp(text, "now") == 0)
-		return 0;
-	if (json_is_true(json_object_get(cluster, "pause"))) {
-		mt_err_set(&err, MT_EREFUSED,
-			   "Can't schedule switchover in the paused state");
-		return mt_cli_fail(&err);
-	}
-	if (mt_iso_parse(text, &iso) != 0) {
-		mt_err_set(&err, MT_EINVAL,
-			   "\"%s\" is no time; write it as "
-			   "2026-11-23T06:00+01:00, or \"now\"",
-			   text);
-		return mt_cli_fail(&err);
-	}
-	if (!iso.zoned) { /* it is meant as the clock on the wall here */
-		time_t t = (time_t)(iso.wall_ms / 1000);
-		struct tm tm;
-
-		gmtime_r(&t, &tm);
-		tm.tm_isdst = -1;
-		iso.wall_ms = (int64_t)mktime(&tm) * 1000 + iso.wall_ms % 1000;
-	}
-	mt_wall_iso(p->at, iso.wall_ms);
-	return 0;
-}
-
 static int
 choose_time(struct mt_change *p, const json_t *cluster)
 {
@@ -180,14 +146,14 @@ choose_time(struct mt_change *p, const json_t *cluster)
 	if (p->failover)
 		return 0;
 	if (p->scheduled != NULL)
-		return take_time(p, p->scheduled, cluster);
+		return mt_cli_when(p->scheduled, cluster, "switchover", p->at);
 	if (p->force || p->dry_run)
 		return 0;
 	if (!mt_cli_ask("When should the switchover take place "
 			"(e.g. 2026-11-23T06:00+01:00)",
 			"now", answer, sizeof(answer)))
 		return mt_cli_aborted();
-	return take_time(p, answer, cluster);
+	return mt_cli_when(answer, cluster, "switchover", p->at);
 }
 
 static int

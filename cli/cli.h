@@ -54,6 +54,8 @@ int mt_cmd_show_config(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_edit_config(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_config(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_reload(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_restart(struct mt_cli *cli, int argc, char **argv);
+int mt_cmd_reinit(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_history(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_why(struct mt_cli *cli, int argc, char **argv);
 int mt_cmd_forecast(struct mt_cli *cli, int argc, char **argv);
