@@ -327,6 +327,7 @@ def test_a_scheduled_restart_is_kept_and_deleted(primary, replica):
         wait_for(lambda: replica.json("/patroni").get("pause"), 10,
                  "the pause")
         assert restart(replica, **body)[0] == 500
+    wait_for(lambda: "pause" not in replica.json("/patroni"), 10, "its end")
 
 
 def test_a_scheduled_restart_is_done_once(cluster, primary, replica):

@@ -74,6 +74,7 @@ static const char *const names[] = {
     [F_SLEEP] = "sleep",
     [F_HANG] = "hang",
     [F_MEMBER] = "member",
+    [F_ERRAND] = "errand",
 };
 
 const char *
@@ -306,7 +307,7 @@ static bool
 is_on_process(enum fault f)
 {
 	return f == F_KILL || f == F_TERMINATE || f == F_FREEZE || f == F_PG ||
-	       f == F_SENTINEL || f == F_HANG;
+	       f == F_SENTINEL || f == F_HANG || f == F_ERRAND;
 }
 
 static void
@@ -423,6 +424,9 @@ fault_inject(struct sim *w, enum fault f)
 		break;
 	case F_MEMBER:
 		members_wish(w);
+		break;
+	case F_ERRAND:
+		errand_ask(w, n);
 		break;
 	case FAULTS:
 		break;

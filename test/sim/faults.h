@@ -33,6 +33,7 @@ enum fault {
 	F_SLEEP,
 	F_HANG,
 	F_MEMBER,
+	F_ERRAND,
 	FAULTS,
 };
 

@@ -84,6 +84,8 @@ add(struct sim_stats *to, const struct sim_stats *s)
 	to->reads += s->reads;
 	to->members += s->members;
 	to->members_waited += s->members_waited;
+	to->restarts += s->restarts;
+	to->reinits += s->reinits;
 	to->healed += s->healed;
 	to->outages += s->outages;
 	to->simulated_us += s->simulated_us;
@@ -164,8 +166,9 @@ print(const struct result *r, double took_s)
 	       s->puts, s->stopped, s->probes, s->fast_turns, s->sync_turns,
 	       s->acks, s->cancels, s->reads, s->wipes, s->hopeless, s->losses);
 	printf("members changed %" PRIu64 " times, and waited to be %" PRIu64
-	       " times\n",
-	       s->members, s->members_waited);
+	       " times; restarts that people asked for: %" PRIu64
+	       ", replicas made anew: %" PRIu64 "\n",
+	       s->members, s->members_waited, s->restarts, s->reinits);
 	printf(
 	    "states compared %" PRIu64 " times; healing judged %" PRIu64
 	    " times, the longest way back to normal: %.1f s; one fault %" PRIu64

@@ -134,6 +134,7 @@ forget(struct node *n)
 	n->turn_epoch = 0;
 	n->job = (struct job){.number = n->job.number + 1};
 	n->last_job = MT_JOB_NONE;
+	memset(&n->errand, 0, sizeof(n->errand));
 	n->last_job_failed = false;
 	n->last_job_ms = 0;
 	n->failures = 0;

@@ -244,6 +244,8 @@ exec_job(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 		exec_begin_child(n, MT_JOB_BOOTSTRAP, 200, 1200);
 		break;
 	case MT_ACT_DISCARD:
+		if (plan->for_errand)
+			errand_check(n);
 		n->pg.data = MT_DATA_PARTIAL;
 		exec_begin_child(n, MT_JOB_DISCARD, 10, 200);
 		break;
@@ -311,6 +313,9 @@ exec_plan(struct node *n, const struct mt_view *v, const struct mt_plan *plan)
 {
 	uint64_t version = n->state->sync.version; /* before it is applied */
 
+	mt_errand_execute(&n->errand, plan, v->now_ms);
+	if (plan->cancel)
+		errand_cancel(n);
 	switch (plan->act) {
 	case MT_ACT_NONE:
 		break;

@@ -98,8 +98,8 @@ fill_local(const struct node *n, struct mt_local *l)
 	l->exempt_ended = n->exempt_ended;
 }
 
-static void
-fill_view(struct node *n, struct mt_view *v)
+void
+node_view(struct node *n, struct mt_view *v)
 {
 	static struct mt_history history[MT_HISTORY_MAX];
 	const struct mt_driver *d = n->driver;
@@ -123,6 +123,7 @@ fill_view(struct node *n, struct mt_view *v)
 	if (n->pg.bootstrapped && strcmp(n->pg.sysid, n->state->sysid) == 0)
 		n->pg.bootstrapped = false; /* taken by the cluster */
 	fill_local(n, &v->local);
+	errand_observe(n, &v->local);
 	hang_observe(n, &v->local);
 	sync_fill_view(n, v);
 	mt_keep_observe(&n->keep, &v->local);
@@ -212,7 +213,7 @@ fill_report(const struct node *n, const struct mt_view *v, struct mt_report *r)
 	r->port_epoch = n->probing.epoch;
 	r->port = mt_probing_finding(&n->probing);
 	r->holds_turn = mt_agent_holds_turn(v);
-	r->stopping = mt_agent_is_stopping(v);
+	r->stopping = mt_agent_is_leaving(v);
 	r->refuses = mt_agent_refuses_until(v) != 0;
 	r->at = l->at;
 	r->replayed_lsn = l->replayed_lsn;
@@ -408,7 +409,8 @@ turn(struct node *n)
 
 	exec_poll(n);
 	refresh_settings(n);
-	fill_view(n, &v);
+	node_view(n, &v);
+	errand_look(n, &v);
 	raft_voters(mt_driver_configuration(n->driver), &newest);
 	again_ms = mt_keep_step(&n->keep, &v, &newest);
 	mt_keep_observe(&n->keep, &v.local);

@@ -65,6 +65,8 @@ schedule_draw_traits(struct sim *w, struct setup *s)
 		s->weights[F_SLEEP] = (int)(three / 24 % 4);
 		s->weights[F_HANG] = (int)(three / 96 % 4);
 	}
+	if (number(w, 6) % 4 == 0)
+		s->weights[F_ERRAND] = 2 + (int)(number(w, 6) / 4 % 8);
 	s->max_lag = SIM_MAX_LAG;
 	s->nofailover = -1;
 	s->sees_streams = number(w, 3) % 2 == 0;

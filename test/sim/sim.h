@@ -192,6 +192,8 @@ struct node {
 	uint64_t turn_epoch;
 	int64_t turn_ms;
 	struct job job;
+	struct mt_errand errand;
+	uint64_t errands;
 	enum mt_job last_job;
 	bool last_job_failed;
 	int64_t last_job_ms;
@@ -255,7 +257,7 @@ struct sim_stats {
 	uint64_t writes, faults, writes_failed, snapshots, renewals, clones,
 	    rewinds, wipes, hopeless, acks, stopped, puts, sync_turns, probes,
 	    fast_turns, losses, digests, cancels, reads, members,
-	    members_waited;
+	    members_waited, restarts, reinits;
 	/* How often it was judged that all works again, and that writing went
 	 * on after one fault, each within its bound. */
 	uint64_t healed, outages;
@@ -409,6 +411,18 @@ void node_step(struct node *n);
 void node_wake_by(struct node *n, int64_t at_ms);
 /* false: nothing was sent */
 bool node_propose(struct node *n, const struct mt_command *cmd);
+
+/* What its decisions go by, as of now. */
+void node_view(struct node *n, struct mt_view *v);
+
+/* errand.c: restarts and new copies that people ask for */
+/* Mostly of this node. */
+void errand_ask(struct sim *w, struct node *n);
+void errand_observe(struct node *n, struct mt_local *l);
+void errand_look(struct node *n, struct mt_view *v);
+void errand_cancel(struct node *n);
+/* Its data is thrown away: the holder has it, or the log names it. */
+void errand_check(struct node *n);
 
 /* node_raft.c: the driver and its disk */
 void raft_start(struct node *n);
