@@ -303,6 +303,11 @@ def scheduled(node):
 
 def test_a_scheduled_restart_is_kept_and_deleted(primary, replica):
     body = {"schedule": in_a_while(3600), "timeout": 60}
+    with config(primary, pause=True):
+        wait_for(lambda: replica.json("/patroni").get("pause"), 10,
+                 "the pause")
+        assert restart(replica, **body)[0] == 500
+    wait_for(lambda: "pause" not in replica.json("/patroni"), 10, "its end")
     assert restart(replica, **body) == (202, "Restart scheduled")
     wait_for(lambda: scheduled(replica) == body, 10, "all to know")
     assert restart(replica, **body)[0] == 409
@@ -323,11 +328,6 @@ def test_a_scheduled_restart_is_kept_and_deleted(primary, replica):
     for schedule, status in (("2026-11-23T06:00", 400),
                              ("2016-11-23T06:00Z", 422), ("soon", 422)):
         assert restart(replica, schedule=schedule)[0] == status
-    with config(primary, pause=True):
-        wait_for(lambda: replica.json("/patroni").get("pause"), 10,
-                 "the pause")
-        assert restart(replica, **body)[0] == 500
-    wait_for(lambda: "pause" not in replica.json("/patroni"), 10, "its end")
 
 
 def test_a_scheduled_restart_is_done_once(cluster, primary, replica):
