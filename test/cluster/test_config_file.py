@@ -178,12 +178,12 @@ def test_every_error_is_told_in_one_run(tmp_path):
                   '"tags.nosync" and "tags.sync_priority" say the same',
                   '"log.level" must be', '"log.mode" must be a mode in octal',
                   '"log.format" is empty',
+                  '"restapi.verify_client" must be one of none,optional,requir',
                   '"restapi.request_queue_size" must be a whole number from 0',
                   '"restapi.authentication" needs both',
                   '"watchdog.mode" must be one of',
                   '"watchdog.safety_margin" must be a whole number from -1'):
         assert ": error: " in one(lines, words)
     one(lines, 'warning: unknown key "xyz"')
-    one(lines, 'warning: "restapi.verify_client" has no effect')
     one(lines, 'warning: "restapi.request_queue_size" is above its maximum')
     assert len(lines) == 16, lines
