@@ -98,10 +98,11 @@ restart_now(struct mt_api *api, struct mt_http_request *r,
 	struct api__errand *w;
 	char why[MT_WHY_MAX];
 
-	if (*mt_restart_objection(view, how, why, sizeof(why)) != '\0') {
-		api__respond_text(r, 503, "%s", why);
-	} else if (*busy != '\0') {
+	/* First, as much is not known of a server in the midst of something. */
+	if (*busy != '\0') {
 		api__respond_text(r, 503, "%s already in progress", busy);
+	} else if (*mt_restart_objection(view, how, why, sizeof(why)) != '\0') {
+		api__respond_text(r, 503, "%s", why);
 	} else if (view->local.stopping) {
 		api__respond_text(r, 503, "restart failed: this daemon ends");
 	} else if ((w = calloc(1, sizeof(*w))) == NULL) {

@@ -126,6 +126,8 @@ mt_restart_objection(const struct mt_view *v, const struct mt_restart *r,
 	why[0] = '\0';
 	if (l->witness)
 		mt_copy(why, size, "this member has no PostgreSQL");
+	else if (l->data == MT_DATA_UNKNOWN)
+		mt_copy(why, size, "the data directory is being looked at");
 	else if (l->data != MT_DATA_PRESENT)
 		mt_copy(why, size, "there is no data to start PostgreSQL on");
 	else if (r->has_role && !has_role(l, r))

@@ -131,6 +131,9 @@ START_TEST(what_is_not_understood_or_not_met_does_nothing)
 	fake.local.job = MT_JOB_NONE;
 	fake.local.errand.kind = MT_ERRAND_REINIT;
 	refused("/restart", "{}", 503, "reinitialize already in progress");
+	fake.local.data = MT_DATA_UNKNOWN; /* between its stop and its start */
+	refused("/restart", "{}", 503, "reinitialize already in progress");
+	fake.local.data = MT_DATA_PRESENT;
 	fake.local.errand.kind = MT_ERRAND_NONE;
 	fake.local.stopping = true;
 	refused("/restart", "{}", 503, "ends");
