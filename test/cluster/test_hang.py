@@ -77,8 +77,12 @@ def test_stopped_backends_alone_are_no_hang(hanging):
     """A fresh connection is answered: whoever lost a session gets another."""
     primary = hanging.wait_healthy()
     pid, since = primary.postmaster_pid(), primary.log_size()
-    ours = [p for p, text in primary.postgres_processes().items()
-            if "Matriarch" in text or " postgres " in text]
+    # Not one that is just being made to see whether it is answered.
+    ours = [row[0] for row in primary.sql(
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        " AND backend_start < now() - interval '2 s'"
+        " AND pid <> pg_backend_pid()")]
+    assert ours
     procs.send(ours, signal.SIGSTOP)
     time.sleep(HANG_TIMEOUT + 3)
     thaw(ours)
