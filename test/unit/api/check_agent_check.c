@@ -70,25 +70,7 @@ configure(const char *at, uint16_t at_port)
 static const char *
 rest(int fd)
 {
-	int64_t end_ms = mt_clock_ms() + 20000;
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	size_t n = 0;
-
-	for (;;) {
-		ssize_t got;
-
-		ck_assert_msg(mt_clock_ms() < end_ms, "no end");
-		uv_run(&fake.loop, UV_RUN_NOWAIT);
-		if (poll(&p, 1, 1) == 0)
-			continue;
-		got = recv(fd, answer + n, sizeof(answer) - 1 - n, 0);
-		ck_assert_int_ge(got, 0);
-		if (got == 0)
-			break;
-		n += (size_t)got;
-	}
-	close(fd);
-	answer[n] = '\0';
+	(void)read_all(fd);
 	return answer;
 }
 
